@@ -1,0 +1,302 @@
+"""Freeze: files of a work tree into the archive, links in their places. Thaw: the way back."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitbatch_core import fsutil
+from gitbatch_core.archive import hashing, links, tree
+from gitbatch_core.archive.publish import Take
+from gitbatch_core.errors import ArchiveError, DamageError, GitbatchError, InUseError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from gitbatch_core.archive.layout import Address, ObjectName
+    from gitbatch_core.archive.publish import Stored
+    from gitbatch_core.archive.store import Archive
+
+Progress = Callable[[int], object] if TYPE_CHECKING else object
+"""Called with the bytes of each file that is done."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Frozen:
+    """A path that is in the archive now."""
+
+    path: Path
+    """As it was given."""
+    address: Address
+    folder: bool
+    size: int
+    """Bytes, of all members for a folder."""
+    files: int
+    """How many files were stored for it; 0 where all were links already."""
+
+
+@dataclass(kw_only=True)
+class _Plan:
+    given: Path
+    place: Path
+    """With its folder resolved."""
+    known: ObjectName | None = None
+    """What it leads to, where it is frozen already."""
+    files: list[Path] = field(default_factory=list)
+    members: list[tree.Found] | None = None
+    """Of a folder."""
+
+
+def freeze(
+    archive: Archive,
+    top: Path,
+    paths: Sequence[Path],
+    *,
+    copy: bool = False,
+    progress: Progress | None = None,
+) -> list[Frozen]:
+    """Put files and folders below the work tree `top` into the archive, links in their places.
+
+    A link takes the mtime of what it replaces. A folder stays a real folder; links in it that are
+    frozen already, relative links that stay inside and dangling links are kept. With `copy` the
+    work tree is left alone. All paths are checked before anything changes. Raises UsageError for
+    paths that cannot be frozen, InUseError for files that are open for writing or change, and
+    ArchiveError. Every file is then either what it was or frozen, and the error says which; doing
+    it again goes on from there.
+    """
+    plans = [_plan(archive, top, path) for path in paths]
+    files = list(dict.fromkeys(file for plan in plans for file in plan.files))
+    if not copy:
+        _check_writable(files)
+    times = {folder: folder.stat() for plan in plans for folder in _folders(plan)}
+    stored: dict[Path, Stored] = {}
+    try:
+        take = Take.COPY if copy else Take.SHARE
+        for batch in archive.put_batches(files, take=take, strict=True):
+            if not copy:
+                _place_links(archive, top, batch)
+            for one in batch:
+                stored[one.source] = one
+                if progress:
+                    progress(one.size)
+    except GitbatchError as error:
+        error.hint = _say_which(error.hint, [] if copy else list(stored), files, "frozen")
+        raise
+    finally:
+        _restore_times(times)
+    return [_result(archive, plan, stored) for plan in plans]
+
+
+def thaw(
+    archive: Archive, top: Path, paths: Sequence[Path], *, progress: Progress | None = None
+) -> list[Path]:
+    """Put writable copies in the places of links, or of the links in folders; the paths of these.
+
+    A copy has the mtime of its link, mode 0644 or 0755, and was checked against the address. All
+    paths are checked before anything changes. Raises UsageError for what is not frozen, DamageError
+    where an object has other bytes than its name says, ArchiveError. A link is then either still
+    there or a complete file.
+    """
+    names: dict[Path, ObjectName] = {}
+    folders: list[Path] = []
+    for path in paths:
+        place = _place(top, path)
+        found = dict(_frozen_in(archive, place))
+        if not found:
+            raise UsageError(f"{path} is not frozen: no link leads from it into the archive")
+        names.update(found)
+        folders.extend({link.parent for link in found} if place.is_dir() else ())
+    _check_writable(names)
+    times = {folder: folder.stat() for folder in folders}
+    done: list[Path] = []
+    try:
+        for link, name in names.items():
+            _thaw_one(archive, link, name)
+            done.append(link)
+            if progress:
+                progress(archive.size(name))
+    except GitbatchError as error:
+        error.hint = _say_which(error.hint, done, names, "thawed")
+        raise
+    finally:
+        _restore_times(times)
+    return done
+
+
+def _plan(archive: Archive, top: Path, path: Path) -> _Plan:
+    place = _place(top, path)
+    plan = _Plan(given=path, place=place)
+    try:
+        if place.is_symlink():
+            plan.known = archive.object_at(place)
+            if plan.known is None:
+                plan.files = [_linked_file(path, place)]
+        elif place.is_dir():
+            plan.members = list(tree.scan(str(place), archive.object_at))
+            plan.files = [place / member.path for member in plan.members if member.file]
+            for member in plan.members:
+                if ".git" in member.path.split("/"):
+                    raise UsageError(f"{path} holds a git repository, which cannot be frozen")
+        elif place.is_file():
+            plan.files = [place]
+        else:
+            raise tree.special_file_error(str(path), place.lstat().st_mode)
+    except OSError as error:
+        raise ArchiveError(f"cannot read {error.filename or path}: {error.strerror}") from error
+    return plan
+
+
+def _linked_file(path: Path, place: Path) -> Path:
+    try:
+        mode = place.stat().st_mode
+    except OSError as error:
+        raise UsageError(f"{path} is a link that leads nowhere") from error
+    if stat.S_ISDIR(mode):
+        raise UsageError(
+            f"{path} is a link to a folder", hint="Freeze that folder, or put it in its place."
+        )
+    if not stat.S_ISREG(mode):
+        raise tree.special_file_error(str(path), mode)
+    return place
+
+
+def _place(top: Path, path: Path) -> Path:
+    """Where `path` lies, with its folder resolved but not itself; checks that it may be touched."""
+    if path.name in ("", ".."):
+        place = path.resolve()
+    else:
+        place = path.parent.resolve() / path.name
+    real_top = top.resolve()
+    if place == real_top or not place.is_relative_to(real_top):
+        raise UsageError(
+            f"{path} is not below the work tree {top}",
+            hint="Only what lies in the repository can have a link there; copy it in first.",
+        )
+    if not os.path.lexists(place):
+        raise UsageError(f"there is no {path}")
+    if {".git", ".gitbatch"} & set(place.relative_to(real_top).parts):
+        raise UsageError(f"{path} belongs to git or gitbatch itself")
+    return place
+
+
+def _folders(plan: _Plan) -> set[Path]:
+    """The folders of a planned folder whose times change when links are put into them."""
+    return {file.parent for file in plan.files} if plan.members is not None else set()
+
+
+def _restore_times(times: dict[Path, os.stat_result]) -> None:
+    for folder, before in times.items():
+        os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _check_writable(paths: Iterable[Path]) -> None:
+    for folder in {path.parent for path in paths}:
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise UsageError(
+                f"the folder {folder} is not writable, so nothing in it can be replaced",
+                hint=f"chmod u+w {folder}",
+            )
+
+
+def _place_links(archive: Archive, top: Path, batch: Iterable[Stored]) -> None:
+    """Replace all sources by links, also where one fails or Ctrl-C comes; then the first error."""
+    failure: BaseException | None = None
+    for stored in batch:
+        try:
+            _check_same(archive, stored)
+            links.place_link(stored.source, stored.name, top=top, mtime_ns=stored.mtime_ns)
+        except BaseException as error:
+            failure = failure or error
+            _take_back(archive, stored)
+    if failure is not None:
+        raise failure
+
+
+def _check_same(archive: Archive, stored: Stored) -> None:
+    now = stored.source.lstat()
+    shared = now.st_ino == archive.path(stored.name).lstat().st_ino
+    if not shared and now.st_mtime_ns != stored.mtime_ns:
+        raise InUseError(f"{stored.source} changed while it was frozen, and was left as it is")
+
+
+def _take_back(archive: Archive, stored: Stored) -> None:
+    """Where the source still is the object itself, put a file of its own there again."""
+    source, target = archive.path(stored.name), stored.source
+    try:
+        if not target.is_symlink() and target.samefile(source):
+            fsutil.copy_file(source, target, mode=stored.mode, mtime_ns=stored.mtime_ns)
+    except OSError:
+        return  # The first error is the one to show. The file is there, read-only.
+
+
+def _result(archive: Archive, plan: _Plan, stored: dict[Path, Stored]) -> Frozen:
+    if plan.members is None:
+        name = plan.known or stored[plan.place].name
+        address, size = name.address, archive.size(name)
+    else:
+        entries = []
+        for member in plan.members:
+            one = stored.get(plan.place / member.path)
+            entries.append(
+                archive.entry(member, one.name, one.size) if one else archive.entry(member)
+            )
+        address, _ = archive.put_entries(entries)
+        size = sum(entry.size for entry in entries)
+    return Frozen(
+        path=plan.given,
+        address=address,
+        folder=plan.members is not None,
+        size=size,
+        files=len(plan.files),
+    )
+
+
+def _frozen_in(archive: Archive, place: Path) -> Iterable[tuple[Path, ObjectName]]:
+    try:
+        if place.is_symlink():
+            if name := archive.object_at(place):
+                yield place, name
+        elif place.is_dir():
+            for item in tree.scan(str(place), archive.object_at):
+                if item.object is not None:
+                    yield place / item.path, item.object
+    except OSError as error:
+        raise ArchiveError(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+def _thaw_one(archive: Archive, link: Path, name: ObjectName) -> None:
+    hasher = hashing.new(archive.algorithm)
+
+    def check() -> None:
+        if hasher.hexdigest() != name.digest:
+            raise DamageError(
+                f"the object {name.path} in the archive {archive.root} is damaged",
+                hint="`gitbatch archive verify --repair` puts it aside; then make it again.",
+            )
+
+    try:
+        fsutil.copy_file(
+            archive.path(name),
+            link,
+            mode=0o755 if name.executable else 0o644,
+            mtime_ns=link.lstat().st_mtime_ns,
+            update=hasher.update,
+            check=check,
+        )
+    except OSError as error:
+        raise ArchiveError(f"cannot thaw {link}: {error.strerror}") from error
+
+
+def _say_which(
+    hint: str | None, done: Sequence[Path], planned: Iterable[Path], what: str
+) -> str | None:
+    total = len(list(planned))
+    if total <= 1:
+        return hint
+    shown = ", ".join(map(str, done[:5])) + (" ..." if len(done) > 5 else "")
+    text = f"{len(done)} of {total} files were {what}" + (f" ({shown})" if done else "")
+    text += "; the others are as they were. The same command again goes on from there."
+    return f"{hint}\n{text}" if hint else text

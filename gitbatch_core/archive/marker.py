@@ -1,0 +1,86 @@
+"""The file ARCHIVE: what makes a folder an archive, and says which kind."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gitbatch_core import fsutil, jsonio
+from gitbatch_core.archive import layout
+from gitbatch_core.errors import ArchiveError, FormatError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MOST_BYTES = 64 * 1024
+"""More than an ARCHIVE file ever has."""
+
+
+def create(root: Path, algorithm: str, *, exist_ok: bool) -> None:
+    """Make the folder `root`, empty or missing so far, an archive.
+
+    Of many processes that do this at once, one succeeds; the others fail, or with `exist_ok` find
+    that archive. Raises ArchiveError.
+    """
+    document = {
+        "format": layout.FORMAT,
+        "version": layout.VERSION,
+        "id": str(uuid.uuid4()),
+        "hash": algorithm,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        names = [path.name for path in root.iterdir()]
+        present = [name for name in names if not name.startswith(".ARCHIVE.")]
+        if layout.ARCHIVE not in present:
+            if present:
+                raise ArchiveError(
+                    f"cannot create an archive in {root}: the folder is not empty",
+                    hint="Choose a folder that is empty or does not exist yet.",
+                )
+            temporary = root / f".ARCHIVE.{uuid.uuid4().hex}"
+            jsonio.write(temporary, document, mode=layout.FILE_MODE)
+            try:
+                fsutil.create_exclusive(root / layout.ARCHIVE, temporary)
+            finally:
+                temporary.unlink(missing_ok=True)
+        elif not exist_ok:
+            raise ArchiveError(f"there is an archive in {root} already")
+        for name in layout.FOLDERS:
+            fsutil.make_folder(root / name)
+        fsutil.sync_folder(root)
+    except FileExistsError as error:
+        if not exist_ok or not (root / layout.ARCHIVE).exists():
+            raise ArchiveError(f"there is something in {root} already") from error
+    except OSError as error:
+        raise ArchiveError(f"cannot create an archive in {root}: {error.strerror}") from error
+
+
+def read(root: Path) -> jsonio.Document:
+    """What the ARCHIVE file says. Raises ArchiveError, FormatError."""
+    path = root / layout.ARCHIVE
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES)
+    except FileNotFoundError as error:
+        if root.is_dir():
+            raise ArchiveError(
+                f"{root} is not an archive: it has no file ARCHIVE",
+                hint="`gitbatch init` creates one.",
+            ) from error
+        raise ArchiveError(
+            f"there is no archive {root}",
+            hint="Is its file system mounted here? `gitbatch init` creates a new one.",
+        ) from error
+    except OSError as error:
+        raise ArchiveError(f"cannot reach the archive {root}: {error.strerror}") from error
+    document = jsonio.loads(data, format=layout.FORMAT, version=layout.VERSION, source=str(path))
+    if document.get("hash") not in layout.DIGEST_LENGTHS:
+        raise FormatError(
+            f"the archive {root} uses the hash {document.get('hash')!r}, "
+            "which this gitbatch does not know",
+            hint="Install a newer gitbatch.",
+        )
+    return document

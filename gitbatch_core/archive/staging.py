@@ -1,0 +1,62 @@
+"""Where unfinished work goes, where damaged objects go, and what to say when neither works."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import uuid
+from typing import TYPE_CHECKING
+
+from gitbatch_core import fsutil
+from gitbatch_core.archive import layout
+from gitbatch_core.errors import ArchiveError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_HINTS = {
+    errno.ENOSPC: "Free space there, or choose another archive. Nothing was lost.",
+    errno.EDQUOT: "Your quota there is used up: free space. Nothing was lost.",
+    errno.EROFS: "Its file system is mounted read-only here. Nothing was lost.",
+    errno.EACCES: "You need permission to write there: ask the owner of the archive.",
+    errno.EPERM: "You need permission to write there: ask the owner of the archive.",
+    errno.EFBIG: "The file is larger than the file system or a limit (ulimit -f) admits.",
+}
+
+
+@contextlib.contextmanager
+def staging(root: Path) -> Iterator[Path]:
+    """A new folder in the archive's staging, for this process only; removed at the end."""
+    folder = root / layout.STAGING / f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex}"
+    fsutil.make_folder(folder.parent)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        fsutil.remove_tree(folder)
+
+
+def set_aside(root: Path, path: str, *, keep: bool = False) -> Path:
+    """Give what lies at `path` (relative to the archive) a unique name in damaged/; returns that.
+
+    With `keep` the old name stays too where the file system can do that, for the caller to rename
+    something better over it: readers then never find nothing. Raises OSError.
+    """
+    target = root / layout.DAMAGED / f"{path.replace('/', '-')}-{uuid.uuid4().hex[:8]}"
+    fsutil.make_folder(target.parent)
+    if keep:
+        with contextlib.suppress(OSError):
+            os.link(root / path, target, follow_symlinks=False)
+            return target
+    (root / path).rename(target)
+    return target
+
+
+def storing_error(root: Path, path: Path | str, error: OSError) -> ArchiveError:
+    """The ArchiveError for an OSError while `path` was stored in the archive at `root`."""
+    return ArchiveError(
+        f"cannot store {path} in the archive {root}: {error.strerror or error}",
+        hint=_HINTS.get(error.errno or 0, "Nothing was lost; try again when the cause is gone."),
+    )

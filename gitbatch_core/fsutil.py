@@ -1,0 +1,266 @@
+"""What the standard library lacks for files that must not be lost: flushing, sparse copies, links.
+
+A leaf module: knows nothing of archives.
+"""
+
+# Descriptors and system calls, which Path does not have.
+# ruff: noqa: PTH
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import functools
+import itertools
+import os
+import shutil
+import signal
+import stat
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+BLOCK = 1 << 20
+_ZEROS = memoryview(bytes(BLOCK))
+_counter = itertools.count()
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in this folder durable. Raises OSError."""
+    with open_folder(path) as descriptor:
+        os.fsync(descriptor)
+
+
+def sync_filesystem(path: Path) -> None:
+    """Make everything durable that was written to the file system of `path`. Raises OSError."""
+    with open_folder(path) as descriptor:
+        _syncfs()(descriptor)
+
+
+@contextlib.contextmanager
+def open_folder(path: Path) -> Iterator[int]:
+    """A descriptor of the folder, closed at the end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@functools.cache
+def _syncfs() -> Callable[[int], None]:
+    import ctypes  # takes milliseconds, and a single small job needs none of it
+
+    library: Any = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(library, "syncfs"):
+        return lambda _descriptor: os.sync()
+
+    def syncfs(descriptor: int) -> None:
+        if library.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+    return syncfs
+
+
+def copy_data(source: int, target: int, update: Callable[[memoryview], object]) -> int:
+    """Copy the open file into an empty one, keeping holes; give every byte to `update`, in order.
+
+    Returns the size in bytes. Where the source changes meanwhile, the bytes in `target` are still
+    the ones that `update` saw. Moves the source's position. Raises OSError.
+    """
+    size = os.fstat(source).st_size
+    buffer = memoryview(bytearray(min(BLOCK, size + 1)))
+    offset = 0
+    while offset < size:
+        start = _seek_data(source, offset, size)
+        for done in range(offset, start, BLOCK):
+            update(_ZEROS[: min(BLOCK, start - done)])
+        offset = start
+        end = _seek_hole(source, offset, size)
+        while offset < end:
+            count = os.preadv(source, [buffer[: min(len(buffer), end - offset)]], offset)
+            if count == 0:  # it was cut meanwhile; the caller sees that it changed
+                os.ftruncate(target, offset)
+                return offset
+            update(buffer[:count])
+            _write_all(target, buffer[:count], offset)
+            offset += count
+    os.ftruncate(target, size)
+    return size
+
+
+def copy_file(
+    source: Path,
+    target: Path,
+    *,
+    mode: int,
+    mtime_ns: int,
+    update: Callable[[memoryview], object] = bool,
+    check: Callable[[], object] = bool,
+) -> None:
+    """Put a copy of a file in the place of `target`, by rename, keeping holes.
+
+    Every byte goes to `update`, in order; `check` is called before the rename and may raise.
+    Raises OSError; then `target` is what it was.
+    """
+    temporary = temporary_beside(target)
+    reader = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        writer = os.open(temporary, flags, stat.S_IRUSR | stat.S_IWUSR)
+        try:
+            copy_data(reader, writer, update)
+            check()
+            os.fchmod(writer, mode)
+            os.utime(writer, ns=(mtime_ns, mtime_ns))
+            os.fsync(writer)
+        finally:
+            os.close(writer)
+        os.rename(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(reader)
+
+
+def _seek_data(descriptor: int, offset: int, size: int) -> int:
+    try:
+        return min(os.lseek(descriptor, offset, os.SEEK_DATA), size)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a hole up to the end
+            return size
+        return offset
+
+
+def _seek_hole(descriptor: int, offset: int, size: int) -> int:
+    if offset >= size:
+        return size
+    try:
+        return min(os.lseek(descriptor, offset, os.SEEK_HOLE), size)
+    except OSError:
+        return size
+
+
+def _write_all(descriptor: int, data: memoryview, offset: int) -> None:
+    while data:
+        count = os.pwrite(descriptor, data, offset)
+        data = data[count:]
+        offset += count
+
+
+def same_bytes(first: int, second: int) -> bool:
+    """Whether two open files hold the same bytes. Raises OSError."""
+    if os.fstat(first).st_size != os.fstat(second).st_size:
+        return False
+    one, two = (memoryview(bytearray(BLOCK)) for _ in range(2))
+    offset = 0
+    while True:
+        count = os.preadv(first, [one], offset)
+        other = os.preadv(second, [two[:count] if count else two[:1]], offset)
+        if count != other or one[:count] != two[:count]:
+            return False
+        if count == 0:
+            return True
+        offset += count
+
+
+def has_writers(descriptor: int) -> bool | None:
+    """Whether anybody on this host has the file open for writing; None where nobody can tell.
+
+    The descriptor must be open for reading only. A read lease is granted only where there are no
+    writers; network file systems, and files of others, have none.
+    """
+    try:
+        # Whoever opens the file while we hold the lease makes the kernel signal us: SIGIO, the
+        # default, would end this process.
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        return True if error.errno in (errno.EAGAIN, errno.EBUSY) else None
+    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return False
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name in the same folder that nobody else uses, for what will be renamed to `path`."""
+    return path.with_name(f".gitbatch-{os.uname().nodename}-{os.getpid()}-{next(_counter)}.tmp")
+
+
+def replace_with_link(path: Path, text: str, *, mtime_ns: int) -> None:
+    """Put a symbolic link with this text and mtime at `path`, by rename.
+
+    Replaces a file, a link or an empty folder; its folder must exist. Raises OSError, with
+    errno ENOTEMPTY for a folder that holds something.
+    """
+    temporary = temporary_beside(path)
+    os.symlink(text, temporary)
+    try:
+        os.utime(temporary, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
+        try:
+            os.rename(temporary, path)
+        except IsADirectoryError:
+            os.rmdir(path)
+            os.rename(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def create_exclusive(path: Path, temporary: Path) -> None:
+    """Give the finished file `temporary` the name `path`, unless it is taken; removes that.
+
+    Raises FileExistsError where the name is taken: of many writers exactly one succeeds.
+    """
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        # No hard links here. The name is taken first; a reader may see it empty for a moment.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+        os.rename(temporary, path)
+    else:
+        os.unlink(temporary)
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder, and the missing ones above it, with the permissions of the one it is in.
+
+    So a folder that an administrator opened to a group stays open for it, whatever the umask.
+    """
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        make_folder(path.parent)
+        make_folder(path)
+        return
+    wanted = stat.S_IMODE(os.stat(path.parent).st_mode)
+    if stat.S_IMODE(os.stat(path).st_mode) != wanted:
+        with contextlib.suppress(PermissionError):  # set-group-id of a group that is not ours
+            os.chmod(path, wanted)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder and all in it, also where folders are read-only. Links are not followed.
+
+    Does nothing where it does not exist. Raises OSError.
+    """
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        return
+    except PermissionError:
+        os.chmod(path, stat.S_IRWXU)
+        for folder, folders, _ in os.walk(path):
+            for name in folders:
+                inner = os.path.join(folder, name)
+                if not os.path.islink(inner):
+                    os.chmod(inner, stat.S_IRWXU)
+        shutil.rmtree(path)

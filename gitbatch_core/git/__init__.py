@@ -1,0 +1,1 @@
+"""git as gitbatch uses it: worktrees and commits by plumbing; HEAD, index and branches stay."""

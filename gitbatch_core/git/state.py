@@ -1,0 +1,127 @@
+"""What differs from the commit, and a commit of the present state without touching the index."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitbatch_core.errors import GitError
+from gitbatch_core.git.repo import Repository, decode
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """Paths relative to the top of the work tree, sorted."""
+
+    modified: tuple[str, ...]
+    """Tracked files that differ from HEAD, in the index or in the work tree."""
+    untracked: tuple[str, ...]
+    """Of the files that were asked about: those that git does not track."""
+
+    def __bool__(self) -> bool:
+        return bool(self.modified or self.untracked)
+
+
+def tracked(repository: Repository) -> frozenset[str]:
+    """All tracked paths, those of submodules included."""
+    listing = repository.git("ls-files", "-z", "--recurse-submodules")
+    return frozenset(decode(name) for name in listing.split(b"\0") if name)
+
+
+def modified(repository: Repository) -> list[str]:
+    """Tracked files that differ from HEAD, in the index or in the work tree; submodules whose
+    commit or content differs."""
+    listing = repository.git(
+        "status",
+        "--porcelain=v2",
+        "-z",
+        "--untracked-files=no",
+        "--ignore-submodules=untracked",
+        "--no-renames",
+    )
+    fields = {b"1": 8, b"u": 10}
+    return [
+        decode(entry.split(b" ", fields[entry[:1]])[-1])
+        for entry in listing.split(b"\0")
+        if entry[:1] in fields
+    ]
+
+
+def changes(
+    repository: Repository, sources: Iterable[str], ignore: Callable[[str], bool]
+) -> Changes:
+    """What keeps HEAD from being what the user sees: modified tracked files, and `sources` (paths
+    relative to the top) that git does not track. Paths for which `ignore` is true do not count."""
+    known = tracked(repository)
+    return Changes(
+        modified=tuple(sorted(path for path in modified(repository) if not ignore(path))),
+        untracked=tuple(sorted({path for path in sources if path not in known})),
+    )
+
+
+def snapshot(repository: Repository, *, head: str, changes: Changes, name: str) -> str:
+    """Commit HEAD with `changes` as the work tree has them, to refs/gitbatch/snapshots/`name`.
+
+    Returns the commit. The user's index, HEAD and branches stay as they are. Raises GitError where
+    a submodule has changes of its own, which a commit of this repository cannot hold.
+    """
+    for path in changes.modified:
+        if (repository.top / path / ".git").exists():
+            inner = Repository.find(repository.top / path)
+            if modified(inner):
+                raise GitError(
+                    f"The submodule {path} has uncommitted changes, which a snapshot cannot hold.",
+                    hint=f"Commit them there first: git -C {path} commit -a",
+                )
+    descriptor, index = tempfile.mkstemp(prefix="gitbatch-index-", dir=repository.git_dir)
+    os.close(descriptor)
+    os.unlink(index)
+    env = {"GIT_INDEX_FILE": index}
+    try:
+        repository.git("read-tree", head, env=env)
+        paths = b"".join(os.fsencode(p) + b"\0" for p in (*changes.modified, *changes.untracked))
+        repository.git("update-index", "--add", "--remove", "-z", "--stdin", input=paths, env=env)
+        tree = repository.git("write-tree", env=env).decode().strip()
+    finally:
+        Path(index).unlink(missing_ok=True)
+        Path(f"{index}.lock").unlink(missing_ok=True)
+    message = b"gitbatch snapshot of uncommitted changes\n"
+    author, committer = identity(repository)
+    commit = (
+        repository.git(
+            "commit-tree", "-p", head, tree, input=message, env=_identity_env(author, committer)
+        )
+        .decode()
+        .strip()
+    )
+    repository.git("update-ref", f"refs/gitbatch/snapshots/{name}", commit)
+    return commit
+
+
+def identity(repository: Repository) -> tuple[str, str]:
+    """`Name <mail> seconds zone` of author and committer, as git has them; where the user never
+    told git a name: the login name at this host."""
+    found = []
+    for variable in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
+        line = repository.git("var", variable, check=False).decode(errors="replace").strip()
+        if not line:
+            import getpass
+            import socket
+            import time
+
+            user = getpass.getuser()
+            line = f"{user} <{user}@{socket.gethostname()}> {int(time.time())} +0000"
+        found.append(line)
+    return found[0], found[1]
+
+
+def _identity_env(author: str, committer: str) -> dict[str, str]:
+    env = {}
+    for kind, line in (("AUTHOR", author), ("COMMITTER", committer)):
+        name, rest = line.split(" <", 1)
+        mail, date = rest.split("> ", 1)
+        env |= {f"GIT_{kind}_NAME": name, f"GIT_{kind}_EMAIL": mail, f"GIT_{kind}_DATE": date}
+    return env

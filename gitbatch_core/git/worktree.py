@@ -1,0 +1,118 @@
+"""One clean worktree per run: made from a commit, read-only, removed without a trace."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitbatch_core import fsutil
+from gitbatch_core.errors import GitError
+from gitbatch_core.git.repo import Repository, call, decode
+
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worktree:
+    """A detached worktree of `repository` at `commit`, in `path`."""
+
+    repository: Repository
+    path: Path
+    commit: str
+
+    def git(self, *args: str) -> bytes:
+        """What `git ARGS` in the worktree prints."""
+        return call(self.path, *args)
+
+
+def create(repository: Repository, path: Path, commit: str) -> Worktree:
+    """A worktree of `commit` in the new folder `path`, its submodules at their pinned commits.
+
+    Tracked files are 0444 (0555), so that a job that writes to one fails loudly. No network is
+    used. Raises GitError; then nothing is left behind.
+    """
+    worktree = Worktree(repository=repository, path=path, commit=commit)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _check_out(repository, path, commit)
+        _refuse_lfs_pointers(worktree)
+        _make_read_only(worktree)
+    except BaseException:
+        remove(repository, path)
+        raise
+    return worktree
+
+
+def remove(repository: Repository, path: Path) -> None:
+    """Take a worktree away, with those of its submodules; nothing happens where there is none.
+
+    Only this worktree's registration goes: others that are out of reach just now keep theirs.
+    """
+    for inner_path, inner in _submodules(repository, path):
+        if (inner_path / ".git").exists():
+            remove(inner, inner_path)
+    if os.path.lexists(path):
+        fsutil.remove_tree(path)
+    repository.git("worktree", "remove", "--force", "--force", str(path), check=False)
+
+
+def rewritten(worktree: Worktree) -> list[str]:
+    """Tracked files whose bytes or x-bit are no longer those of the commit."""
+    listing = worktree.git(
+        "-c", "core.trustctime=false", "status", "--porcelain=v1", "-z", "--untracked-files=no",
+        "--no-renames",
+    )  # fmt: skip
+    return [decode(entry[3:]) for entry in listing.split(b"\0") if entry]
+
+
+def added(worktree: Worktree) -> list[str]:
+    """Files that are not in the commit, ignored ones included."""
+    listing = worktree.git(
+        "ls-files", "-z", "--others", "--exclude=.snakemake/", "--exclude=/.gitbatch/"
+    )
+    return [decode(name) for name in listing.split(b"\0") if name]
+
+
+def _check_out(repository: Repository, path: Path, commit: str) -> None:
+    options = ("-c", "core.sparseCheckout=false", "-c", "submodule.recurse=false")
+    repository.git(*options, "worktree", "add", "--quiet", "--detach", "--force", str(path), commit)
+    for inner_path, inner in _submodules(repository, path):
+        pinned = call(path, "rev-parse", f"HEAD:{inner_path.relative_to(path)}").decode().strip()
+        if inner.git("cat-file", "-t", pinned, check=False).strip() != b"commit":
+            raise GitError(
+                f"The submodule {inner.top} does not have the commit {pinned} that is pinned.",
+                hint=f"Fetch it: git -C {inner.top} fetch",
+            )
+        _check_out(inner, inner_path, pinned)
+
+
+def _submodules(repository: Repository, path: Path) -> list[tuple[Path, Repository]]:
+    """(folder below `path`, the user's repository) of each submodule that the user has checked
+    out; one that the user does not have stays an empty folder, as with the user."""
+    found = []
+    if (repository.top / ".gitmodules").exists():
+        for entry in repository.git("ls-files", "-z", "--stage").split(b"\0"):
+            if entry.startswith(b"160000 "):
+                name = decode(entry.split(b"\t", 1)[1])
+                if (repository.top / name / ".git").exists():
+                    found.append((path / name, Repository.find(repository.top / name)))
+    return found
+
+
+def _refuse_lfs_pointers(worktree: Worktree) -> None:
+    for name in worktree.git("ls-files", "-z", ":(attr:filter=lfs)").split(b"\0"):
+        if name:
+            with open(worktree.path / decode(name), "rb") as file:
+                if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
+                    raise GitError(
+                        f"{decode(name)} is a Git LFS pointer whose content was not fetched.",
+                        hint="Fetch it: git lfs pull",
+                    )
+
+
+def _make_read_only(worktree: Worktree) -> None:
+    for name in worktree.git("ls-files", "-z", "--recurse-submodules").split(b"\0"):
+        path = worktree.path / decode(name)
+        if name and path.is_file() and not path.is_symlink():
+            path.chmod(path.stat().st_mode & 0o555)

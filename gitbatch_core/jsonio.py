@@ -1,0 +1,73 @@
+"""Versioned JSON documents: read with a check, written by rename so that no reader sees half.
+
+Every document carries `format` and `version`. Unknown fields are kept, not refused; an unknown
+format or a later major version is a FormatError.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from gitbatch_core.errors import FormatError
+
+Document = dict[str, Any]
+
+
+def dumps(document: Any) -> bytes:
+    """Readable JSON with sorted keys, UTF-8, one newline at the end.
+
+    File names that are not UTF-8 (surrogate escapes) are written as JSON escapes.
+    """
+    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
+    try:
+        return text.encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
+
+
+def canonical(value: Any) -> bytes:
+    """The one byte string for a JSON value: sorted keys, no spaces, ASCII. For digests.
+
+    Raises TypeError or ValueError where the value has no JSON form (NaN, objects).
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def loads(data: bytes, *, format: str, version: int, source: str) -> Document:
+    """The document in `data`; FormatError where it is not a `format` of at most `version`."""
+    try:
+        document = json.loads(data)
+    except ValueError as error:
+        raise FormatError(f"{source} is not JSON: {error}") from error
+    if not isinstance(document, dict) or document.get("format") != format:
+        raise FormatError(f"{source} is not a {format} document")
+    found = document.get("version")
+    if not isinstance(found, int) or found > version:
+        raise FormatError(
+            f"{source} has version {found!r} of {format}; this gitbatch reads up to {version}",
+            hint="Install a newer gitbatch to read it.",
+        )
+    return document
+
+
+def read(path: Path, *, format: str, version: int) -> Document:
+    """The document in the file `path`. Raises FileNotFoundError, FormatError."""
+    return loads(path.read_bytes(), format=format, version=version, source=str(path))
+
+
+def write(path: Path, document: Document, *, mode: int = 0o644) -> None:
+    """Write by rename within the folder of `path`; nothing half-written is ever seen there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(dumps(document))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,120 @@
+"""What a pool is: takes jobs as plain data, says what became of them.
+
+A pool starts one process per job, the runner, and knows nothing of what that runs. It reports how
+that process ended, never whether the job's results are good: the runner's own record says that.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a job asks for. None: nothing was said, the pool's default holds."""
+
+    cpus: int = 1
+    memory_mb: int | None = None
+    """MiB of memory."""
+    disk_mb: int | None = None
+    """MiB of scratch disk."""
+    runtime_s: int | None = None
+    """Seconds after which the pool may end the job."""
+    gpus: int | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """The pool's own keys and expressions, verbatim (HTCondor: `requirements`, `rank` ...)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobSpec:
+    """One job as the pool sees it."""
+
+    number: int
+    """Counts the executions of a run from 1; a retry has a new number."""
+    name: str
+    """For people: the rule, with wildcards where there are any. May hold any character."""
+    argv: tuple[str, ...]
+    """The process to start, without a shell. The pool appends `--private FILE`, or `--private -`
+    (standard input): one JSON object, the job's secrets. Where it is standard input, its end means
+    that the controller is gone."""
+    folder: Path
+    """The job's own folder, which exists on the pool's machines; `process.log` in it takes what the
+    process itself prints (the runner's last words, not the job's output)."""
+    request: Request = field(default_factory=Request)
+    private: Mapping[str, str] = field(default_factory=dict)
+    """Secrets by name. Never in an argument, the job ad, a log or a file that others can read."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """For queries: run, rule, wildcards, commit, key. HTCondor: `MY.Gitbatch*` in the job ad."""
+    at_once: bool = False
+    """A local rule: light, starts at once, takes no share of cores."""
+
+
+class State(enum.Enum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    ENDED = "ended"
+    """The process ended by itself; `exit_code` or `signal` says how."""
+    FAILED = "failed"
+    """The pool could not run it or lost it; `reason` says why. Never guessed: unknown is not
+    success."""
+
+    @property
+    def final(self) -> bool:
+        return self in (State.ENDED, State.FAILED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobStatus:
+    """A change in what is known about one job. A final status comes exactly once per job."""
+
+    number: int
+    state: State
+    exit_code: int | None = None
+    signal: int | None = None
+    reason: str | None = None
+    """For people: hold reason with code, who removed it, what to do."""
+    host: str | None = None
+    """Where it ran, as the pool names it."""
+    usage: Mapping[str, float] = field(default_factory=dict)
+    """What the pool measured: cpu_s, memory_mb, disk_mb, wall_s; missing where unknown."""
+
+
+class Pool(Protocol):
+    """Where jobs run. All methods may be called from different threads."""
+
+    kind: str
+    """`local` or `htcondor`."""
+
+    def describe(self) -> str:
+        """One line for people: which machine or schedd, how much of it."""
+        ...
+
+    def facts(self) -> Mapping[str, str]:
+        """What to record: versions, names. No secrets."""
+        ...
+
+    def submit(self, jobs: Sequence[JobSpec]) -> list[str]:
+        """Hand over all jobs together; the pool's own id for each (`12.0`), in their order.
+
+        All are taken or none. Raises PoolError, which names the job where one is at fault (asks for
+        more than any machine has, say).
+        """
+        ...
+
+    def wait(self, timeout: float) -> list[JobStatus]:
+        """What has changed since the last call; returns at once where something has, else waits
+        for at most `timeout` seconds. Raises PoolError where the pool is gone for good."""
+        ...
+
+    def cancel(self, numbers: Iterable[int] | None = None) -> None:
+        """End these jobs, or all of this run's and no others, with everything they started.
+        Returns when they are gone or certain to go. Cancelled jobs get no further status."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything that the pool holds; cancels nothing that runs in a remote pool."""
+        ...

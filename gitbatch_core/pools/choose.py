@@ -1,0 +1,45 @@
+"""Which pool a run uses, and why, in one line for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gitbatch_core.errors import PoolError
+from gitbatch_core.pools.base import Pool
+from gitbatch_core.pools.local import LocalPool
+
+KINDS = ("auto", "htcondor", "local")
+
+
+def choose(
+    kind: str,
+    *,
+    run: str,
+    private_folder: Path,
+    cores: int | None = None,
+) -> tuple[Pool, str]:
+    """The pool for `run` and a line that says which and why.
+
+    `auto` is HTCondor where its bindings are installed and a schedd answers, else this machine.
+    `cores` limits the local pool only. Raises PoolError for `htcondor` where there is none.
+    """
+    if kind not in KINDS:
+        raise PoolError(f"There is no pool `{kind}`", hint=f"Choose one of {', '.join(KINDS)}.")
+    why = "as asked"
+    if kind != "local":
+        # Imported here: the local pool must work, and start fast, without HTCondor's bindings.
+        from gitbatch_core.pools.htcondor.pool import HTCondorPool, probe
+
+        found = probe()
+        if found.answers:
+            pool: Pool = HTCondorPool(run=run, private_folder=private_folder)
+            return pool, f"pool: htcondor ({pool.describe()})"
+        if kind == "htcondor":
+            raise PoolError(
+                f"No HTCondor to run on: {found.text}",
+                hint="Run on the access point of a pool, or point CONDOR_CONFIG to its "
+                "configuration; without HTCondor, `--gitbatch-pool local` uses this machine.",
+            )
+        why = f"no HTCondor: {found.text}"
+    pool = LocalPool(cores=cores)
+    return pool, f"pool: local ({why}; {pool.describe()})"

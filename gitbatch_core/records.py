@@ -1,0 +1,143 @@
+"""The documents that go with one job: what the runner is told, what it answers, the job record.
+
+The access point writes the order; the runner runs it and writes the answer, which holds the job
+record. The record of a job that succeeded also goes into the archive, under its job key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gitbatch_core import jsonio
+from gitbatch_core.jsonio import Document
+
+RECORD_FORMAT, RECORD_VERSION = "gitbatch-record", 1
+_ORDER_FORMAT, _ORDER_VERSION = "gitbatch-order", 1
+_ANSWER_FORMAT, _ANSWER_VERSION = "gitbatch-answer", 1
+
+KEY_SCHEME = 1
+"""First field of what a job key is the digest of; raised when the meaning of a key changes."""
+
+SHORTEST_SECRET = 4
+"""Characters; shorter values are not looked for in texts."""
+
+ORDER_NAME, ANSWER_NAME, LOG_NAME = "order.json", "answer.json", "output.log"
+"""Names in a job's folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """An output that a job declares."""
+
+    path: str
+    """Relative to the worktree's top."""
+    folder: bool = False
+    temporary: bool = False
+    """Hashed and recorded, but it stays in the worktree and goes with it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What the runner is to do."""
+
+    argv: tuple[str, ...]
+    folder: str
+    """Where the command starts: a folder of the worktree, absolute."""
+    worktree: str
+    archive: str
+    environment: Mapping[str, str]
+    """All of the command's environment but the secrets and the pool's TMPDIR."""
+    outputs: tuple[Output, ...]
+    logs: tuple[str, ...] = ()
+    """Logs and benchmarks, relative to the worktree's top."""
+    record: Document = field(default_factory=dict)
+    """What the access point knows of the job record; the runner adds what it measures."""
+
+    def write(self, path: Path) -> None:
+        outputs = [vars(output) for output in self.outputs]
+        document = {"format": _ORDER_FORMAT, "version": _ORDER_VERSION, **vars(self)}
+        jsonio.write(path, document | {"outputs": outputs}, mode=0o600)
+
+    @classmethod
+    def read(cls, path: Path) -> Order:
+        document = jsonio.read(path, format=_ORDER_FORMAT, version=_ORDER_VERSION)
+        return cls(
+            argv=tuple(document["argv"]),
+            folder=document["folder"],
+            worktree=document["worktree"],
+            archive=document["archive"],
+            environment=document["environment"],
+            outputs=tuple(Output(**output) for output in document["outputs"]),
+            logs=tuple(document["logs"]),
+            record=document["record"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What became of a job, as the runner saw it."""
+
+    succeeded: bool
+    exit_code: int | None = None
+    signal: int | None = None
+    reason: str | None = None
+    """For people: why it failed where the command itself did not (publishing, cancelled)."""
+    record: Document = field(default_factory=dict)
+
+    def write(self, path: Path) -> None:
+        jsonio.write(
+            path, {"format": _ANSWER_FORMAT, "version": _ANSWER_VERSION, **vars(self)}
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> Answer:
+        """Raises FileNotFoundError, FormatError."""
+        document = jsonio.read(path, format=_ANSWER_FORMAT, version=_ANSWER_VERSION)
+        names: tuple[str, ...] = ("succeeded", "exit_code", "signal", "reason", "record")
+        return cls(**{name: document.get(name) for name in names})
+
+
+def published(
+    path: str,
+    *,
+    kind: str,
+    address: str,
+    size: int,
+    name: str | None = None,
+    temporary: bool = False,
+) -> Document:
+    """One entry of a record's `outputs` or `logs`.
+
+    `kind` is `file` or `tree`; `name` the object's name in the archive (files that are kept);
+    `size` in bytes.
+    """
+    entry: dict[str, Any] = {"path": path, "kind": kind, "address": address, "size": size}
+    if name is not None:
+        entry["name"] = name
+    if temporary:
+        entry["temporary"] = True
+    return entry
+
+
+def redact(value: Any, secrets: Iterable[str]) -> Any:
+    """JSON data without the values of secrets, wherever a string holds one.
+
+    Values of fewer than four characters are too common in any text to be taken out.
+    """
+    values = sorted({s for s in secrets if len(s) >= SHORTEST_SECRET}, key=len, reverse=True)
+
+    def clean(item: Any) -> Any:
+        if isinstance(item, str):
+            for secret in values:
+                item = item.replace(secret, "***")
+            return item
+        if isinstance(item, Mapping):
+            return {clean(name): clean(inner) for name, inner in item.items()}
+        if isinstance(item, (list, tuple)):
+            return [clean(inner) for inner in item]
+        return item
+
+    return clean(value) if values else value

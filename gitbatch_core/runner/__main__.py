@@ -1,0 +1,93 @@
+"""`python -m gitbatch_core.runner FOLDER --private FILE|-`: do the order that lies in FOLDER.
+
+Ends with the command's status (128 + signal where a signal ended it), 1 where the command succeeded
+but its outputs could not be kept. The answer in FOLDER says what happened; an order that was
+answered with success is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from pathlib import Path
+
+from gitbatch_core.archive.store import Archive
+from gitbatch_core.errors import GitbatchError
+from gitbatch_core.records import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order
+from gitbatch_core.runner import facts, process, publish
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one order; see the module's first lines."""
+    parser = argparse.ArgumentParser(prog="gitbatch-runner", description=__doc__)
+    parser.add_argument("folder", type=Path, help="the job's folder, with the order")
+    parser.add_argument(
+        "--private",
+        required=True,
+        metavar="FILE",
+        help="JSON object of the job's secrets; -: one line of standard input, whose end then "
+        "means that the controller is gone",
+    )
+    options = parser.parse_args(arguments)
+    folder: Path = options.folder
+    with contextlib.suppress(FileNotFoundError):
+        if Answer.read(folder / ANSWER_NAME).succeeded:
+            return 0
+    order = Order.read(folder / ORDER_NAME)
+    if options.private == "-":
+        secrets = json.loads(sys.stdin.buffer.raw.readline())  # type: ignore[attr-defined]
+    else:
+        secrets = json.loads(Path(options.private).read_bytes())
+    answer = run(order, secrets, folder, follow_stdin=options.private == "-")
+    answer.write(folder / ANSWER_NAME)
+    if answer.signal is not None:
+        return 128 + answer.signal
+    return answer.exit_code or (0 if answer.succeeded else 1)
+
+
+def run(order: Order, secrets: dict[str, str], folder: Path, *, follow_stdin: bool) -> Answer:
+    """Run the command, keep what it made, and say what happened."""
+    record = dict(order.record)
+    started = time.time()
+    record |= {"started": facts.iso_time(started), "host": facts.host()}
+    mask = process.Mask(secrets.values())
+    ended = process.run(
+        order.argv,
+        folder=order.folder,
+        environment=facts.environment(order.environment, secrets),
+        log=folder / LOG_NAME,
+        mask=mask,
+        follow_stdin=follow_stdin,
+    )
+    record |= {
+        "ended": facts.iso_time(time.time()),
+        "exit_code": ended.exit_code,
+        "usage": ended.usage,
+    }
+    if not ended.succeeded:
+        return Answer(
+            succeeded=False,
+            exit_code=ended.exit_code,
+            signal=ended.signal,
+            reason=ended.reason,
+            record=record,
+        )
+    try:
+        archive = Archive.open(Path(order.archive))
+        record |= publish.publish(archive, order, mask)
+        publish.keep_record(archive, record)
+    except (GitbatchError, OSError) as error:
+        return Answer(
+            succeeded=False,
+            exit_code=0,
+            reason=f"The command succeeded, but its outputs could not be kept: {error}",
+            record=record,
+        )
+    return Answer(succeeded=True, exit_code=0, record=record)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

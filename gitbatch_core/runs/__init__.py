@@ -1,0 +1,1 @@
+"""Runs: where their archive is, what they leave behind, what they reuse and reproduce."""

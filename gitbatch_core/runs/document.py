@@ -1,0 +1,169 @@
+"""run.json: the one document of a run, which alone answers how each of its outputs was made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitbatch_core import jsonio
+from gitbatch_core.errors import GitbatchError
+from gitbatch_core.git import commits
+from gitbatch_core.git.repo import Repository
+from gitbatch_core.jsonio import Document
+
+FORMAT, VERSION = "gitbatch-run", 1
+PATH = ".gitbatch/run.json"
+"""In the tree of a run commit."""
+REFS = "refs/gitbatch/runs/"
+TAGS = "run/"
+TRAILER = "Gitbatch-Run"
+
+_KEPT_OF_RECORD = (
+    "run", "number", "key", "commit", "rule", "members", "environment", "host", "pool", "started",
+    "ended", "usage", "updated",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One output that exists at the end of a run."""
+
+    path: str
+    """Relative to the top of the work tree."""
+    kind: str
+    """`file` or `tree`."""
+    address: str
+    size: int | None
+    """Bytes; None where the archive could not be asked."""
+    links: Mapping[str, str]
+    """Path relative to the top -> text of the link. Several for a folder."""
+
+
+@dataclass(kw_only=True)
+class Provenance:
+    """Who made which output, by path and address: this run's records, then those of earlier runs."""
+
+    made: dict[tuple[str, str], Document] = field(default_factory=dict)
+
+    def add_record(self, record: Document) -> None:
+        job = {name: record[name] for name in _KEPT_OF_RECORD if name in record}
+        for output in record.get("outputs", ()):
+            self.made[output["path"], output["address"]] = job
+
+    def add_run(self, document: Document) -> None:
+        jobs = document.get("jobs", {})
+        for output in document.get("outputs", ()):
+            if (job := jobs.get(output.get("job"))) is not None:
+                self.made.setdefault((output["path"], output["address"]), job)
+
+    def of(self, result: Result) -> Document | None:
+        return self.made.get((result.path, result.address))
+
+
+def compose(
+    facts: Document, results: Iterable[Result], provenance: Provenance
+) -> Document:
+    """The document: `facts` of the run, its outputs, and the jobs that made them."""
+    jobs: dict[str, Document] = {}
+    outputs = []
+    for result in sorted(results, key=lambda result: result.path):
+        output: dict[str, Any] = {
+            "path": result.path,
+            "kind": result.kind,
+            "address": result.address,
+            "size": result.size,
+        }
+        job = provenance.of(result)
+        if job is None:
+            output["provenance"] = "unknown"
+        else:
+            name = f"{job['run']}-{job['number']}"
+            jobs[name] = job
+            output["job"] = name
+            member = _member_of(job, result.path, facts.get("folder", ""))
+            output |= {"rule": member["rule"], "wildcards": member["wildcards"]}
+        outputs.append(output)
+    return {"format": FORMAT, "version": VERSION, **facts, "jobs": jobs, "outputs": outputs}
+
+
+def _member_of(job: Document, path: str, folder: str) -> Document:
+    members: list[Document] = job["members"]
+    for member in members:
+        for output in member["outputs"]:
+            if path == output or path.endswith("/" + output.removeprefix("./")):
+                return member
+    return members[0]
+
+
+def write(
+    repository: Repository,
+    *,
+    document: Document,
+    results: Iterable[Result],
+    message: str,
+    tag: bool,
+) -> str:
+    """Write the run commit, with its ref and, with `tag`, its tag; returns the commit.
+
+    Its tree is the source commit's with a link for every result and the document. Raises GitError.
+    """
+    links = {path: text for result in results for path, text in result.links.items()}
+    commit = commits.write(
+        repository,
+        ref=REFS + document["run"],
+        parent=document["source_commit"],
+        overlay=commits.Overlay(
+            remove=[result.path for result in results],
+            links=links,
+            files={PATH: jsonio.dumps(document)},
+        ),
+        message=f"{message.rstrip()}\n\n{TRAILER}: {document['run']}\n",
+    )
+    if tag:
+        commits.tag(repository, TAGS + document["run"], commit)
+    return commit
+
+
+def read(repository: Repository, revision: str) -> Document:
+    """The document in the run commit `revision`. Raises GitError, FormatError."""
+    data = repository.git("cat-file", "blob", f"{revision}:{PATH}")
+    return jsonio.loads(data, format=FORMAT, version=VERSION, source=f"{revision}:{PATH}")
+
+
+def earlier(repository: Repository) -> Iterator[Document]:
+    """The documents of all runs that this repository knows, the latest first; unreadable ones are
+    passed over."""
+    names = repository.git("for-each-ref", "--format=%(refname)", "--sort=-refname", REFS, "refs/tags/run")
+    seen = set()
+    for name in names.decode().split():
+        run = name.rpartition("/")[2]
+        if run not in seen:
+            seen.add(run)
+            try:
+                yield read(repository, name)
+            except GitbatchError:
+                continue
+
+
+def source_of(repository: Repository, commit: str) -> str:
+    """The commit to run where HEAD is `commit`: its parent where it is exactly a run commit (its
+    trailer, and nothing but outputs and the document beyond its parent), else itself."""
+    message = repository.git("show", "--no-patch", "--format=%B", commit).decode(errors="replace")
+    if not re.search(rf"^{TRAILER}: \S+$", message, re.MULTILINE):
+        return commit
+    try:
+        document = read(repository, commit)
+    except GitbatchError:
+        return commit
+    parent = document.get("source_commit", "")
+    if repository.git("rev-parse", f"{commit}^@").decode().split() != [parent]:
+        return commit
+    own = {output["path"] for output in document["outputs"]} | {PATH}
+    changed = repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", parent, commit)
+    for name in filter(None, changed.decode(errors="surrogateescape").split("\0")):
+        parts = name.split("/")
+        if not any("/".join(parts[: end + 1]) in own for end in range(len(parts))):
+            return commit
+    return parent

@@ -1,0 +1,93 @@
+"""Which archive a repository uses, and the link `.gitbatch/archive` that leads there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gitbatch_core.archive.store import Archive
+from gitbatch_core.errors import ArchiveError
+from gitbatch_core.git.repo import Repository
+
+ENVIRONMENT_VARIABLE = "GITBATCH_ARCHIVE"
+CONFIG_KEY = "gitbatch.archive"
+_EXCLUDE = "/.gitbatch/"
+
+
+def embedded(repository: Repository) -> Path:
+    """The folder of the archive that lies in the repository itself, where `git clean -ffdx`,
+    `git stash -a` and checkouts cannot harm it."""
+    return repository.common_dir / "gitbatch" / "archive"
+
+
+def chosen_place(repository: Repository, chosen: Path | None = None) -> Path:
+    """The archive's folder: `chosen`, else GITBATCH_ARCHIVE, else git config gitbatch.archive,
+    else the embedded one. A relative path in git's configuration starts at the top of the work
+    tree."""
+    if chosen is not None:
+        return chosen.expanduser().absolute()
+    if named := os.environ.get(ENVIRONMENT_VARIABLE):
+        return Path(named).expanduser().absolute()
+    if named := repository.config(CONFIG_KEY):
+        return Path(os.path.normpath(repository.top / named))
+    return embedded(repository)
+
+
+def open_archive(
+    repository: Repository,
+    chosen: Path | None = None,
+    *,
+    create: bool = True,
+    algorithm: str = "xxh3",
+) -> Archive:
+    """The repository's archive, with its link in place.
+
+    The embedded archive, and with `create` any other, is created where there is none yet.
+    Raises ArchiveError where it cannot be reached, FormatError where it is of a later version.
+    """
+    place = chosen_place(repository, chosen)
+    if (place / "ARCHIVE").exists() or not (create or place == embedded(repository)):
+        archive = Archive.open(place)
+    else:
+        archive = Archive.create(place, algorithm)
+    link(repository.top, archive.root, repository.common_dir)
+    exclude(repository)
+    return archive
+
+
+def link(top: Path, archive: Path, common_dir: Path | None = None) -> None:
+    """Make `<top>/.gitbatch/archive` lead to the folder `archive`.
+
+    Into the repository itself the link is relative, so that the repository can be moved.
+    """
+    path = top / ".gitbatch" / "archive"
+    inside = common_dir is not None and common_dir.parent == top
+    target = os.path.relpath(archive, path.parent) if inside and archive.is_relative_to(
+        top
+    ) else str(archive)
+    if path.is_symlink() and os.readlink(path) == target:
+        return
+    try:
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_name(f".archive.{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(target)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ArchiveError(
+            f"The link {path} cannot be made: {error.strerror}.",
+            hint="It leads to the archive; nothing else may lie at its place.",
+        ) from error
+
+
+def exclude(repository: Repository) -> None:
+    """Have git ignore `.gitbatch/` in all work trees of the repository, by .git/info/exclude."""
+    path = repository.common_dir / "info" / "exclude"
+    try:
+        text = path.read_text(errors="surrogateescape") if path.exists() else ""
+        if _EXCLUDE not in text.splitlines():
+            path.parent.mkdir(exist_ok=True)
+            with path.open("a", errors="surrogateescape") as file:
+                file.write(("" if not text or text.endswith("\n") else "\n") + _EXCLUDE + "\n")
+    except OSError as error:
+        raise ArchiveError(f"{path} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,398 @@
+"""The worktree as the twin of the user's folder for everything that the workflow declares.
+
+What the user's folder holds decides: a link into the archive wins over what the commit has at that
+path; a regular file counts as the commit's only where git tracks it unchanged. Everything else that
+a job reads must be in the archive, so that the run can say what it read.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gitbatch_core import fsutil
+from gitbatch_core.archive import hashing, layout, tree
+from gitbatch_core.archive.layout import Address, ObjectName
+from gitbatch_core.archive.store import Archive, Take
+from gitbatch_core.errors import RunError
+from gitbatch_core.git import state
+from gitbatch_core.jsonio import Document
+from gitbatch_core.runs.document import Result
+from gitbatch_core.runs.run import Run
+
+_NOT_DATA = frozenset({".git", ".gitbatch", ".snakemake"})
+
+
+@dataclass(kw_only=True)
+class Twin:
+    """Two folders with the same names below them. Paths given are as the workflow names them."""
+
+    top: Path
+    """The user's."""
+    folder: Path
+    """The user's working directory, at or below `top`."""
+    worktree: Path
+    archive: Archive
+    tracked: frozenset[str]
+    """Files of the commit, relative to the top."""
+    changed: frozenset[str]
+    """Of those: outputs that the user's folder holds in another state."""
+    warn: Callable[[str], None]
+    addresses: dict[str, str] = field(default_factory=dict)
+    """By path relative to the top (absolute outside of it), of what jobs may read."""
+    placed: set[str] = field(default_factory=set)
+    """Paths, relative to the top, that were put into the worktree."""
+    outside: dict[str, str] = field(default_factory=dict)
+    """Inputs outside of the repository, with their addresses."""
+
+    @classmethod
+    def of(cls, run: Run, folder: Path, *, warn: Callable[[str], None]) -> Twin:
+        """The twin for a run that was started from `folder`. Raises GitError."""
+        return cls(
+            top=run.repository.top,
+            folder=folder,
+            worktree=run.worktree.path,
+            archive=run.archive,
+            tracked=state.tracked(run.repository),
+            changed=frozenset(state.modified(run.repository)),
+            warn=warn,
+        )
+
+    def relative(self, path: str) -> str | None:
+        """`path` relative to the top; None: outside of the repository."""
+        absolute = os.path.normpath(self.folder / path)
+        for top in (str(self.worktree), str(self.top)):
+            if absolute == top:
+                return "."
+            if absolute.startswith(top + "/"):
+                return absolute[len(top) + 1 :]
+        return None
+
+    def here(self, path: str) -> Path:
+        """Where `path` lies for the user."""
+        return self._below(self.top, path)
+
+    def there(self, path: str) -> Path:
+        """Where `path` lies in the worktree; what lies outside of the repository is the same."""
+        return self._below(self.worktree, path)
+
+    def _below(self, top: Path, path: str) -> Path:
+        relative = self.relative(path)
+        return Path(os.path.normpath(self.folder / path)) if relative is None else top / relative
+
+    # ------------------------------------------------------------------ before jobs run
+
+    def bring_links(self) -> None:
+        """Link everything into the worktree that is a link into the archive for the user: what
+        Snakefiles look for when they are parsed may be anything."""
+        for here in _links_below(self.top):
+            name = self.archive.object_at(here)
+            if name is not None:
+                relative = str(here.relative_to(self.top))
+                self._link(self.worktree / relative, name, here.lstat().st_mtime_ns)
+                self.addresses[relative] = str(name.address)
+
+    def bring(self, path: str, rule: str) -> None:
+        """See to it that the worktree has the existing input `path` of `rule`.
+
+        Raises RunError for what is neither in the commit nor in the archive.
+        """
+        relative = self.relative(path)
+        if relative is None:
+            self._bring_outside(path)
+        elif relative not in self.addresses:
+            here = self.top / relative
+            if here.is_dir() and not here.is_symlink():
+                for inner in _files_below(here):
+                    self._bring_file(str(inner.relative_to(self.top)), path, rule)
+            else:
+                self._bring_file(relative, path, rule)
+
+    def _bring_file(self, relative: str, path: str, rule: str) -> None:
+        here, there = self.top / relative, self.worktree / relative
+        if relative in self.addresses or (
+            relative in self.tracked and relative not in self.changed and not here.is_symlink()
+        ):
+            return
+        if here.is_symlink():
+            target = here.resolve()
+            if target.is_file() and not target.is_relative_to(self.top):
+                self._bring_outside(str(target))
+                self.addresses[relative] = self.outside[str(target)]
+                self._replace(there, lambda place: os.symlink(target, place))
+                return
+            if relative in self.tracked:
+                return
+        raise RunError(
+            f"The input {path} of rule {rule} is neither in the commit nor in the archive"
+            + ("." if relative == self.relative(path) else f": {relative}."),
+            hint=f"Put it into the archive: gitbatch freeze {_quote(path)}",
+        )
+
+    def _bring_outside(self, path: str) -> None:
+        absolute = Path(os.path.normpath(self.folder / path))
+        key = str(absolute)
+        if key in self.outside:
+            return
+        if not os.path.isabs(path):
+            raise RunError(
+                f"The input {path} lies outside of the repository {self.top}.",
+                hint="Name it by its absolute path, or put it into the repository and freeze it.",
+            )
+        try:
+            if absolute.is_dir():
+                found = str(tree.address(self.archive.describe_tree(absolute), self.archive.algorithm))
+            else:
+                found = str(hashing.hash_file(absolute, self.archive.algorithm)[0])
+        except OSError as error:
+            raise RunError(f"The input {path} cannot be read: {error.strerror}.") from error
+        self.outside[key] = self.addresses[key] = found
+        if os.access(absolute, os.W_OK) and os.getuid() != 0:
+            self.warn(
+                f"The input {path} lies outside of the repository and can be changed while jobs "
+                "read it; its present content is recorded. gitbatch freeze makes it safe."
+            )
+
+    def bring_output(self, path: str) -> None:
+        """Bring an output that is up to date; what plain Snakemake made goes to the archive."""
+        here = self.here(path)
+        relative = self.relative(path)
+        if relative is None or not os.path.lexists(here):
+            if relative is not None:
+                self._remove(self.worktree / relative)
+            return
+        if relative in self.addresses:
+            return
+        if here.is_dir() and not here.is_symlink():
+            inner = [str(found.relative_to(self.top)) for found in _files_below(here)]
+            self._store([found for found in inner if not self._is_known(found)])
+            for found in _folders_below(here):
+                (self.worktree / found.relative_to(self.top)).mkdir(parents=True, exist_ok=True)
+        elif not self._is_known(relative):
+            self._store([relative])
+
+    def _is_known(self, relative: str) -> bool:
+        """Whether the worktree has this file already: from the commit, or as a link."""
+        return relative in self.addresses or (
+            relative in self.tracked and relative not in self.changed
+        )
+
+    def _store(self, relatives: list[str]) -> None:
+        """Move files of the user's into the archive, with links in both folders."""
+        for stored in self.archive.put([self.top / each for each in relatives], take=Take.SHARE):
+            relative = str(stored.source.relative_to(self.top))
+            for top in (self.top, self.worktree):
+                self._link(top / relative, stored.name, stored.mtime_ns)
+            self.addresses[relative] = str(stored.address)
+
+    def clear_missing(self, path: str) -> None:
+        """Where the commit has an output that the user's folder lacks, the worktree lacks it too."""
+        if (relative := self.relative(path)) is not None and not os.path.lexists(self.here(path)):
+            self._remove(self.worktree / relative)
+
+    def clear(self, path: str) -> None:
+        """Make room for an output in the worktree."""
+        if (relative := self.relative(path)) is not None:
+            self._remove(self.worktree / relative)
+            self.placed.add(relative)
+            for known in [k for k in self.addresses if k == relative or k.startswith(relative + "/")]:
+                del self.addresses[known]
+
+    def lend(self, path: str) -> str | None:
+        """Put a writable copy of an output that a job updates in place into the worktree; returns
+        its address, None where there is none yet."""
+        relative, here = self.relative(path), self.here(path)
+        if relative is None or not here.exists():
+            return None
+        address = self.address_of(path)
+        there = self.worktree / relative
+        self._remove(there)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        if here.is_dir():
+            shutil.copytree(here, there, copy_function=_copy_writable)
+        else:
+            _copy_writable(here, there)
+        self.placed.add(relative)
+        return address
+
+    def address_of(self, path: str) -> str:
+        """The address of an input that was brought. Raises RunError, ArchiveError."""
+        relative = self.relative(path)
+        key = str(Path(os.path.normpath(self.folder / path))) if relative is None else relative
+        if (known := self.addresses.get(key)) is not None:
+            return known
+        there = self.there(path)
+        try:
+            if there.is_dir():
+                entries = self.archive.describe_tree(there)
+                found = tree.address(entries, self.archive.algorithm)
+            else:
+                found = hashing.hash_file(there, self.archive.algorithm)[0]
+        except OSError as error:
+            raise RunError(f"The input {path} cannot be read: {error.strerror}.") from error
+        return self.addresses.setdefault(key, str(found))
+
+    # ------------------------------------------------------------------ after a job
+
+    def place_result(self, output: Document) -> None:
+        """Link an output of a finished job, an entry of its record, in both folders."""
+        relative, now = output["path"], time.time_ns()
+        self.addresses[relative] = output["address"]
+        self.placed.add(relative)
+        here, there = self.top / relative, self.worktree / relative
+        if output.get("temporary"):
+            self._link_temporary(here, there, now)
+        elif output["kind"] == "tree":
+            entries = self.archive.manifest(Address.parse(output["address"]))
+            for top in (there, here):
+                self._make_tree(top, entries, now)
+        else:
+            name = ObjectName.parse(output["name"])
+            for top in (there, here):
+                self._link(top, name, now)
+
+    def _link_temporary(self, here: Path, there: Path, mtime_ns: int) -> None:
+        if not there.is_dir():
+            self._replace(here, lambda place: os.symlink(os.path.relpath(there, here.parent), place))
+            return
+        self._remove(here)
+        here.mkdir(parents=True)
+        for inner in _files_below(there):
+            place = here / inner.relative_to(there)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(os.path.relpath(inner, place.parent))
+
+    def _make_tree(self, folder: Path, entries: tuple[tree.Entry, ...], mtime_ns: int) -> None:
+        """A folder of links, in place of whatever is there."""
+        self._remove(folder)
+        folder.mkdir(parents=True)
+        for entry in entries:
+            place = folder / entry.path
+            if entry.kind == "d":
+                place.mkdir(parents=True)
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if entry.kind == "l":
+                place.symlink_to(entry.target)
+            else:
+                address = Address(algorithm=self.archive.algorithm, digest=entry.digest)
+                suffix = layout.suffix_of(entry.path)
+                name = self.archive.find(address, executable=entry.executable, suffix=suffix)
+                self._link(place, name, mtime_ns)
+
+    def restore_logs(self, relatives: tuple[str, ...]) -> None:
+        """Copy logs and benchmarks from the worktree to the user's folder, as plain files."""
+        for relative in relatives:
+            there, here = self.worktree / relative, self.top / relative
+            if there.is_file():
+                here.parent.mkdir(parents=True, exist_ok=True)
+                temporary = fsutil.temporary_beside(here)
+                shutil.copyfile(there, temporary)
+                os.replace(temporary, here)
+                self.placed.add(relative)
+
+    def drop(self, here: Path, there: Path) -> None:
+        """Remove a temporary output, and the link or folder of links that leads to it."""
+        if here.is_symlink():
+            here.unlink()
+        elif here.is_dir():
+            fsutil.remove_tree(here)
+        self._remove(there)
+
+    def result(self, path: str, *, folder: bool) -> Result | None:
+        """What the user's folder holds at the output `path`, with the links for a commit; None for
+        what is no result, such as a dangling link. What has no link yet is stored first."""
+        relative, here = self.relative(path), self.here(path)
+        if relative is None or not here.exists() or here.is_dir() != folder:
+            return None
+        self.bring_output(path)
+        if not folder:
+            name = self.archive.object_at(here)
+            if name is None:  # unchanged from the commit
+                address, size = hashing.hash_file(here, self.archive.algorithm)
+                return Result(path=relative, kind="file", address=str(address), size=size, links={})
+            return Result(
+                path=relative,
+                kind="file",
+                address=str(name.address),
+                size=self.archive.size(name),
+                links={relative: os.readlink(here)},
+            )
+        entries = self.archive.describe_tree(here)
+        address, _ = self.archive.put_entries(entries)
+        return Result(
+            path=relative,
+            kind="tree",
+            address=str(address),
+            size=sum(entry.size for entry in entries),
+            links={
+                f"{relative}/{entry.path}": os.readlink(here / entry.path)
+                for entry in entries
+                if (here / entry.path).is_symlink()
+            },
+        )
+
+    # ------------------------------------------------------------------
+
+    def _link(self, path: Path, name: ObjectName, mtime_ns: int) -> None:
+        top = self.worktree if path.is_relative_to(self.worktree) else self.top
+        text = os.path.relpath(top / layout.LINK_PATH / name.path, path.parent)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir() and not path.is_symlink():
+            self._remove(path)
+        fsutil.replace_with_link(path, text, mtime_ns=mtime_ns)
+        if top == self.worktree:
+            self.placed.add(str(path.relative_to(top)))
+
+    def _replace(self, path: Path, make: Callable[[Path], None]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._remove(path)
+        make(path)
+        if path.is_relative_to(self.worktree):
+            self.placed.add(str(path.relative_to(self.worktree)))
+
+    @staticmethod
+    def _remove(path: Path) -> None:
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        elif path.is_dir():
+            fsutil.remove_tree(path)
+
+
+def _links_below(top: Path) -> Iterator[Path]:
+    """Symbolic links whose text leads through `.gitbatch/archive`, or out of the folder."""
+    for folder, folders, files in os.walk(top):
+        if Path(folder) == top:
+            folders[:] = [name for name in folders if name not in _NOT_DATA]
+        else:
+            folders[:] = [name for name in folders if name not in (".git", ".snakemake")]
+        with os.scandir(folder) as entries:
+            yield from (Path(entry.path) for entry in entries if entry.is_symlink())
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for inner, folders, files in os.walk(folder):
+        linked = [name for name in folders if Path(inner, name).is_symlink()]
+        yield from (Path(inner, name) for name in (*files, *linked) if name != tree.IGNORED)
+
+
+def _folders_below(folder: Path) -> Iterator[Path]:
+    yield folder
+    for inner, folders, _ in os.walk(folder):
+        yield from (Path(inner, name) for name in folders if not Path(inner, name).is_symlink())
+
+
+def _copy_writable(source: str | Path, target: str | Path) -> None:
+    shutil.copyfile(source, target)
+    os.chmod(target, 0o644 | stat.S_IMODE(os.stat(source).st_mode) & 0o111)
+
+
+def _quote(path: str) -> str:
+    import shlex
+
+    return shlex.quote(path if not path.startswith("-") else f"./{path}")

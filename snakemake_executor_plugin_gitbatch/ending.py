@@ -1,0 +1,157 @@
+"""What a run leaves behind: the run commit, its tag, and a few lines that say what happened."""
+
+from __future__ import annotations
+
+import datetime
+import getpass
+import os
+import platform
+import socket
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitbatch_core import __version__
+from gitbatch_core.git import worktree as worktrees
+from gitbatch_core.jsonio import Document
+from gitbatch_core.runs import document
+from gitbatch_core.runs.document import Provenance, Result
+from gitbatch_core.runs.run import Run
+from gitbatch_core.runs.twin import Twin
+from snakemake_executor_plugin_gitbatch.workflowview import inside
+
+_MOST_NAMED = 10
+
+
+@dataclass(kw_only=True)
+class Ending:
+    """Gathers what the end of a run needs to know while the run goes on."""
+
+    run: Run
+    twin: Twin
+    records: list[Document] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    """Jobs that failed, a retried one once each time."""
+    started: datetime.datetime = field(
+        default_factory=lambda: datetime.datetime.now(datetime.UTC)
+    )
+
+    def write(
+        self,
+        facts: Document,
+        outputs: list[tuple[str, bool]],
+        declared: list[str],
+        outcome: str,
+        logger: Any,
+    ) -> None:
+        """Write the run commit, tagged where the run `succeeded` untainted, and say so.
+
+        `outputs`: those that are to last, and whether each is a folder; `declared`: every path that
+        a job may write. Raises GitError, ArchiveError.
+        """
+        results = self._results(outputs)
+        known = inside([*self.twin.placed, *filter(None, map(self.twin.relative, declared))])
+        tainted = [path for path in worktrees.rewritten(self.run.worktree) if not known(path)]
+        undeclared = {
+            path: self._writers(path)
+            for path in worktrees.added(self.run.worktree)
+            if not known(path) and "__pycache__" not in path.split("/")
+        }
+        facts = facts | {
+            "outcome": outcome,
+            "started": _iso(self.started),
+            "ended": _iso(datetime.datetime.now(datetime.UTC)),
+            "user": getpass.getuser(),
+            "host": socket.gethostname(),
+            "versions": _versions(),
+            "jobs_finished": len(self.records),
+            "jobs_failed": self.failed,
+            "tainted": tainted,
+            "undeclared": undeclared,
+            "outside": self.twin.outside,
+        }
+        composed = document.compose(facts, results, self._provenance(results))
+        succeeded = outcome == "succeeded" and not tainted
+        commit = document.write(
+            self.run.repository,
+            document=composed,
+            results=results,
+            message=f"gitbatch run {self.run.id}: {outcome}",
+            tag=succeeded,
+        )
+        _report_files(tainted, undeclared, logger)
+        kept = f"{len(self.records)} job{'' if len(self.records) == 1 else 's'} kept"
+        name = f"tag {document.TAGS}{self.run.id}" if succeeded else f"commit {commit[:10]}"
+        logger.info(f"gitbatch run {self.run.id} {outcome}: {kept}, {len(results)} outputs, {name}")
+
+    def _results(self, outputs: list[tuple[str, bool]]) -> list[Result]:
+        found = []
+        for path, folder in outputs:
+            here = self.twin.here(path)
+            if self.twin.relative(path) is not None and os.path.lexists(here):
+                result = self.twin.result(path, folder=folder)
+                if result is not None:
+                    found.append(result)
+        return found
+
+    def _provenance(self, results: list[Result]) -> Provenance:
+        provenance = Provenance()
+        for record in self.records:
+            provenance.add_record(record)
+        if any(provenance.of(result) is None for result in results):
+            for earlier in document.earlier(self.run.repository):
+                provenance.add_run(earlier)
+                if all(provenance.of(result) is not None for result in results):
+                    break
+        return provenance
+
+    def _writers(self, path: str) -> list[str]:
+        """Rules whose jobs ran when the file was last written."""
+        try:
+            moment = _iso(
+                datetime.datetime.fromtimestamp(
+                    os.lstat(self.run.worktree.path / path).st_mtime, datetime.UTC
+                )
+            )
+        except FileNotFoundError:
+            return []
+        return sorted(
+            {r["rule"] for r in self.records if r["started"] <= moment <= r["ended"]}
+        )
+
+
+def _report_files(tainted: list[str], undeclared: dict[str, list[str]], logger: Any) -> None:
+    if tainted:
+        logger.error(
+            "This run is TAINTED: jobs changed files of the commit, so that others may have seen "
+            "something else than it. There is no tag, and nothing of it will be reused:\n"
+            + _list(tainted)
+        )
+    if undeclared:
+        logger.warning(
+            "These files were written but not declared as outputs; they are gone with the worktree. "
+            "Where they matter, declare them:\n"
+            + _list(
+                f"{path}  (rule {' or '.join(rules)})" if rules else path
+                for path, rules in sorted(undeclared.items())
+            )
+        )
+
+
+def _list(lines: Any) -> str:
+    lines = list(lines)
+    more = [f"  … and {len(lines) - _MOST_NAMED} more"] if len(lines) > _MOST_NAMED else []
+    return "\n".join([f"  {line}" for line in lines[:_MOST_NAMED]] + more)
+
+
+def _iso(moment: datetime.datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _versions() -> dict[str, str]:
+    from snakemake import __version__ as snakemake_version
+
+    return {
+        "gitbatch": __version__,
+        "snakemake": snakemake_version,
+        "python": platform.python_version(),
+    }

@@ -1,0 +1,182 @@
+"""The executor as Snakemake sees it: hands ready jobs over, says what became of them.
+
+What a run is and does lies in `session`; here is only what the interface asks for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any
+
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+
+from gitbatch_core.errors import GitbatchError
+from snakemake_executor_plugin_gitbatch import jobspec
+
+if TYPE_CHECKING:
+    from gitbatch_core.pools.base import JobStatus
+    from snakemake_executor_plugin_gitbatch.session import Session
+
+_LONGEST_WAIT_S = 0.2
+"""For news of jobs; also how long the end of a run may be held up."""
+
+
+class Executor(RemoteExecutor):
+    """Runs a workflow's jobs from a clean worktree of the current commit."""
+
+    def __init__(self, workflow: Any, logger: Any) -> None:
+        # The status thread starts before __post_init__ runs: its state must be there.
+        self._session: Session | None = None
+        self._ended: dict[int, JobStatus] = {}
+        super().__init__(workflow, logger)
+
+    def __post_init__(self) -> None:
+        self.next_seconds_between_status_checks = 0
+        # Snakemake makes an executor also where nothing is to be done, and never shuts it down.
+        if not any(jobspec.has_outputs(job) for job in self.dag.needrun_jobs()):
+            self.next_seconds_between_status_checks = 1
+            return
+        from snakemake_executor_plugin_gitbatch.session import Session
+
+        try:
+            self._session = Session.start(self.workflow, self.logger, self._command)
+        except GitbatchError as error:
+            raise WorkflowError(str(error)) from error
+        self._take_over_local_rules()
+
+    def _take_over_local_rules(self) -> None:
+        """Only rules that run nothing stay with Snakemake's own local executor."""
+        workflow = self.workflow
+        assert self._session is not None
+        self._session.is_local = workflow.is_local
+        workflow.is_local = lambda rule: rule.norun and not rule.output
+
+    def run_job(self, job: Any) -> None:
+        self.run_jobs([job])
+
+    def run_jobs(self, jobs: list[Any]) -> None:
+        """Hand over all jobs together; one that cannot be handed over does not stop the others."""
+        assert self._session is not None
+        prepared = []
+        for job in jobs:
+            self.run_job_pre(job)
+            try:
+                prepared.append((job, self._session.prepare(job)))
+            except (GitbatchError, WorkflowError, OSError) as error:
+                self._refuse(job, error)
+        for pool in self._session.pools():
+            self._submit(pool, [pair for pair in prepared if self._session.pool_of(pair[1]) is pool])
+
+    def _submit(self, pool: Any, pairs: list[Any]) -> None:
+        if not pairs:
+            return
+        try:
+            ids = pool.submit([spec for _, spec in pairs])
+        except GitbatchError as error:
+            if len(pairs) == 1:
+                self._refuse(pairs[0][0], error)
+            else:  # all or none: find the ones that the pool does not take
+                for pair in pairs:
+                    self._submit(pool, [pair])
+            return
+        for (job, spec), id in zip(pairs, ids, strict=True):
+            self.report_job_submission(
+                SubmittedJobInfo(job=job, external_jobid=id, aux={"number": spec.number})
+            )
+
+    def _refuse(self, job: Any, error: Exception) -> None:
+        self.report_job_error(SubmittedJobInfo(job=job), msg=str(error))
+
+    async def check_active_jobs(
+        self, active_jobs: list[SubmittedJobInfo]
+    ) -> AsyncGenerator[SubmittedJobInfo, None]:
+        """Report what ended; yield what has not."""
+        if self._session is not None:
+            for status in await asyncio.to_thread(self._session.wait, _LONGEST_WAIT_S):
+                # A job may end before Snakemake has been told that it was submitted.
+                self._ended[status.number] = status
+        for info in active_jobs:
+            assert info.aux is not None
+            status = self._ended.pop(info.aux["number"], None)
+            if status is None:
+                yield info
+            else:
+                self._conclude(info, status)
+
+    def _conclude(self, info: SubmittedJobInfo, status: JobStatus) -> None:
+        assert self._session is not None
+        try:
+            failure = self._session.conclude(info.job, status)
+        except (GitbatchError, OSError) as error:
+            failure = f"The job's results could not be taken over: {error}"
+        if failure is None:
+            self.report_job_success(info)
+        else:
+            self.report_job_error(info, msg=failure)
+
+    def print_job_error(
+        self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: Any
+    ) -> None:
+        # Not the parent's, which points to "the cluster/cloud log": the message has it all.
+        if job_info.external_jobid is not None:
+            kwargs["external_jobid"] = job_info.external_jobid
+        job_info.job.log_error(msg, **kwargs)
+
+    def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
+        if self._session is not None:
+            self._session.cancel()
+
+    def shutdown(self) -> None:
+        """Ends the run, once; the worktree is gone afterwards."""
+        super().shutdown()
+        session, self._session = self._session, None
+        if session is not None:
+            try:
+                session.finish()
+            except GitbatchError as error:
+                raise WorkflowError(str(error)) from error
+
+    def _command(self, job: Any) -> list[str]:
+        """The arguments, after the program, of the Snakemake that runs `job` in the worktree,
+        without those that name the worktree."""
+        cores = str(max(1, job.threads)) if not job.is_group() else "all"
+        general = self.workflow.spawned_job_args_factory.general_args(
+            executor_common_settings=self.common_settings
+        )
+        persistence = self.workflow.persistence
+        return [
+            "--target-jobs",
+            *_target_jobs(job),
+            "--allowed-rules",
+            *job.rules,
+            *(["--local-groupid", str(job.jobid)] if job.is_group() else ["--force-use-threads"]),
+            "--cores",
+            cores,
+            "--attempt",
+            str(job.attempt),
+            *jobspec.split(general),
+            # The main process's, as each worktree would otherwise build its own.
+            "--conda-prefix",
+            str(persistence.conda_env_path),
+            "--apptainer-prefix",
+            str(persistence.container_img_path),
+            # One job needs no optimal schedule, and its metadata would go with the worktree.
+            "--scheduler",
+            "greedy",
+            "--drop-metadata",
+            "--quiet",
+            "progress",
+            "rules",
+            "host",
+            "--mode",
+            self.get_exec_mode().item_to_choice(),
+        ]
+
+
+def _target_jobs(job: Any) -> list[str]:
+    from snakemake_interface_executor_plugins.utils import encode_target_jobs_cli_args
+
+    return list(encode_target_jobs_cli_args(job.get_target_spec()))

@@ -1,0 +1,87 @@
+"""Why a job failed, for people: how it ended, where, its own last words, and where to read on."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+
+from gitbatch_core.pools.base import JobStatus, State
+from gitbatch_core.records import Answer
+
+_LINES = 20
+_BYTES = 4000
+_EXIT_STATUS = re.compile(r"returned non-zero exit status (\d+)")
+_SIGNAL = re.compile(r"died with <Signals\.(SIG\w+): \d+>")
+
+
+def explain(
+    status: JobStatus,
+    answer: Answer | None,
+    *,
+    log: Path | None,
+    rule_logs: Iterable[Path],
+    folder: Path,
+) -> str:
+    """The message of a failed job. `log`: what it printed, where it is kept; `rule_logs`: the
+    rule's own `log:` files; `folder`: the job's, with what the runner itself printed."""
+    printed = _tail(log) if log is not None else ""
+    parts = [f"The job {_how(status, answer, printed)}{_where(status, answer)}."]
+    for path in rule_logs:
+        if words := _tail(path):
+            parts.append(f"End of {path}:\n{_indent(words)}")
+    if printed:
+        parts.append(f"End of its output:\n{_indent(printed)}")
+    elif answer is None and (words := _tail(folder / "process.log")):
+        parts.append(f"The runner said:\n{_indent(words)}")
+    if log is not None:
+        parts.append(f"All of its output: {log}")
+    return "\n".join(parts)
+
+
+def _how(status: JobStatus, answer: Answer | None, printed: str) -> str:
+    if status.state is State.FAILED:
+        return f"was given up by the pool: {status.reason or 'no reason given'}"
+    if answer is not None and answer.reason is not None:
+        return f"failed: {answer.reason.rstrip('.')}"
+    if answer is not None and answer.signal is not None:
+        return f"was ended by signal {_signal_name(answer.signal)}"
+    if answer is not None and answer.exit_code is not None:
+        # Snakemake runs the rule's command and ends with 1 whatever that ended with.
+        if found := _EXIT_STATUS.findall(printed):
+            return f"failed with exit status {found[-1]}"
+        if found := _SIGNAL.findall(printed):
+            return f"was ended by signal {found[-1]}"
+        return f"failed with exit status {answer.exit_code}"
+    if status.signal is not None:
+        return f"ended without an answer: its runner was ended by {_signal_name(status.signal)}"
+    return f"ended without an answer: its runner had exit status {status.exit_code}"
+
+
+def _where(status: JobStatus, answer: Answer | None) -> str:
+    host = status.host
+    if answer is not None and isinstance(facts := answer.record.get("host"), dict):
+        host = facts.get("name", host)
+    return f" on {host}" if host else ""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
+
+
+def _tail(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _BYTES))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.rstrip().splitlines()[-_LINES:])
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

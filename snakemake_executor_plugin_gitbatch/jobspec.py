@@ -1,0 +1,210 @@
+"""A Snakemake job as plain data: what it runs, needs and makes, and what its key covers."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gitbatch_core import jsonio
+from gitbatch_core.pools.base import Request
+from gitbatch_core.records import KEY_SCHEME
+
+Members = list[dict[str, Any]]
+
+
+def members(job: Any) -> list[Any]:
+    """The single jobs of a job: itself, or those of a group in the order in which they run."""
+    if job.is_group():
+        return [inner for level in job.toposorted for inner in level]
+    return [job]
+
+
+def title(job: Any) -> str:
+    """For people: `align[sample=a,unit=1]`, or the group's rules."""
+    if job.is_group():
+        return "group[" + ",".join(dict.fromkeys(inner.rule.name for inner in job.jobs)) + "]"
+    wildcards = ",".join(f"{name}={value}" for name, value in job.wildcards_dict.items())
+    return f"{job.rule.name}[{wildcards}]" if wildcards else str(job.rule.name)
+
+
+def rule_name(job: Any) -> str:
+    """The rule, or a group's rules joined by `+`."""
+    return "+".join(dict.fromkeys(member.rule.name for member in members(job)))
+
+
+def has_outputs(job: Any) -> bool:
+    """Whether there is anything to run and keep: a rule that only collects targets has nothing."""
+    return any(inner.output or not inner.is_norun for inner in members(job))
+
+
+def log_paths(job: Any) -> list[str]:
+    """Logs and benchmarks."""
+    found: list[str] = []
+    for inner in members(job):
+        found += [str(path) for path in inner.log]
+        if inner.benchmark:
+            found.append(str(inner.benchmark))
+    return found
+
+
+def request(job: Any) -> Request:
+    """What the job asks the pool for.
+
+    Raises ValueError where a resource that the pool must know is not a number.
+    """
+
+    def number(*names: str) -> int | None:
+        for name in names:
+            value = job.resources.get(name)
+            # What Snakemake can only say where the job runs is a string of its own kind here.
+            if value is not None and not isinstance(value, str):
+                return int(value)
+        return None
+
+    minutes = number("runtime")
+    return Request(
+        cpus=max(1, int(job.threads)),
+        memory_mb=number("mem_mib", "mem_mb"),
+        disk_mb=number("disk_mib", "disk_mb"),
+        runtime_s=None if minutes is None else minutes * 60,
+        gpus=number("gpu", "gpus"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What a job record says before the job has run."""
+
+    members: Members
+    """rule, wildcards, command, params, inputs (path -> address), threads, resources of each
+    single job."""
+    canonical: bool
+    """Whether all params have a canonical form; where not, the key says nothing."""
+
+
+def describe(job: Any, address_of: Callable[[str], str]) -> Description:
+    """Describe `job`; `address_of` gives the address of an input as the job names it."""
+    made = {str(path) for inner in members(job) for path in inner.output}
+    descriptions, canonical = [], True
+    for inner in members(job):
+        params = {str(i): value for i, value in enumerate(inner.params)}
+        params |= dict(inner.params.items())
+        plain, exact = _plain(params)
+        canonical &= exact
+        inputs = dict.fromkeys(str(path) for path in inner.input)
+        descriptions.append(
+            {
+                "rule": inner.rule.name,
+                "wildcards": {k: str(v) for k, v in inner.wildcards_dict.items()},
+                "command": _command(inner),
+                "params": plain,
+                "inputs": {path: address_of(path) for path in inputs if path not in made},
+                "outputs": [str(path) for path in inner.output],
+                "threads": int(inner.threads),
+                "resources": {
+                    name: value if isinstance(value, int) else str(value)
+                    for name, value in inner.resources.items()
+                    if name not in ("_cores", "_nodes", "tmpdir")
+                },
+                "software": _software(inner),
+            }
+        )
+    return Description(members=descriptions, canonical=canonical)
+
+
+def key_document(
+    description: Description, *, code: str, config: Any, updated: Mapping[str, str]
+) -> bytes:
+    """The bytes whose digest is the job key: all that determines the job's outputs.
+
+    `code` is the id of the source commit's tree; `updated` the old addresses of outputs that the
+    job changes in place.
+    """
+    from snakemake import __version__ as snakemake_version
+
+    without = ("resources",)
+    return jsonio.canonical(
+        {
+            "scheme": KEY_SCHEME,
+            "code": code,
+            "config": _plain(config)[0],
+            "jobs": [
+                {k: v for k, v in member.items() if k not in without}
+                for member in description.members
+            ],
+            "updated": dict(updated),
+            "python": platform.python_version(),
+            "snakemake": snakemake_version,
+        }
+    )
+
+
+def plain_config(config: Any) -> Any:
+    """The workflow's configuration as JSON data."""
+    return _plain(config)[0]
+
+
+def split(arguments: str | Iterable[str]) -> list[str]:
+    """Arguments that Snakemake hands over as shell text, or as a list."""
+    return shlex.split(arguments if isinstance(arguments, str) else " ".join(arguments))
+
+
+def _command(job: Any) -> dict[str, str]:
+    rule = job.rule
+    if job.is_shell:
+        return {"kind": "shell", "text": job.shellcmd or ""}
+    for kind in ("script", "notebook", "wrapper", "cwl", "template_engine"):
+        if (named := getattr(rule, kind, None)) is not None:
+            return {"kind": kind, "text": job.format_wildcards(str(named))}
+    return {"kind": "none" if job.is_norun else "run", "text": ""}
+
+
+def _software(job: Any) -> dict[str, str]:
+    found = {}
+    if job.conda_env_spec:
+        found["conda"] = str(job.conda_env_spec)
+        if job.conda_env is not None and not job.conda_env.is_externally_managed:
+            found["conda"] = job.conda_env.content_hash
+    if job.container_img_url:
+        found["container"] = str(job.container_img_url)
+    if job.env_modules:
+        found["modules"] = str(job.env_modules)
+    return found
+
+
+def _plain(value: Any) -> tuple[Any, bool]:
+    """`value` as JSON data, and whether that says all of it.
+
+    Types that JSON does not tell apart (a tuple and a list, 1 and "1" as keys) stay apart.
+    """
+    if value is None or isinstance(value, (bool, int, str)) and type(value) in (bool, int, str):
+        return value, True
+    if isinstance(value, float):
+        return (value, True) if value == value and abs(value) != float("inf") else (repr(value), True)
+    if isinstance(value, str):
+        return str(value), True
+    if isinstance(value, (list, tuple)):
+        items = [_plain(item) for item in value]
+        data: Any = [item for item, _ in items]
+        if not isinstance(value, list):
+            data = {"tuple": data}
+        return data, all(exact for _, exact in items)
+    if isinstance(value, (set, frozenset)):
+        items = [_plain(item) for item in value]
+        ordered = sorted((item for item, _ in items), key=jsonio.canonical)
+        return {"set": ordered}, all(exact for _, exact in items)
+    if isinstance(value, Mapping):
+        if all(type(name) is str for name in value):
+            pairs = {name: _plain(item) for name, item in value.items()}
+            return {k: v for k, (v, _) in pairs.items()}, all(x for _, x in pairs.values())
+        entries = [(_plain(name), _plain(item)) for name, item in value.items()]
+        exact = all(n[1] and i[1] for n, i in entries)
+        return {"mapping": [[n[0], i[0]] for n, i in entries]}, exact
+    if hasattr(value, "__fspath__"):
+        return {"path": str(value)}, True
+    if type(value).__module__ == "numpy" and hasattr(value, "item") and not getattr(value, "shape", ()):
+        return _plain(value.item())
+    return {"object": f"{type(value).__module__}.{type(value).__qualname__}"}, False

@@ -1,0 +1,461 @@
+"""One run of one workflow: from the clean tree it starts from to the run commit it ends with."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from gitbatch_core.archive import hashing
+from gitbatch_core.archive.store import Archive
+from gitbatch_core.errors import DirtyTreeError, GitbatchError, RunError, UsageError
+from gitbatch_core.git import state
+from gitbatch_core.git.repo import Repository
+from gitbatch_core.jsonio import Document
+from gitbatch_core.pools.base import JobSpec, JobStatus, Pool
+from gitbatch_core.pools.choose import choose
+from gitbatch_core.pools.environment import start_environment
+from gitbatch_core.pools.local import LocalPool
+from gitbatch_core.records import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order, Output, redact
+from gitbatch_core.runs import document
+from gitbatch_core.runs.place import open_archive
+from gitbatch_core.runs.run import Run, clear_stale, new_id, private_folder
+from gitbatch_core.runs.twin import Twin
+from snakemake_executor_plugin_gitbatch import jobspec, workflowview
+from snakemake_executor_plugin_gitbatch.ending import Ending
+from snakemake_executor_plugin_gitbatch.failure import explain
+
+_MOST_NAMED = 20
+"""Files that an error lists."""
+
+
+class Session:
+    """What the executor holds while a run lasts. Not made directly: `Session.start`."""
+
+    def __init__(
+        self,
+        *,
+        workflow: Any,
+        logger: Any,
+        run: Run,
+        twin: Twin,
+        pool: Pool,
+        command: Callable[[Any], list[str]],
+        facts: Document,
+        config: Any,
+        secrets: dict[str, str],
+    ) -> None:
+        self.workflow = workflow
+        self.logger = logger
+        self.run = run
+        self.twin = twin
+        self.is_local: Callable[[Any], bool] = lambda rule: False
+        self._pool = pool
+        self._light_pool = pool
+        self._command = command
+        self._facts = facts
+        self._config = config
+        self._secrets = secrets
+        self._number = 0
+        self._code = run.repository.tree_of(run.worktree.commit)
+        self._orders: dict[int, Order] = {}
+        self._light: set[int] = set()
+        self._temporary: dict[Path, Path] = {}
+        self._swept = 0.0
+        self._ending = Ending(run=run, twin=twin)
+        self._cancelled = False
+
+    @classmethod
+    def start(
+        cls, workflow: Any, logger: Any, command: Callable[[Any], list[str]]
+    ) -> Session:
+        """Check the tree, open the archive, make the worktree and choose the pool.
+
+        Raises GitbatchError; then nothing was started and nothing is left behind.
+        """
+        settings = workflow.executor_settings
+        folder = Path.cwd()
+        repository = Repository.find(folder)
+        run_id = new_id()
+        head = repository.commit_of("HEAD")
+        commit, snapshot = _clean_commit(workflow, repository, head, run_id, settings.dirty)
+        archive = open_archive(repository, settings.archive)
+        clear_stale(repository, _queue_has_jobs)
+        private = private_folder(repository, run_id)
+        cores = workflow.resource_settings.cores
+        pool, why = choose(settings.pool, run=run_id, private_folder=private, cores=cores)
+        run = Run.start(
+            repository,
+            archive,
+            id=run_id,
+            commit=commit,
+            pool=pool.kind,
+            worktree_parent=settings.worktrees,
+        )
+        try:
+            twin = Twin.of(run, folder, warn=logger.warning)
+            _fill(workflow, twin)
+        except BaseException:
+            pool.close()
+            run.close()
+            raise
+        subject = repository.git("show", "--no-patch", "--format=%h %s", commit)
+        what = "uncommitted changes, as snapshot" if snapshot else "commit"
+        logger.info(
+            f"gitbatch run {run_id}: {what} {subject.decode(errors='replace').strip()}\n"
+            f"{why}\narchive: {archive.root}"
+        )
+        secrets = dict(workflow.spawned_job_args_factory.envvars())
+        config = redact(jobspec.plain_config(workflow.config), secrets.values())
+        facts = {
+            "run": run_id,
+            "source_commit": commit,
+            "head": head,
+            "snapshot": snapshot,
+            "command": redact(sys.argv, secrets.values()),
+            "folder": "" if folder == repository.top else str(folder.relative_to(repository.top)),
+            "snakefile": twin.relative(str(workflow.main_snakefile)),
+            "targets": [str(target) for target in workflow.dag_settings.targets],
+            "config": config,
+            "pool": {"kind": pool.kind, **pool.facts()},
+            "archive": archive.id,
+        }
+        return cls(
+            workflow=workflow,
+            logger=logger,
+            run=run,
+            twin=twin,
+            pool=pool,
+            command=command,
+            facts=facts,
+            config=workflow.config,
+            secrets=secrets,
+        )
+
+    def pools(self) -> list[Pool]:
+        """The pools that have jobs: the run's, and this machine for local rules."""
+        return list({id(pool): pool for pool in (self._pool, self._light_pool)}.values())
+
+    def pool_of(self, spec: JobSpec) -> Pool:
+        return self._light_pool if spec.at_once else self._pool
+
+    def wait(self, timeout: float) -> list[JobStatus]:
+        """The jobs that ended, as soon as one did, or none after `timeout` seconds."""
+        self._sweep()
+        found: list[JobStatus] = []
+        if self._light_pool is not self._pool:
+            found = self._light_pool.wait(0)
+        found += self._pool.wait(0 if found else timeout)
+        return [status for status in found if status.state.final]
+
+    def prepare(self, job: Any) -> JobSpec:
+        """Bring the job's inputs into the worktree, clear its outputs, and write its order.
+
+        Raises GitbatchError, WorkflowError; then the job's old outputs are as they were.
+        """
+        self._number += 1
+        number = self._number
+        members = jobspec.members(job)
+        made = {str(path) for member in members for path in member.output}
+        for member in members:
+            for path in member.input:
+                if str(path) not in made:
+                    self.twin.bring(str(path), member.rule.name)
+        updated = self._clear_outputs(members)
+        description = jobspec.describe(job, self.twin.address_of)
+        key = hashing.hash_bytes(
+            jobspec.key_document(
+                description, code=self._code, config=self._config, updated=updated
+            ),
+            self.run.archive.algorithm,
+        ).digest
+        environment = start_environment()
+        environment.pop("TMPDIR", None)
+        light = any(self.is_local(member.rule) for member in members)
+        record = {
+            **_record_head(self.run, self._facts),
+            "number": number,
+            "key": key,
+            "reusable": description.canonical,
+            "rule": jobspec.rule_name(job),
+            "attempt": job.attempt,
+            "members": description.members,
+            "updated": updated,
+            "environment": _for_record(environment, self._secrets),
+            "pool": {"kind": "local" if light else self._pool.kind},
+        }
+        folder = self.run.job_folder(number)
+        order = Order(
+            argv=self._argv(job),
+            folder=str(self.twin.there(".")),
+            worktree=str(self.run.worktree.path),
+            archive=str(self.run.archive.root),
+            environment=environment,
+            outputs=tuple(self._outputs(members)),
+            logs=tuple(
+                path
+                for path in map(self.twin.relative, jobspec.log_paths(job))
+                if path is not None
+            ),
+            record=redact(record, self._secrets.values()),
+        )
+        order.write(folder / ORDER_NAME)
+        self._orders[number] = order
+        if light and self._pool.kind != "local" and self._light_pool is self._pool:
+            self._light_pool = LocalPool()
+        labels = {
+            "run": self.run.id,
+            "rule": jobspec.rule_name(job),
+            "wildcards": jobspec.title(job),
+            "commit": self.run.worktree.commit,
+            "key": key,
+        }
+        return JobSpec(
+            number=number,
+            name=jobspec.title(job),
+            argv=(sys.executable, "-m", "gitbatch_core.runner", str(folder)),
+            folder=folder,
+            request=jobspec.request(job),
+            private=self._secrets,
+            labels=redact(labels, self._secrets.values()),
+            at_once=light,
+        )
+
+    def conclude(self, job: Any, status: JobStatus) -> str | None:
+        """Take over what the ended job made; None, or why it failed, for people.
+
+        Raises GitbatchError, OSError where the results cannot be taken over.
+        """
+        order = self._orders.pop(status.number)
+        folder = self.run.job_folder(status.number)
+        answer = _read_answer(folder, patient=status.exit_code == 0)
+        self.twin.restore_logs(order.logs)
+        if answer is None or not answer.succeeded or status.exit_code != 0:
+            log = self._keep_log(folder / LOG_NAME, status.number, jobspec.rule_name(job))
+            self._ending.failed.append(jobspec.title(job))
+            rule_logs = [self.twin.here(path) for path in jobspec.log_paths(job)]
+            return explain(status, answer, log=log, rule_logs=rule_logs, folder=folder)
+        for output in answer.record["outputs"]:
+            self.twin.place_result(output)
+            if output.get("temporary"):
+                here = self.run.repository.top / output["path"]
+                self._temporary[here] = self.run.worktree.path / output["path"]
+        self._ending.records.append(answer.record)
+        for member in jobspec.members(job):
+            # Snakemake would take the write permission of what the link points to. It is gone.
+            member.protected_output = set()
+        return None
+
+    def cancel(self) -> None:
+        """End all of the run's jobs and nothing else."""
+        self._cancelled = True
+        for pool in self.pools():
+            pool.cancel()
+
+    def finish(self) -> None:
+        """End the run: run commit, tag, and nothing of it left but results and records.
+
+        Raises GitbatchError; worktree and staging are taken away all the same.
+        """
+        succeeded = not self._cancelled and not any(
+            jobspec.has_outputs(job) for job in self.workflow.dag.needrun_jobs()
+        )
+        outcome = "succeeded" if succeeded else "interrupted" if self._cancelled else "failed"
+        try:
+            if self._orders:  # Snakemake gave up while jobs were running
+                self.cancel()
+            self._sweep(at_end=True)
+            for pool in self.pools():
+                pool.close()
+            outputs = workflowview.kept_outputs(self.workflow)
+            declared = list(workflowview.declared(self.workflow))
+            self._ending.write(self._facts, outputs, declared, outcome, self.logger)
+        finally:
+            self.run.close()
+
+    def _argv(self, job: Any) -> tuple[str, ...]:
+        twin = self.twin
+        configfiles = [str(twin.there(str(path))) for path in self.workflow.overwrite_configfiles]
+        argv = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--snakefile",
+            str(twin.there(str(self.workflow.main_snakefile))),
+            "--directory",
+            str(twin.there(".")),
+            *self._command(job),
+            *(["--configfiles", *configfiles] if configfiles else []),
+        ]
+        if precommand := self.workflow.remote_execution_settings.precommand:
+            return ("/bin/bash", "-c", f'{precommand} && exec "$@"', "bash", *argv)
+        return tuple(argv)
+
+    def _outputs(self, members: list[Any]) -> Iterable[Output]:
+        for member in members:
+            for path in member.output:
+                if workflowview.is_stream(path):
+                    continue
+                relative = self.twin.relative(str(path))
+                if relative is None:
+                    raise RunError(
+                        f"The output {path} of rule {member.rule.name} lies outside of the "
+                        f"repository {self.run.repository.top}.",
+                        hint="Only outputs inside it can be kept; give a path relative to it.",
+                    )
+                yield Output(
+                    path=relative,
+                    folder=bool(path.is_directory),
+                    temporary=workflowview.is_temporary(path, self.workflow),
+                )
+
+    def _clear_outputs(self, members: list[Any]) -> dict[str, str]:
+        """Remove the jobs' old outputs for the user and in the worktree, as Snakemake does when a
+        job starts; returns the addresses of those that the job updates in place."""
+        updated = {}
+        for member in members:
+            self.workflow.async_run(workflowview.check_protected(member))
+        for member in members:
+            for path in member.output:
+                if workflowview.is_update(path):
+                    if (address := self.twin.lend(str(path))) is not None:
+                        updated[str(path)] = address
+                else:
+                    self.twin.clear(str(path))
+            self.workflow.async_run(member.remove_existing_output())
+        return updated
+
+    def _keep_log(self, log: Path, number: int, rule: str) -> Path | None:
+        """Put what a failed job printed where it outlives the run."""
+        if not log.exists():
+            return None
+        safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in rule)[:100]
+        kept = Path(".snakemake", "gitbatch", self.run.id, f"{number}-{safe}.log").absolute()
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(log.read_bytes())
+        return kept
+
+    def _sweep(self, *, at_end: bool = False) -> None:
+        """Remove temporary outputs whose link Snakemake has deleted; at the end, all of them."""
+        if not at_end and time.monotonic() - self._swept < 1:
+            return
+        self._swept = time.monotonic()
+        for here, there in list(self._temporary.items()):
+            if at_end or not os.path.lexists(here):
+                self.twin.drop(here, there)
+                del self._temporary[here]
+
+
+def _clean_commit(
+    workflow: Any, repository: Repository, head: str, run_id: str, dirty: str
+) -> tuple[str, bool]:
+    """The commit to run, and whether it is a snapshot made for this run.
+
+    Raises DirtyTreeError where the user's folder differs from HEAD in what the run depends on.
+    """
+    names = [repository.relative(Path(path)) for path in workflowview.sources(workflow)]
+    if names and names[0] is None:
+        raise UsageError(
+            f"The Snakefile {workflow.main_snakefile} is not in the git repository "
+            f"{repository.top}.",
+            hint="Run Snakemake in the repository that the workflow is part of.",
+        )
+    declared = {repository.relative(Path(path)) for path in workflowview.declared(workflow)}
+    ignore = workflowview.inside(path for path in declared if path is not None)
+    changes = state.changes(repository, [name for name in names if name is not None], ignore)
+    if not changes:
+        return document.source_of(repository, head), False
+    if dirty == "snapshot":
+        return state.snapshot(repository, head=head, changes=changes, name=run_id), True
+    lines = [f"  modified:    {path}" for path in changes.modified]
+    lines += [f"  not tracked: {path}" for path in changes.untracked]
+    if len(lines) > _MOST_NAMED:
+        lines[_MOST_NAMED:] = [f"  … and {len(lines) - _MOST_NAMED} more"]
+    raise DirtyTreeError(
+        "These files differ from the commit, which is what jobs would run:\n" + "\n".join(lines),
+        hint="Commit them (git add …; git commit), or run their present state with "
+        "--gitbatch-dirty snapshot.",
+    )
+
+
+def _fill(workflow: Any, twin: Twin) -> None:
+    """Make the worktree the twin of the user's folder: all links into the archive, all outputs that
+    are up to date, all inputs. Raises RunError naming every input that nobody has."""
+    twin.bring_links()
+    dag = workflow.dag
+    needed = set(dag.needrun_jobs())
+    coming = {str(path) for job in needed for path in job.output}
+    for job in workflowview.jobs(workflow):
+        if job not in needed:
+            for path in job.output:
+                twin.bring_output(str(path))
+        else:
+            for path in job.output:
+                twin.clear_missing(str(path))
+    missing = []
+    for job in workflowview.jobs(workflow):
+        for path in dict.fromkeys(str(path) for path in job.input):
+            if path not in coming:
+                try:
+                    twin.bring(path, job.rule.name)
+                except RunError as error:
+                    missing.append(error)
+    if missing:
+        shown = list({error.message: error for error in missing}.values())[:_MOST_NAMED]
+        more = len({error.message for error in missing}) - len(shown)
+        raise RunError(
+            "\n".join(error.message for error in shown) + (f"\n… and {more} more" if more else ""),
+            hint="\n".join(dict.fromkeys(error.hint or "" for error in shown)),
+        )
+
+
+def _queue_has_jobs(run_id: str) -> bool:
+    """Whether HTCondor's queue holds jobs of a run; where that cannot be asked, it may."""
+    from gitbatch_core.pools.htcondor.pool import has_jobs
+
+    try:
+        return has_jobs(run_id)
+    except GitbatchError:
+        return True
+
+
+def _record_head(run: Run, facts: Document) -> Document:
+    from snakemake import __version__ as snakemake_version
+
+    from gitbatch_core import __version__
+    from gitbatch_core.records import RECORD_FORMAT, RECORD_VERSION
+
+    return {
+        "format": RECORD_FORMAT,
+        "version": RECORD_VERSION,
+        "run": run.id,
+        "commit": run.worktree.commit,
+        "folder": facts["folder"],
+        "versions": {"gitbatch": __version__, "snakemake": snakemake_version},
+    }
+
+
+def _for_record(environment: dict[str, str], secrets: Iterable[str]) -> Document:
+    """The environment by name; values only of those that are harmless."""
+    harmless = ("LANG", "PATH", "TZ", "VIRTUAL_ENV", "CONDA_PREFIX")
+    values = {
+        name: value
+        for name, value in environment.items()
+        if name in harmless or name.startswith("LC_")
+    }
+    return {"names": sorted({*environment, *secrets}), "values": values}
+
+
+def _read_answer(folder: Path, *, patient: bool) -> Answer | None:
+    """The runner's answer; with `patient` a shared file system gets a moment to show it."""
+    deadline = time.monotonic() + (10 if patient else 0)
+    while True:
+        try:
+            return Answer.read(folder / ANSWER_NAME)
+        except FileNotFoundError:
+            if time.monotonic() >= deadline:
+                return None
+            time.sleep(0.1)

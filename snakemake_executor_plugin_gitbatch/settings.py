@@ -1,0 +1,49 @@
+"""What the user can set: `snakemake --gitbatch-…`, or the same keys in a profile."""
+
+# No postponed annotations: the interface makes command line arguments from the types.
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Optional
+
+from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
+
+
+@dataclass
+class ExecutorSettings(ExecutorSettingsBase):
+    """Settings of the gitbatch executor."""
+
+    pool: str = field(
+        default="auto",
+        metadata={
+            "help": "Where jobs run: 'htcondor', 'local' (this machine), or 'auto': HTCondor "
+            "where a schedd answers, else this machine.",
+            "choices": ["auto", "local", "htcondor"],
+            "metavar": "POOL",
+        },
+    )
+    archive: Optional[Path] = field(  # noqa: UP045
+        default=None,
+        metadata={
+            "help": "The archive's folder. Default: $GITBATCH_ARCHIVE, then git config "
+            "gitbatch.archive, then the archive in the repository's own git folder.",
+            "metavar": "DIR",
+        },
+    )
+    worktrees: Optional[Path] = field(  # noqa: UP045
+        default=None,
+        metadata={
+            "help": "Folder for the runs' worktrees; the pool's machines must see it. Default: "
+            "beside the archive, where keeping an output is a rename.",
+            "metavar": "DIR",
+        },
+    )
+    dirty: str = field(
+        default="refuse",
+        metadata={
+            "help": "What to do where files that the run depends on differ from the commit: "
+            "'refuse', or 'snapshot': commit their present state to refs/gitbatch/snapshots/ "
+            "(your branch and index stay) and run that.",
+            "choices": ["refuse", "snapshot"],
+            "metavar": "WHAT",
+        },
+    )

@@ -1,0 +1,99 @@
+"""What a workflow declares: the sources it is made of, and what its jobs read and write."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from snakemake.exceptions import ProtectedOutputException
+from snakemake.io import is_flagged
+from snakemake.sourcecache import LocalSourceFile, infer_source_file
+
+
+def jobs(workflow: Any) -> list[Any]:
+    """All jobs of the DAG, those that need not run included."""
+    return list(workflow.dag.jobs)
+
+
+def sources(workflow: Any) -> Iterator[str]:
+    """Local files that say what is run: snakefiles, scripts, notebooks, environment and config
+    files. Remote ones are pinned by their reference."""
+    for included in workflow.included:
+        yield from _local(included)
+    yield from (str(path) for path in workflow.configfiles)
+    seen = set()
+    for job in jobs(workflow):
+        for named in (job.rule.script, job.rule.notebook, job.rule.template_engine and None):
+            if named is not None:
+                yield from _local(job._path_to_source_file(named))
+        if job.conda_env_spec is not None and job.conda_env_spec.is_file:
+            environment = job.conda_env_spec.file
+            yield from _local(_from_rule(environment, job.rule))
+        wrapper = job.rule.wrapper
+        if wrapper and wrapper.startswith("file:") and wrapper not in seen:
+            seen.add(wrapper)
+            folder = Path(wrapper.removeprefix("file://").removeprefix("file:"))
+            yield from (str(path) for path in folder.glob("*") if path.is_file())
+
+
+def _from_rule(source: Any, rule: Any) -> Any:
+    if isinstance(source, LocalSourceFile) and rule.basedir:
+        return rule.basedir.join(source)
+    return source
+
+
+def _local(source: Any) -> Iterator[str]:
+    if isinstance(source, (str, Path)):
+        source = infer_source_file(str(source))
+    if isinstance(source, LocalSourceFile):
+        yield str(source.get_path_or_uri(secret_free=True))
+
+
+def declared(workflow: Any) -> Iterator[str]:
+    """Outputs, logs and benchmarks of all jobs, as the workflow names them."""
+    for job in jobs(workflow):
+        yield from (str(path) for path in job.products())
+
+
+def inside(paths: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a path is one of `paths` or lies below one; all relative to the same folder."""
+    known = frozenset(paths)
+
+    def test(path: str) -> bool:
+        return path in known or any(str(parent) in known for parent in Path(path).parents)
+
+    return test
+
+
+def is_stream(path: Any) -> bool:
+    """A pipe or service: nothing that lasts."""
+    return is_flagged(path, "pipe") or is_flagged(path, "service")
+
+
+def is_temporary(path: Any, workflow: Any) -> bool:
+    return is_flagged(path, "temp") and not workflow.storage_settings.notemp
+
+
+def is_update(path: Any) -> bool:
+    return is_flagged(path, "update")
+
+
+def kept_outputs(workflow: Any) -> list[tuple[str, bool]]:
+    """Outputs of the DAG that are to last, and whether each is a folder."""
+    found = {}
+    for job in jobs(workflow):
+        for path in job.output:
+            if not is_stream(path) and not is_temporary(path, workflow):
+                found[str(path)] = bool(path.is_directory)
+    return list(found.items())
+
+
+async def check_protected(job: Any) -> None:
+    """Refuse to overwrite protected outputs. Snakemake's own test passes over links, which is what
+    protected outputs are here."""
+    await job.check_protected_output()
+    linked = [path for path in job.output if path in job.protected_output and os.path.islink(path)]
+    if linked:
+        raise ProtectedOutputException(job, linked)
