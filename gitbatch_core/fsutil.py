@@ -3,9 +3,6 @@
 A leaf module: knows nothing of archives.
 """
 
-# Descriptors and system calls, which Path does not have.
-# ruff: noqa: PTH
-
 from __future__ import annotations
 
 import contextlib
@@ -17,11 +14,11 @@ import os
 import shutil
 import signal
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 BLOCK = 1 << 20
 _ZEROS = memoryview(bytes(BLOCK))
@@ -120,7 +117,7 @@ def copy_file(
             os.fsync(writer)
         finally:
             os.close(writer)
-        os.rename(temporary, target)
+        temporary.rename(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -198,14 +195,14 @@ def replace_with_link(path: Path, text: str, *, mtime_ns: int) -> None:
     errno ENOTEMPTY for a folder that holds something.
     """
     temporary = temporary_beside(path)
-    os.symlink(text, temporary)
+    os.symlink(text, temporary)  # noqa: PTH211 (Path would normalise the text)
     try:
         os.utime(temporary, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
         try:
-            os.rename(temporary, path)
+            temporary.rename(path)
         except IsADirectoryError:
-            os.rmdir(path)
-            os.rename(temporary, path)
+            path.rmdir()
+            temporary.rename(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -223,9 +220,9 @@ def create_exclusive(path: Path, temporary: Path) -> None:
             raise
         # No hard links here. The name is taken first; a reader may see it empty for a moment.
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
-        os.rename(temporary, path)
+        temporary.rename(path)
     else:
-        os.unlink(temporary)
+        temporary.unlink()
 
 
 def make_folder(path: Path) -> None:
@@ -234,17 +231,17 @@ def make_folder(path: Path) -> None:
     So a folder that an administrator opened to a group stays open for it, whatever the umask.
     """
     try:
-        os.mkdir(path)
+        path.mkdir()
     except FileExistsError:
         return
     except FileNotFoundError:
         make_folder(path.parent)
         make_folder(path)
         return
-    wanted = stat.S_IMODE(os.stat(path.parent).st_mode)
-    if stat.S_IMODE(os.stat(path).st_mode) != wanted:
+    wanted = stat.S_IMODE(path.parent.stat().st_mode)
+    if stat.S_IMODE(path.stat().st_mode) != wanted:
         with contextlib.suppress(PermissionError):  # set-group-id of a group that is not ours
-            os.chmod(path, wanted)
+            path.chmod(wanted)
 
 
 def remove_tree(path: Path) -> None:
@@ -257,10 +254,10 @@ def remove_tree(path: Path) -> None:
     except FileNotFoundError:
         return
     except PermissionError:
-        os.chmod(path, stat.S_IRWXU)
+        path.chmod(stat.S_IRWXU)
         for folder, folders, _ in os.walk(path):
             for name in folders:
-                inner = os.path.join(folder, name)
-                if not os.path.islink(inner):
-                    os.chmod(inner, stat.S_IRWXU)
+                inner = Path(folder, name)
+                if not inner.is_symlink():
+                    inner.chmod(stat.S_IRWXU)
         shutil.rmtree(path)

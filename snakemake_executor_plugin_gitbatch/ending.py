@@ -79,9 +79,11 @@ class Ending:
             tag=succeeded,
         )
         _report_files(tainted, undeclared, logger)
-        kept = f"{len(self.records)} job{'' if len(self.records) == 1 else 's'} kept"
         name = f"tag {document.TAGS}{self.run.id}" if succeeded else f"commit {commit[:10]}"
-        logger.info(f"gitbatch run {self.run.id} {outcome}: {kept}, {len(results)} outputs, {name}")
+        logger.info(
+            f"gitbatch run {self.run.id} {outcome}: {_count(len(self.records), 'job')} done, "
+            f"{_count(len(results), 'output')} in place, {name}"
+        )
 
     def _results(self, outputs: list[tuple[str, bool]]) -> list[Result]:
         found = []
@@ -135,6 +137,10 @@ def _report_files(tainted: list[str], undeclared: dict[str, list[str]], logger: 
                 for path, rules in sorted(undeclared.items())
             )
         )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _list(lines: Any) -> str:

@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
+from snakemake.exceptions import RuleException
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 from gitbatch_core.errors import GitbatchError
-from snakemake_executor_plugin_gitbatch import jobspec
+from snakemake_executor_plugin_gitbatch import jobspec, workflowview
 
 if TYPE_CHECKING:
     from gitbatch_core.pools.base import JobStatus
@@ -34,18 +35,26 @@ class Executor(RemoteExecutor):
         super().__init__(workflow, logger)
 
     def __post_init__(self) -> None:
-        self.next_seconds_between_status_checks = 0
         # Snakemake makes an executor also where nothing is to be done, and never shuts it down.
         if not any(jobspec.has_outputs(job) for job in self.dag.needrun_jobs()):
-            self.next_seconds_between_status_checks = 1
+            self._end_status_thread()
             return
         from snakemake_executor_plugin_gitbatch.session import Session
 
         try:
             self._session = Session.start(self.workflow, self.logger, self._command)
-        except GitbatchError as error:
-            raise WorkflowError(str(error)) from error
+        except BaseException as error:
+            self._end_status_thread()
+            if isinstance(error, GitbatchError):
+                raise WorkflowError(str(error)) from error
+            raise
         self._take_over_local_rules()
+
+    def _end_status_thread(self) -> None:
+        """So that it does not outlive the interpreter's thread pools, which it complains about."""
+        with self.lock:
+            self.wait = False
+        self.wait_thread.join()
 
     def _take_over_local_rules(self) -> None:
         """Only rules that run nothing stay with Snakemake's own local executor."""
@@ -63,9 +72,10 @@ class Executor(RemoteExecutor):
         prepared = []
         for job in jobs:
             self.run_job_pre(job)
+            workflowview.keep_on_failure(job)
             try:
                 prepared.append((job, self._session.prepare(job)))
-            except (GitbatchError, WorkflowError, OSError) as error:
+            except (GitbatchError, WorkflowError, RuleException, OSError) as error:
                 self._refuse(job, error)
         for pool in self._session.pools():
             self._submit(pool, [pair for pair in prepared if self._session.pool_of(pair[1]) is pool])
@@ -86,6 +96,10 @@ class Executor(RemoteExecutor):
             self.report_job_submission(
                 SubmittedJobInfo(job=job, external_jobid=id, aux={"number": spec.number})
             )
+
+    async def sleep(self) -> None:
+        # Before there is a session there is nothing to ask; with one, waiting is its pool's.
+        await asyncio.sleep(0.05 if self._session is None else 0)
 
     def _refuse(self, job: Any, error: Exception) -> None:
         self.report_job_error(SubmittedJobInfo(job=job), msg=str(error))

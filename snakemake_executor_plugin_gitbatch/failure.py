@@ -14,6 +14,23 @@ _LINES = 20
 _BYTES = 4000
 _EXIT_STATUS = re.compile(r"returned non-zero exit status (\d+)")
 _SIGNAL = re.compile(r"died with <Signals\.(SIG\w+): \d+>")
+# What the Snakemake in the job says of itself, around the rule's own output.
+_OF_SNAKEMAKE = re.compile(
+    r"""Building\ DAG\ of\ jobs\.\.\.
+    |Using\ shell:\ .*
+    |Provided\ (cores|resources):\ .*
+    |Select\ jobs\ to\ execute\.\.\.
+    |Execute\ \d+\ jobs\.\.\.
+    |Removing\ output\ files\ of\ failed\ job\ .*\n.*
+    |Shutting\ down,\ this\ might\ take\ some\ time\.
+    |Exiting\ because\ a\ job\ execution\ failed\..*
+    |Storing\ output\ in\ storage\.
+    |Complete\ log\(s\):\ .*
+    |Elapsed\ time:\ .*
+    |WorkflowError:\nAt\ least\ one\ job\ did\ not\ complete\ successfully\.
+    """,
+    re.VERBOSE,
+)
 
 
 def explain(
@@ -23,16 +40,20 @@ def explain(
     log: Path | None,
     rule_logs: Iterable[Path],
     folder: Path,
+    worktree: Path,
+    top: Path,
 ) -> str:
     """The message of a failed job. `log`: what it printed, where it is kept; `rule_logs`: the
-    rule's own `log:` files; `folder`: the job's, with what the runner itself printed."""
-    printed = _tail(log) if log is not None else ""
+    rule's own `log:` files; `folder`: the job's, with what the runner itself printed. Paths in
+    the `worktree`, which will be gone, are shown as those of the user's `top`."""
+    printed = _tail(log).replace(str(worktree), str(top)) if log is not None else ""
+    own = re.sub(rf"^({_OF_SNAKEMAKE.pattern})$\n?", "", printed, flags=re.MULTILINE | re.VERBOSE)
     parts = [f"The job {_how(status, answer, printed)}{_where(status, answer)}."]
     for path in rule_logs:
         if words := _tail(path):
             parts.append(f"End of {path}:\n{_indent(words)}")
-    if printed:
-        parts.append(f"End of its output:\n{_indent(printed)}")
+    if own := own.strip("\n"):
+        parts.append(f"End of its output:\n{_indent(own)}")
     elif answer is None and (words := _tail(folder / "process.log")):
         parts.append(f"The runner said:\n{_indent(words)}")
     if log is not None:

@@ -90,9 +90,7 @@ def describe(job: Any, address_of: Callable[[str], str]) -> Description:
     made = {str(path) for inner in members(job) for path in inner.output}
     descriptions, canonical = [], True
     for inner in members(job):
-        params = {str(i): value for i, value in enumerate(inner.params)}
-        params |= dict(inner.params.items())
-        plain, exact = _plain(params)
+        plain, exact = _plain(_params(inner.params))
         canonical &= exact
         inputs = dict.fromkeys(str(path) for path in inner.input)
         descriptions.append(
@@ -150,6 +148,18 @@ def plain_config(config: Any) -> Any:
 def split(arguments: str | Iterable[str]) -> list[str]:
     """Arguments that Snakemake hands over as shell text, or as a list."""
     return shlex.split(arguments if isinstance(arguments, str) else " ".join(arguments))
+
+
+def _params(params: Any) -> dict[str, Any]:
+    """Params by name; those without one by their position."""
+    named = dict(params.items())
+    spans = [(start, end or start + 1) for _, (start, end) in params._get_names()]
+    positional = {
+        str(position): value
+        for position, value in enumerate(params)
+        if not any(start <= position < end for start, end in spans)
+    }
+    return positional | named
 
 
 def _command(job: Any) -> dict[str, str]:

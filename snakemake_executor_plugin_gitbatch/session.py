@@ -237,7 +237,15 @@ class Session:
             log = self._keep_log(folder / LOG_NAME, status.number, jobspec.rule_name(job))
             self._ending.failed.append(jobspec.title(job))
             rule_logs = [self.twin.here(path) for path in jobspec.log_paths(job)]
-            return explain(status, answer, log=log, rule_logs=rule_logs, folder=folder)
+            return explain(
+                status,
+                answer,
+                log=log,
+                rule_logs=rule_logs,
+                folder=folder,
+                worktree=self.run.worktree.path,
+                top=self.run.repository.top,
+            )
         for output in answer.record["outputs"]:
             self.twin.place_result(output)
             if output.get("temporary"):

@@ -67,6 +67,17 @@ def inside(paths: Iterable[str]) -> Callable[[str], bool]:
     return test
 
 
+def keep_on_failure(job: Any) -> None:
+    """Have Snakemake leave the outputs of a failed job alone: what a job writes appears only when
+    it has succeeded, so that what is there is older, and nothing that the failure harmed."""
+
+    async def keep(skip_outputs: Any) -> None:
+        return
+
+    for member in job.jobs if job.is_group() else [job]:
+        member.cleanup = keep
+
+
 def is_stream(path: Any) -> bool:
     """A pipe or service: nothing that lasts."""
     return is_flagged(path, "pipe") or is_flagged(path, "service")

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitbatch_core import fsutil
-from gitbatch_core.archive import hashing, links, tree
+from gitbatch_core.archive import hashing, layout, links, tree
 from gitbatch_core.archive.publish import Take
 from gitbatch_core.errors import ArchiveError, DamageError, GitbatchError, InUseError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from gitbatch_core.archive.layout import Address, ObjectName
     from gitbatch_core.archive.publish import Stored
     from gitbatch_core.archive.store import Archive
 
-Progress = Callable[[int], object] if TYPE_CHECKING else object
+Progress = Callable[[int], object]
 """Called with the bytes of each file that is done."""
 
 
@@ -165,10 +166,8 @@ def _linked_file(path: Path, place: Path) -> Path:
 
 def _place(top: Path, path: Path) -> Path:
     """Where `path` lies, with its folder resolved but not itself; checks that it may be touched."""
-    if path.name in ("", ".."):
-        place = path.resolve()
-    else:
-        place = path.parent.resolve() / path.name
+    itself = path.name in ("", "..")
+    place = path.resolve() if itself else path.parent.resolve() / path.name
     real_top = top.resolve()
     if place == real_top or not place.is_relative_to(real_top):
         raise UsageError(
@@ -206,30 +205,19 @@ def _place_links(archive: Archive, top: Path, batch: Iterable[Stored]) -> None:
     failure: BaseException | None = None
     for stored in batch:
         try:
-            _check_same(archive, stored)
+            _check_same(stored)
             links.place_link(stored.source, stored.name, top=top, mtime_ns=stored.mtime_ns)
         except BaseException as error:
             failure = failure or error
-            _take_back(archive, stored)
+            archive.take_back(stored)
     if failure is not None:
         raise failure
 
 
-def _check_same(archive: Archive, stored: Stored) -> None:
-    now = stored.source.lstat()
-    shared = now.st_ino == archive.path(stored.name).lstat().st_ino
-    if not shared and now.st_mtime_ns != stored.mtime_ns:
+def _check_same(stored: Stored) -> None:
+    # A file that became an object has the objects' mtime, and is read-only.
+    if stored.source.lstat().st_mtime_ns not in (stored.mtime_ns, layout.MTIME_NS):
         raise InUseError(f"{stored.source} changed while it was frozen, and was left as it is")
-
-
-def _take_back(archive: Archive, stored: Stored) -> None:
-    """Where the source still is the object itself, put a file of its own there again."""
-    source, target = archive.path(stored.name), stored.source
-    try:
-        if not target.is_symlink() and target.samefile(source):
-            fsutil.copy_file(source, target, mode=stored.mode, mtime_ns=stored.mtime_ns)
-    except OSError:
-        return  # The first error is the one to show. The file is there, read-only.
 
 
 def _result(archive: Archive, plan: _Plan, stored: dict[Path, Stored]) -> Frozen:
@@ -255,16 +243,24 @@ def _result(archive: Archive, plan: _Plan, stored: dict[Path, Stored]) -> Frozen
 
 
 def _frozen_in(archive: Archive, place: Path) -> Iterable[tuple[Path, ObjectName]]:
+    """The links into the archive at or below `place`. In a folder, links that lead there through
+    another link of the work tree are no copies of their own, and stay."""
     try:
         if place.is_symlink():
             if name := archive.object_at(place):
                 yield place, name
         elif place.is_dir():
             for item in tree.scan(str(place), archive.object_at):
-                if item.object is not None:
-                    yield place / item.path, item.object
+                link = place / item.path
+                if item.object is not None and _leads_itself(link):
+                    yield link, item.object
     except OSError as error:
         raise ArchiveError(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+def _leads_itself(link: Path) -> bool:
+    text = str(link.readlink())
+    return text.startswith("/") or links.linked_object(text) is not None
 
 
 def _thaw_one(archive: Archive, link: Path, name: ObjectName) -> None:

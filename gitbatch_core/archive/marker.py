@@ -33,9 +33,10 @@ def create(root: Path, algorithm: str, *, exist_ok: bool) -> None:
     try:
         root.mkdir(parents=True, exist_ok=True)
         names = [path.name for path in root.iterdir()]
-        present = [name for name in names if not name.startswith(".ARCHIVE.")]
-        if layout.ARCHIVE not in present:
-            if present:
+        others = [name for name in names if not name.startswith(".ARCHIVE.")]
+        # Asked after the listing, during which another process may have created it.
+        if not (root / layout.ARCHIVE).exists():
+            if others:
                 raise ArchiveError(
                     f"cannot create an archive in {root}: the folder is not empty",
                     hint="Choose a folder that is empty or does not exist yet.",

@@ -5,9 +5,6 @@ writers on any number of hosts do this at the same time without locks: a final n
 rename of a finished file, and whoever comes second finds the same bytes there.
 """
 
-# Descriptors and system calls, which Path does not have.
-# ruff: noqa: PTH
-
 from __future__ import annotations
 
 import contextlib
@@ -45,6 +42,9 @@ _NO_RENAME = (
     errno.EOPNOTSUPP,
     errno.ENOSYS,
 )
+"""Why a rename or a hard link may fail where a copy works."""
+_UNREADABLE = (errno.EACCES, errno.EIO, errno.ELOOP, errno.ENXIO)
+"""What it means that an object is damaged (a bad block, a link, a socket), not that we are."""
 
 
 class Take(enum.Enum):
@@ -186,7 +186,7 @@ class _Publisher:
         items: list[_Item] = []
         source: Path | str = layout.OBJECTS
         try:
-            device = os.stat(self._root).st_dev
+            device = self._root.stat().st_dev
             for source in itertools.islice(sources, BATCH):
                 items.append(self._open(source))
                 self._prepare(items[-1], device, take, strict)
@@ -207,29 +207,27 @@ class _Publisher:
 
     def enter(self, items: Sequence[_Item], take: Take) -> BaseException | None:
         """Give the items their final names, one after the other, until one fails; the failure."""
-        failure: BaseException | None = None
-        current = items[0]
+        source = items[0].source
         try:
-            for current in items:
-                self._enter(current, take)
+            for item in items:
+                source = item.source
+                self._enter(item, take)
             self._flush_names(len(items))
+            for item in self._dropped:
+                source = item.source
+                source.unlink()
         except BaseException as error:
-            failure = error
             for item in items:
                 if not item.entered:
                     item.undo()
             with contextlib.suppress(OSError):
                 self._flush_names(len(items))
-        try:
-            for current in self._dropped:
-                os.unlink(current.source)
-        except OSError as error:
-            failure = failure or error
-        if isinstance(failure, OSError):
-            cause = failure
-            failure = storing_error(self._root, current.source, cause)
-            failure.__cause__ = cause
-        return failure
+            if not isinstance(error, OSError):
+                return error
+            failure = storing_error(self._root, source, error)
+            failure.__cause__ = error
+            return failure
+        return None
 
     def add_bytes(self, data: bytes, path: str, mode: int) -> bool:
         """Enter `data` under `path`. Raises OSError."""
@@ -248,8 +246,8 @@ class _Publisher:
 
     def _open(self, source: Path) -> _Item:
         try:
-            link = os.lstat(source)
-            mode = os.stat(source).st_mode
+            link = source.lstat()
+            mode = source.stat().st_mode
             if not stat.S_ISREG(mode):
                 raise ArchiveError(f"cannot store {source}: it is not a regular file")
             descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
@@ -319,7 +317,7 @@ class _Publisher:
     def _enter(self, item: _Item, take: Take) -> None:
         path = item.name.path
         if item.staged is None:
-            now = os.lstat(item.source)
+            now = item.source.lstat()
             if (now.st_ino, now.st_size, now.st_mtime_ns) != (
                 item.before.st_ino,
                 item.size,
@@ -360,29 +358,31 @@ class _Publisher:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             other = os.open(final, flags)
-        except FileNotFoundError:
-            return False
-        except OSError:
-            pass
-        else:
             try:
-                if stat.S_ISREG(os.fstat(other).st_mode) and fsutil.same_bytes(descriptor, other):
-                    self._folders.add(final.parent)
-                    return True
-            except OSError:  # cannot be read, and ours can
-                pass
+                same = stat.S_ISREG(os.fstat(other).st_mode) and fsutil.same_bytes(
+                    descriptor, other
+                )
             finally:
                 os.close(other)
-        set_aside(self._root, path, keep=True)
-        return False
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            if error.errno not in _UNREADABLE:
+                raise
+            same = False
+        if same:
+            self._folders.add(final.parent)
+        else:
+            set_aside(self._root, path, keep=True)
+        return same
 
     def _rename(self, mine: Path, path: str) -> None:
         final = self._root / path
         try:
-            os.rename(mine, final)
+            mine.rename(final)
         except FileNotFoundError:
             fsutil.make_folder(final.parent)
-            os.rename(mine, final)
+            mine.rename(final)
         self._folders.add(final.parent)
 
     def _flush_names(self, items: int) -> None:

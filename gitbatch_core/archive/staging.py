@@ -28,14 +28,18 @@ _HINTS = {
 
 @contextlib.contextmanager
 def staging(root: Path) -> Iterator[Path]:
-    """A new folder in the archive's staging, for this process only; removed at the end."""
+    """A new folder in the archive's staging, for this process only; removed at the end.
+
+    What cannot be removed stays: it is in nobody's way.
+    """
     folder = root / layout.STAGING / f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex}"
     fsutil.make_folder(folder.parent)
     folder.mkdir(mode=0o700)
     try:
         yield folder
     finally:
-        fsutil.remove_tree(folder)
+        with contextlib.suppress(OSError):
+            fsutil.remove_tree(folder)
 
 
 def set_aside(root: Path, path: str, *, keep: bool = False) -> Path:

@@ -103,7 +103,7 @@ class Archive:
                 done.update((stored.source, stored) for stored in batch)
         except BaseException:
             for stored in done.values():
-                self._put_back(stored)
+                self.take_back(stored)
             raise
         return [done[path] for path in files]
 
@@ -181,6 +181,15 @@ class Archive:
     def staging(self) -> AbstractContextManager[Path]:
         """A new folder `staging/HOST-PID-UUID` on the archive's file system, removed at the end."""
         return staging(self.root)
+
+    def take_back(self, stored: Stored) -> None:
+        """Make the source what it was before it was stored, where it is gone or still is the object
+        itself (Take.SHARE). The object stays: somebody may rely on it by now. Never raises OSError.
+        """
+        source, target = self.path(stored.name), stored.source
+        with contextlib.suppress(OSError):
+            if not os.path.lexists(target) or (not target.is_symlink() and target.samefile(source)):
+                fsutil.copy_file(source, target, mode=stored.mode, mtime_ns=stored.mtime_ns)
 
     # ------------------------------------------------------------------ finding and reading
 
@@ -353,15 +362,6 @@ class Archive:
             mode=name.mode,
             new=False,
         )
-
-    def _put_back(self, stored: Stored) -> None:
-        # The object stays: somebody else may rely on it by now.
-        if os.path.lexists(stored.source):
-            return
-        with contextlib.suppress(OSError):
-            fsutil.copy_file(
-                self.path(stored.name), stored.source, mode=stored.mode, mtime_ns=stored.mtime_ns
-            )
 
     def _inner_name(self, real: str) -> ObjectName | None:
         top = os.path.realpath(self.root)

@@ -4,15 +4,15 @@ r"""Manifests: the canonical text of a folder, whose digest is the tree's addres
     TYPE <TAB> X <TAB> SIZE <TAB> DIGEST <TAB> PATH
 
 TYPE is `f` (file), `l` (symbolic link) or `d` (empty folder; the others follow from the paths).
-X is `x` for an executable file, else `-`. SIZE is in bytes, 0 for `l` and `d`. DIGEST is the file's
-digest without algorithm; the target for `l`; `-` for `d`. Paths and targets are raw bytes, in which
-only backslash, newline, tab and carriage return are escaped (`\\`, `\n`, `\t`, `\r`). Lines are sorted
-bytewise by the raw path. The parser admits exactly the canonical form, so that equal folders have
-equal addresses and a manifest cannot lead out of its folder.
+X is `x` for an executable file, else `-`. SIZE is in bytes, 0 for `l` and `d`. DIGEST is that of
+the file, without algorithm; the target for `l`; `-` for `d`. Paths and targets are raw bytes, in
+which only backslash, newline, tab and carriage return are escaped (`\\`, `\n`, `\t`, `\r`). Lines
+are sorted bytewise by the raw path. The parser admits exactly the canonical form, so that equal
+folders have equal addresses and a manifest cannot lead out of its folder.
 """
 
 # Raw names and link texts: strings, not Path, which normalises.
-# ruff: noqa: PTH
+# ruff: noqa: PTH115, PTH116, PTH118, PTH120
 
 from __future__ import annotations
 

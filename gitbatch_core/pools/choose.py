@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitbatch_core.errors import PoolError
-from gitbatch_core.pools.base import Pool
 from gitbatch_core.pools.local import LocalPool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitbatch_core.pools.base import Pool
 
 KINDS = ("auto", "htcondor", "local")
 
@@ -28,11 +32,12 @@ def choose(
     why = "as asked"
     if kind != "local":
         # Imported here: the local pool must work, and start fast, without HTCondor's bindings.
-        from gitbatch_core.pools.htcondor.pool import HTCondorPool, probe
+        from gitbatch_core.pools.htcondor.pool import HTCondorPool
+        from gitbatch_core.pools.htcondor.probe import probe
 
         found = probe()
         if found.answers:
-            pool: Pool = HTCondorPool(run=run, private_folder=private_folder)
+            pool: Pool = HTCondorPool(run=run, private_folder=private_folder, found=found)
             return pool, f"pool: htcondor ({pool.describe()})"
         if kind == "htcondor":
             raise PoolError(

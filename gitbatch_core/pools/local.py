@@ -16,14 +16,17 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gitbatch_core.errors import PoolError
 from gitbatch_core.pools import machine, processes
 from gitbatch_core.pools.base import JobSpec, JobStatus, State
 from gitbatch_core.pools.queue import Queue, Share
 from gitbatch_core.pools.runner_process import RunnerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 _GRACE_S = 15.0
 """Between asking a runner to end and ending its whole tree: the runner takes up to 10 s itself."""
@@ -107,7 +110,9 @@ class LocalPool:
     def submit(self, jobs: Sequence[JobSpec]) -> list[str]:
         for spec in jobs:
             if not spec.argv or any("\0" in word for word in spec.argv):
-                raise PoolError(f"Job {spec.number} ({spec.name}): its command has a null character")
+                raise PoolError(
+                    f"Job {spec.number} ({spec.name}): its command has a null character"
+                )
         with self._changed:
             if self._closed:
                 raise PoolError("The local pool is closed and takes no more jobs")

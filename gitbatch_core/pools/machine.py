@@ -7,8 +7,11 @@ a container, a batch system or systemd put it in.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _MIB = 1024 * 1024

@@ -6,10 +6,13 @@ Pure bookkeeping of cores and memory; starts nothing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from gitbatch_core.pools.base import JobSpec
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gitbatch_core.pools.base import JobSpec
 
 _PATIENCE = 20
 """So many jobs may overtake one that does not fit; then the machine is kept free for it."""

@@ -1,0 +1,1 @@
+"""The command `gitbatch`: one module per verb, found and started by `main`."""

@@ -1,0 +1,75 @@
+"""Move files and folders into the archive and put links in their places, to be committed."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitbatch_core.archive.freeze import Frozen, freeze
+from gitbatch_core.cli import output
+from gitbatch_core.cli.main import add_archive_option
+from gitbatch_core.git.repo import Repository
+from gitbatch_core.runs.place import open_archive
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+_MOST_SHOWN = 10
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_archive_option(parser)
+    parser.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="files or folders")
+    parser.add_argument(
+        "--copy", action="store_true", help="leave the files as they are, and put in no links"
+    )
+    parser.add_argument("--json", action="store_true", help="print a JSON list")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Freeze; one line `address  path` per path."""
+    output.root_notice()
+    repository = Repository.find(Path.cwd())
+    archive = open_archive(repository, arguments.archive)
+    with output.progress(None, "freeze") as progress:
+        frozen = freeze(
+            archive, repository.top, arguments.paths, copy=arguments.copy, progress=progress
+        )
+    if arguments.json:
+        output.print_json([_as_json(one) for one in frozen])
+    else:
+        for one in frozen:
+            print(f"{one.address}  {output.printable(one.path)}")
+    if not arguments.copy:
+        _say_what_next(repository, [one.path for one in frozen])
+    return 0
+
+
+def _as_json(one: Frozen) -> dict[str, object]:
+    return {
+        "path": str(one.path),
+        "address": str(one.address),
+        "kind": "tree" if one.folder else "file",
+        "size": one.size,
+    }
+
+
+def _say_what_next(repository: Repository, paths: Sequence[Path]) -> None:
+    """The commands that commit the links; git ignores some of them, maybe."""
+    names = b"".join(os.fsencode(path.absolute()) + b"\0" for path in paths)
+    answer = repository.git("check-ignore", "-z", "--stdin", input=names, check=False)
+    ignored = {os.fsdecode(name) for name in answer.split(b"\0") if name}
+    known = [path for path in paths if str(path.absolute()) not in ignored]
+    forced = [path for path in paths if str(path.absolute()) in ignored]
+    output.message("The links belong into git:")
+    for command, chosen in (("git add", known), ("git add -f", forced)):
+        if chosen:
+            shown = " ".join(shlex.quote(str(path)) for path in chosen[:_MOST_SHOWN])
+            more = f" ... ({len(chosen)} paths)" if len(chosen) > _MOST_SHOWN else ""
+            note = "  # git ignores these" if forced and chosen is forced else ""
+            output.message(f"  {command} -- {shown}{more}{note}")
+    output.message("  git commit")

@@ -1,0 +1,52 @@
+"""Create the archive of this repository, or say where it is. Doing it twice changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitbatch_core.archive.layout import DEFAULT_ALGORITHM, DIGEST_LENGTHS
+from gitbatch_core.cli import output
+from gitbatch_core.cli.main import add_archive_option
+from gitbatch_core.errors import UsageError
+from gitbatch_core.git.repo import Repository
+from gitbatch_core.runs import place
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_archive_option(parser)
+    parser.add_argument(
+        "--hash",
+        choices=sorted(DIGEST_LENGTHS),
+        help=f"how objects are named (default {DEFAULT_ALGORITHM}); blake3 also withstands people "
+        "who forge files, and needs the Python package blake3",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Create or open it, and remember it in git's configuration where it is not embedded."""
+    output.root_notice()
+    repository = Repository.find(Path.cwd())
+    algorithm = arguments.hash or DEFAULT_ALGORITHM
+    archive = place.open_archive(repository, arguments.archive, create=True, algorithm=algorithm)
+    if arguments.hash and arguments.hash != archive.algorithm:
+        raise UsageError(
+            f"the archive {archive.root} uses {archive.algorithm}, not {arguments.hash}",
+            hint="An archive keeps its hash; choose another folder for another hash.",
+        )
+    if archive.root != place.embedded(repository):
+        repository.git("config", place.CONFIG_KEY, str(archive.root))
+    elif arguments.archive and repository.config(place.CONFIG_KEY):
+        repository.git("config", "--unset-all", place.CONFIG_KEY)
+    output.table(
+        [
+            ("archive", output.printable(archive.root)),
+            ("id", archive.id),
+            ("hash", archive.algorithm),
+        ]
+    )
+    return 0

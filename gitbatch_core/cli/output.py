@@ -1,0 +1,82 @@
+"""What is printed: tables and JSON on stdout, messages and progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", "\t": r"\t", "\r": r"\r", "\x1b": r"\x1b"})
+
+
+def message(text: str) -> None:
+    """Tell the user something, on stderr."""
+    print(text, file=sys.stderr)
+
+
+def root_notice() -> None:
+    """Say that root is not bound by what protects the archive, where we are root."""
+    if os.geteuid() == 0:
+        message("gitbatch: running as root, who can write read-only objects; take care.")
+
+
+def printable(name: object) -> str:
+    """A file's name on one line: backslash, newline, tab, return and escape are escaped."""
+    return str(name).translate(_ESCAPES)
+
+
+def human_size(size: int | None) -> str:
+    """`950 B`, `1.2 kB`, `3.4 GB` (powers of 1000); `?` for None."""
+    if size is None:
+        return "?"
+    if size < 1000:
+        return f"{size} B"
+    value, unit = float(size), ""
+    for unit in ("kB", "MB", "GB", "TB", "PB"):  # noqa: B007
+        value /= 1000
+        if value < 999.95:
+            break
+    return f"{value:.1f} {unit}"
+
+
+def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> None:
+    """Print rows in aligned columns, on stdout; the columns in `right` are flush right."""
+    if not rows:
+        return
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if number in right else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def print_json(value: Any) -> None:
+    """Print a JSON value on stdout. Names that are not UTF-8 get surrogate escapes (\\udcXX)."""
+    print(json.dumps(value, indent=1))
+
+
+@contextmanager
+def progress(total: int | None, what: str) -> Iterator[Callable[[int], object] | None]:
+    """A bar of bytes on stderr, where that is a terminal; to be called with bytes done. Or None."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(
+        total=total,
+        desc=what,
+        unit="B",
+        unit_scale=True,
+        delay=0.5,
+        leave=False,
+        dynamic_ncols=True,
+    ) as bar:
+        yield bar.update

@@ -1,0 +1,36 @@
+"""Put writable copies in the places of links into the archive, to change them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitbatch_core.archive.freeze import thaw
+from gitbatch_core.cli import output
+from gitbatch_core.cli.main import add_archive_option
+from gitbatch_core.git.repo import Repository
+from gitbatch_core.runs.place import open_archive
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_archive_option(parser)
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="+", type=Path, help="links, or folders with links in them"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Thaw; one line per file."""
+    repository = Repository.find(Path.cwd())
+    archive = open_archive(repository, arguments.archive, create=False)
+    with output.progress(None, "thaw") as progress:
+        done = thaw(archive, repository.top, arguments.paths, progress=progress)
+    here = Path.cwd()
+    for path in done:
+        shown = path.relative_to(here) if path.is_relative_to(here) else path
+        print(output.printable(shown))
+    return 0

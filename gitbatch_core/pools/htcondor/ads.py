@@ -1,0 +1,96 @@
+"""What job ads, in the queue or in the history, say about a job whose events did not come.
+
+Pure, as `events` is, and with the same rule: what is not known is not success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from gitbatch_core.pools.base import JobStatus, State
+from gitbatch_core.pools.htcondor.events import Progress, Step, ended, failed, held
+
+ATTRIBUTES = (
+    "ClusterId",
+    "ProcId",
+    "GitbatchNumber",
+    "JobStatus",
+    "HoldReason",
+    "HoldReasonCode",
+    "HoldReasonSubCode",
+    "RemoveReason",
+    "RemoteHost",
+    "LastRemoteHost",
+    "ExitCode",
+    "ExitBySignal",
+    "ExitSignal",
+    "MemoryUsage",
+    "DiskUsage",
+    "RemoteUserCpu",
+    "RemoteSysCpu",
+    "RemoteWallClockTime",
+)
+_IDLE, _RUNNING, _REMOVED, _COMPLETED, _HELD = 1, 2, 3, 4, 5
+
+Ad = Mapping[str, Any]
+
+
+def observe(progress: Progress, ad: Ad) -> Step:
+    """Take a job's ad into account."""
+    if progress.state.final:
+        return progress, None
+    status = ad.get("JobStatus")
+    host = _host(ad)
+    if status == _COMPLETED:
+        by_signal = ad.get("ExitBySignal")
+        return ended(
+            replace(progress, host=host or progress.host),
+            exit_code=None if by_signal else ad.get("ExitCode"),
+            signal=ad.get("ExitSignal") if by_signal else None,
+            usage=_usage(ad),
+        )
+    if status == _HELD:
+        return held(
+            progress,
+            ad.get("HoldReason"),
+            ad.get("HoldReasonCode") or 0,
+            ad.get("HoldReasonSubCode") or 0,
+        )
+    if status == _REMOVED:
+        return failed(progress, f"removed from the queue: {ad.get('RemoveReason') or 'no reason'}")
+    if status == _RUNNING and progress.state is State.QUEUED:
+        now = replace(progress, state=State.RUNNING, host=host)
+        return now, JobStatus(number=now.number, state=State.RUNNING, host=host)
+    if status == _IDLE and progress.state is State.RUNNING:
+        now = replace(progress, state=State.QUEUED, host=None)
+        return now, JobStatus(
+            number=now.number, state=State.QUEUED, reason="back in the queue: it runs again"
+        )
+    return progress, None
+
+
+def lost(progress: Progress) -> Step:
+    """Neither queue nor history know it."""
+    return failed(
+        progress,
+        "lost: HTCondor has it neither in its queue nor in its history, and its event log does "
+        "not say how it ended",
+    )
+
+
+def _host(ad: Ad) -> str | None:
+    name = ad.get("RemoteHost") or ad.get("LastRemoteHost")
+    return str(name).rpartition("@")[2] if name else None
+
+
+def _usage(ad: Ad) -> dict[str, float]:
+    disk_kb = ad.get("DiskUsage")
+    usage = {
+        "cpu_s": (ad.get("RemoteUserCpu") or 0) + (ad.get("RemoteSysCpu") or 0),
+        "memory_mb": ad.get("MemoryUsage"),
+        "disk_mb": None if disk_kb is None else disk_kb / 1024,
+        "wall_s": ad.get("RemoteWallClockTime"),
+    }
+    return {name: float(value) for name, value in usage.items() if value is not None}

@@ -1,0 +1,175 @@
+"""What the events of HTCondor's log say about a job.
+
+Pure. Events may come twice, in another order or not at all: what is final stays, what is missing
+is not needed. Nothing here takes silence for success.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gitbatch_core.pools.base import JobStatus, State
+from gitbatch_core.pools.htcondor import holds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_REMOVED_BY_USER = 1023
+"""Reason code of an eviction that a removal follows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One event: HTCondor's name of its type, and its attributes."""
+
+    kind: str
+    cluster: int
+    proc: int
+    facts: Mapping[str, object]
+
+    def text(self, name: str) -> str | None:
+        value = self.facts.get(name)
+        return value if isinstance(value, str) and value else None
+
+    def number(self, name: str) -> int | None:
+        value = self.facts.get(name)
+        return int(value) if isinstance(value, (int, float)) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What is known of one job of the queue."""
+
+    number: int
+    state: State = State.QUEUED
+    host: str | None = None
+    memory_mb: int | None = None
+    remove: bool = False
+    """It failed but is still in the queue: it must be removed, or it may come back."""
+
+
+Step = tuple[Progress, JobStatus | None]
+"""What is known now, and what is to be told."""
+
+
+def advance(progress: Progress, event: Event) -> Step:
+    """Take one event of this job into account."""
+    if progress.state.final:
+        return progress, None
+    match event.kind:
+        case "EXECUTE":
+            return _runs(progress, _host(event))
+        case "JOB_RECONNECTED":
+            return _runs(progress, progress.host)
+        case "JOB_TERMINATED":
+            return _terminated(progress, event)
+        case "JOB_HELD" | "REMOTE_ERROR" if event.number("HoldReasonCode") is not None:
+            # A remote error with a hold code comes up to ten seconds before its hold.
+            return held(
+                progress,
+                event.text("HoldReason") or event.text("ErrorMsg"),
+                event.number("HoldReasonCode") or 0,
+                event.number("HoldReasonSubCode") or 0,
+            )
+        case "JOB_ABORTED":
+            return failed(
+                progress, f"removed from the queue: {event.text('Reason') or 'no reason'}"
+            )
+        case "JOB_EVICTED" if event.number("ReasonCode") != _REMOVED_BY_USER:
+            return _waits(progress, f"evicted ({event.text('Reason') or 'no reason'})")
+        case "SHADOW_EXCEPTION":
+            return _waits(progress, f"interrupted ({event.text('Message') or 'shadow exception'})")
+        case "JOB_RECONNECT_FAILED":
+            return _waits(progress, f"its machine is lost ({event.text('Reason') or 'no reason'})")
+        case "IMAGE_SIZE":
+            seen = max(event.number("MemoryUsage") or 0, progress.memory_mb or 0)
+            return replace(progress, memory_mb=seen or None), None
+        case _:
+            return progress, None
+
+
+def held(progress: Progress, text: str | None, code: int, subcode: int) -> Step:
+    """It is on hold: given up, except where it only waits for its input."""
+    if code == holds.SPOOLING:
+        return progress, None
+    progress, status = failed(progress, "on hold: " + holds.reason(text, code, subcode))
+    return replace(progress, remove=True), status
+
+
+def failed(progress: Progress, reason: str) -> Step:
+    """HTCondor does not run it to its end."""
+    return replace(progress, state=State.FAILED), JobStatus(
+        number=progress.number, state=State.FAILED, reason=reason, host=progress.host
+    )
+
+
+def ended(
+    progress: Progress,
+    *,
+    exit_code: int | None,
+    signal: int | None,
+    usage: Mapping[str, float],
+) -> Step:
+    """Its process ended by itself."""
+    if exit_code is None and signal is None:
+        return failed(progress, "HTCondor says that it ended, but not how")
+    return replace(progress, state=State.ENDED), JobStatus(
+        number=progress.number,
+        state=State.ENDED,
+        exit_code=exit_code if signal is None else None,
+        signal=signal,
+        host=progress.host,
+        usage=usage,
+    )
+
+
+def _runs(progress: Progress, host: str | None) -> Step:
+    now = replace(progress, state=State.RUNNING, host=host)
+    return now, (
+        JobStatus(number=now.number, state=State.RUNNING, host=host) if now != progress else None
+    )
+
+
+def _waits(progress: Progress, reason: str) -> Step:
+    if progress.state is State.QUEUED:
+        return progress, None
+    now = replace(progress, state=State.QUEUED, host=None)
+    where = f" on {progress.host}" if progress.host else ""
+    return now, JobStatus(
+        number=now.number, state=State.QUEUED, reason=f"{reason}{where}: it runs again"
+    )
+
+
+def _terminated(progress: Progress, event: Event) -> Step:
+    memory_mb = event.number("MemoryUsage") or progress.memory_mb
+    disk_kb = event.number("DiskUsage")
+    wall_s = event.number("TimeExecuteUsage")
+    usage = {
+        "cpu_s": cpu_seconds(event.text("RunRemoteUsage") or ""),
+        "memory_mb": memory_mb,
+        "disk_mb": None if disk_kb is None else disk_kb / 1024,
+        "wall_s": wall_s,
+    }
+    normally = event.facts.get("TerminatedNormally")
+    return ended(
+        progress,
+        exit_code=event.number("ReturnValue") if normally else None,
+        signal=None if normally else event.number("TerminatedBySignal"),
+        usage={name: float(value) for name, value in usage.items() if value is not None},
+    )
+
+
+def _host(event: Event) -> str | None:
+    """The machine's name: of `slot1_3@node7` the second part, else its address."""
+    name = event.text("SlotName") or event.text("ExecuteHost")
+    return name.rpartition("@")[2] if name else None
+
+
+def cpu_seconds(usage: str) -> float | None:
+    """Of `Usr 0 00:01:02, Sys 0 00:00:03` (days, then hours, minutes, seconds) the sum."""
+    parts = re.findall(r"(\d+) (\d+):(\d+):(\d+)", usage)
+    if not parts:
+        return None
+    return float(sum(((int(d) * 24 + int(h)) * 60 + int(m)) * 60 + int(s) for d, h, m, s in parts))

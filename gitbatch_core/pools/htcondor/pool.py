@@ -1,0 +1,346 @@
+"""Jobs of one run in HTCondor: handed over in one go, followed by their event log.
+
+The event log tells what happened within a tenth of a second; once a minute the queue, and for jobs
+that are gone from it the history, are asked for what the log missed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import re
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitbatch_core.errors import PoolError
+from gitbatch_core.pools.environment import public_environment
+from gitbatch_core.pools.htcondor import ads, events
+from gitbatch_core.pools.htcondor.events import Event, Progress, Step
+from gitbatch_core.pools.htcondor.patience import Patience
+from gitbatch_core.pools.htcondor.probe import Found, probe
+from gitbatch_core.pools.htcondor.submit import Submission, named, submissions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from gitbatch_core.pools.base import JobSpec, JobStatus
+    from gitbatch_core.pools.htcondor.schedd import Ad
+
+_log = logging.getLogger(__name__)
+
+_LOOK_S = 0.05
+"""How often the size of the event log is looked at."""
+
+_RETRY_S = 2.0
+"""Between two tries to reach a schedd that does not answer."""
+
+_GONE_S = 30.0
+"""How long `cancel` waits for jobs to be gone; they are marked for removal by then."""
+
+_LOOKS_WITHOUT = 2
+"""So many times neither queue nor history must know a job before it counts as lost: a job on its
+way from one to the other is in neither for a moment."""
+
+_Id = tuple[int, int]
+"""Cluster and proc."""
+
+
+class HTCondorPool:
+    """The jobs of `run` in the local schedd's queue. Raises PoolError where no schedd answers.
+
+    `private_folder` (made with mode 0700; on this machine's own disk, best) takes the event log and
+    the files of secrets, which HTCondor sends along with the jobs. `keep_claim_idle_s`: so long a
+    machine stays ours after a job, so that the next one starts at once. `notice` takes what a
+    person should know while it goes on. A schedd that stays away for `patience_s` is given up.
+    """
+
+    kind = "htcondor"
+
+    def __init__(
+        self,
+        *,
+        run: str,
+        private_folder: Path,
+        found: Found | None = None,
+        keep_claim_idle_s: int = 30,
+        reconcile_s: float = 60.0,
+        patience_s: float = 3600.0,
+        notice: Callable[[str], None] = _log.warning,
+    ) -> None:
+        if not re.fullmatch(r"[\w.:-]+", run, re.ASCII):
+            raise PoolError(f"{run!r} cannot be the id of a run in HTCondor")
+        self._found = found or probe()
+        if not self._found.answers:
+            raise PoolError(f"No HTCondor to run on: {self._found.text}")
+        from gitbatch_core.pools.htcondor import schedd
+
+        self._run = run
+        self._folder = private_folder
+        self._keep_claim_idle_s = keep_claim_idle_s
+        self._reconcile_s = reconcile_s
+        self._patience = Patience(limit_s=patience_s, notice=notice)
+        private_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder.chmod(0o700)
+        log = private_folder / "events.log"
+        log.touch(mode=0o600)
+        self._schedd = schedd.Schedd()
+        self._log = schedd.EventLog(log)
+        self._started = int(time.time())
+
+        self._lock = threading.RLock()
+        """Of all below; never held while the schedd is asked."""
+        self._jobs: dict[_Id, Progress] = {}
+        self._news: list[JobStatus] = []
+        self._early: list[Event] = []
+        """Of jobs that are being handed over: their ids are not known yet."""
+        self._handing_over = 0
+        self._secrets: dict[str, Path] = {}
+        """Files by what is in them."""
+        self._to_remove: set[int] = set()
+        self._missing: dict[_Id, int] = {}
+        """How many looks found a job neither in the queue nor in the history."""
+        self._next_removal = 0.0
+        self._next_look = time.monotonic() + reconcile_s
+        self._closed = False
+
+    def describe(self) -> str:
+        return self._found.text
+
+    def facts(self) -> Mapping[str, str]:
+        return {
+            "kind": self.kind,
+            "schedd": self._found.name,
+            "htcondor": self._found.version,
+            "bindings": self._found.bindings,
+        }
+
+    def submit(self, jobs: Sequence[JobSpec]) -> list[str]:
+        if not jobs:
+            return []
+        with self._lock:
+            if self._closed:
+                raise PoolError("The HTCondor pool is closed and takes no more jobs")
+            self._handing_over += 1
+        try:
+            found = self._hand_over_all(
+                submissions(
+                    jobs,
+                    run=self._run,
+                    private_folder=self._folder,
+                    private_files={spec.number: self._secrets_file(spec) for spec in jobs},
+                    environment=public_environment(),
+                    keep_claim_idle_s=self._keep_claim_idle_s,
+                )
+            )
+            with self._lock:
+                self._jobs |= {_id(text): Progress(number=n) for n, text in found.items()}
+                early, self._early = self._early, []
+                self._take_in(early)
+        finally:
+            with self._lock:
+                self._handing_over -= 1
+        return [found[spec.number] for spec in jobs]
+
+    def wait(self, timeout: float) -> list[JobStatus]:
+        deadline = time.monotonic() + timeout
+        while True:
+            with self._lock:
+                if self._closed:
+                    return []
+                self._take_in(self._log.read())
+            if time.monotonic() >= self._next_look:
+                self._look()
+            with self._lock:
+                to_remove = self._to_remove and time.monotonic() >= self._next_removal
+                news, self._news = self._news, []
+            if to_remove:
+                self._remove_given_up()
+            left = deadline - time.monotonic()
+            if news or left <= 0:
+                return news
+            time.sleep(min(_LOOK_S, left))
+
+    def cancel(self, numbers: Iterable[int] | None = None) -> None:
+        wanted = None if numbers is None else frozenset(numbers)
+        if wanted is not None and not wanted:
+            return
+        with self._lock:
+            # Without their progress, nothing is heard of them any more.
+            self._jobs = {
+                i: p for i, p in self._jobs.items() if wanted is not None and p.number not in wanted
+            }
+            self._news = [s for s in self._news if wanted is not None and s.number not in wanted]
+        constraint = self._constraint(wanted)
+        self._patience.insist(lambda: self._remove(wanted, "cancelled by gitbatch"))
+        deadline = time.monotonic() + _GONE_S
+        pause = _LOOK_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(PoolError):
+                if not self._schedd.query(constraint, ["ClusterId"]):
+                    return
+            time.sleep(pause)
+            pause = min(2 * pause, 1.0)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._log.close()
+            if all(progress.state.final for progress in self._jobs.values()):
+                for file in self._secrets.values():
+                    file.unlink(missing_ok=True)
+
+    def _secrets_file(self, spec: JobSpec) -> str:
+        """Name, in the private folder, of the file that has this job's secrets."""
+        content = json.dumps(dict(spec.private), sort_keys=True)
+        with self._lock:
+            if content not in self._secrets:
+                descriptor, name = tempfile.mkstemp(
+                    prefix="secrets-", suffix=".json", dir=self._folder
+                )
+                with os.fdopen(descriptor, "w") as file:
+                    file.write(content)
+                self._secrets[content] = Path(name)
+            return self._secrets[content].name
+
+    def _constraint(self, numbers: Iterable[int] | None) -> str:
+        ours = f'GitbatchRun == "{self._run}"'
+        if numbers is None:
+            return ours
+        return f"{ours} && member(GitbatchNumber, {{{', '.join(map(str, sorted(numbers)))}}})"
+
+    def _hand_over_all(self, parts: Sequence[Submission]) -> dict[int, str]:
+        """Submit all or, where one is refused, none; the jobs' ids by their numbers."""
+        found: dict[int, str] = {}
+        try:
+            for submission in parts:
+                found |= self._hand_over(submission)
+        except PoolError:
+            if found:
+                why = "handed over together with jobs that were refused"
+                self._patience.insist(lambda: self._remove(found, why))
+            raise
+        return found
+
+    def _hand_over(self, submission: Submission) -> dict[int, str]:
+        """Submit; the jobs' ids by their numbers.
+
+        Where the answer was lost on its way, the queue tells whether the jobs are there: none may
+        run twice.
+        """
+        numbers = [spec.number for spec in submission.jobs]
+        for last_try in (False, True):
+            try:
+                return dict(zip(numbers, self._schedd.submit(submission), strict=True))
+            except PoolError as error:
+                refusal = error
+            queued = self._patience.insist(lambda: self._query(numbers))
+            if len(queued) == len(numbers):
+                return {ad["GitbatchNumber"]: f"{ad['ClusterId']}.{ad['ProcId']}" for ad in queued}
+            if last_try:
+                break
+        raise PoolError(
+            f"HTCondor does not take {named(submission.jobs)}: {refusal.message}"
+        ) from refusal
+
+    def _query(self, numbers: Iterable[int] | None) -> list[Ad]:
+        return self._schedd.query(self._constraint(numbers), ads.ATTRIBUTES)
+
+    def _remove(self, numbers: Iterable[int] | None, reason: str) -> None:
+        self._schedd.remove(self._constraint(numbers), reason)
+
+    def _remove_given_up(self) -> None:
+        """What is on hold has failed for us; it must not come back."""
+        with self._lock:
+            numbers = frozenset(self._to_remove)
+        done = self._patience.attempt(lambda: self._remove(numbers, "gitbatch gave it up"))
+        with self._lock:
+            if done:
+                self._to_remove -= numbers
+            else:
+                self._next_removal = time.monotonic() + _RETRY_S
+
+    def _take_in(self, found: Iterable[Event]) -> None:
+        for event in found:
+            place = (event.cluster, event.proc)
+            if place in self._jobs:
+                self._step(place, events.advance(self._jobs[place], event))
+            elif self._handing_over:
+                self._early.append(event)
+
+    def _step(self, place: _Id, step: Step) -> None:
+        progress, status = step
+        self._jobs[place] = progress
+        if progress.remove and status:
+            self._to_remove.add(progress.number)
+        if status:
+            self._news.append(status)
+
+    def _look(self) -> None:
+        """Compare what we know with the queue, and what is not there with the history."""
+        with self._lock:
+            self._next_look = time.monotonic() + self._reconcile_s
+            before = {i: p for i, p in self._jobs.items() if not p.state.final}
+        if not before:
+            return
+        answer = self._patience.attempt(lambda: self._query(None))
+        if answer is None:
+            self._look_soon()
+            return
+        queued = {_place(ad): ad for ad in answer[0]}
+        with self._lock:
+            # What the log says by now is newer than the answer.
+            self._take_in(self._log.read())
+            unchanged = [i for i, p in before.items() if self._jobs.get(i) == p]
+            for place in unchanged:
+                if place in queued:
+                    self._step(place, ads.observe(self._jobs[place], queued[place]))
+            gone = {i: before[i].number for i in unchanged if i not in queued}
+            self._missing = {i: n for i, n in self._missing.items() if i in gone}
+        if gone:
+            self._look_back(gone)
+
+    def _look_back(self, gone: Mapping[_Id, int]) -> None:
+        """Look for jobs that are not in the queue in the history."""
+        answer = self._patience.attempt(
+            lambda: self._schedd.history(
+                self._constraint(gone.values()),
+                ads.ATTRIBUTES,
+                since=self._started - 60,
+                most=len(gone),
+            )
+        )
+        self._look_soon()
+        if answer is None:
+            return
+        past = {_place(ad): ad for ad in answer[0]}
+        with self._lock:
+            for place in gone:
+                progress = self._jobs.get(place)
+                if progress is None:
+                    continue
+                if place in past:
+                    self._step(place, ads.observe(progress, past[place]))
+                else:
+                    self._missing[place] = self._missing.get(place, 0) + 1
+                if self._missing.get(place, 0) >= _LOOKS_WITHOUT:
+                    self._step(place, ads.lost(progress))
+
+    def _look_soon(self) -> None:
+        with self._lock:
+            self._next_look = min(self._next_look, time.monotonic() + _RETRY_S)
+
+
+def _id(text: str) -> _Id:
+    cluster, proc = text.split(".")
+    return int(cluster), int(proc)
+
+
+def _place(ad: Ad) -> _Id:
+    return ad["ClusterId"], ad["ProcId"]

@@ -1,0 +1,176 @@
+"""The schedd of this machine and its event logs: the only importer of HTCondor's bindings.
+
+Import it late: the bindings read HTCondor's configuration when they are imported, and where that
+fails they write about it to the terminal (`probe` looks from a process of its own, which runs this
+module). As a program it prints one JSON object: which schedd answers, or why none does.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+import classad2
+import htcondor2
+
+from gitbatch_core.errors import PoolError
+from gitbatch_core.pools.htcondor.events import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from gitbatch_core.pools.htcondor.submit import Submission
+
+_CONNECT_S = 1.5
+
+Ad = dict[str, Any]
+"""Attributes with their values; None for what is undefined."""
+
+
+class ScheddError(PoolError):
+    """The schedd does not answer, or refuses."""
+
+
+class Schedd:
+    """The local schedd, looked for anew at each call: after a restart it has another address.
+
+    All methods raise ScheddError.
+    """
+
+    def submit(self, submission: Submission) -> list[str]:
+        """Queue these jobs, all or none; their ids (`12.0`) in order."""
+        try:
+            result = self._schedd().submit(
+                htcondor2.Submit(dict(submission.description)),
+                itemdata=iter([dict(item) for item in submission.items]),
+            )
+        except (htcondor2.HTCondorException, ValueError, TypeError) as error:
+            raise _error(error) from error
+        if result.num_procs() != len(submission.items):
+            raise ScheddError(f"the schedd took {result.num_procs()} of {len(submission.items)}")
+        return [f"{result.cluster()}.{result.first_proc() + n}" for n in range(result.num_procs())]
+
+    def query(self, constraint: str, attributes: Sequence[str]) -> list[Ad]:
+        """The jobs in the queue that meet `constraint`."""
+        try:
+            return [_ad(ad) for ad in self._schedd().query(constraint, list(attributes))]
+        except htcondor2.HTCondorException as error:
+            raise _error(error) from error
+
+    def history(
+        self, constraint: str, attributes: Sequence[str], *, since: int, most: int
+    ) -> list[Ad]:
+        """The jobs that left the queue after `since` (seconds since 1970), at most so many."""
+        try:
+            found = self._schedd().history(
+                constraint, list(attributes), match=most, since=f"EnteredCurrentStatus < {since}"
+            )
+            return [_ad(ad) for ad in found]
+        except htcondor2.HTCondorException as error:
+            raise _error(error) from error
+
+    def remove(self, constraint: str, reason: str) -> None:
+        """Remove the jobs that meet `constraint`. A quote in `reason` would hide it from readers
+        of the event log."""
+        try:
+            # A bare string as reason is lost by the bindings.
+            self._schedd().act(
+                htcondor2.JobAction.Remove, constraint, (reason.replace('"', "'"), 0)
+            )
+        except htcondor2.HTCondorException as error:
+            raise _error(error) from error
+
+    def _schedd(self) -> Any:
+        return htcondor2.Schedd(_locate())
+
+
+class EventLog:
+    """Reads an event log as it grows."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` must exist; it may be empty."""
+        self._path = path
+        self._log = htcondor2.JobEventLog(str(path))
+        self._seen = 0
+
+    def read(self) -> list[Event]:
+        """The events that are new. Costs one stat where the file has not grown."""
+        size = self._path.stat().st_size
+        if size == self._seen:
+            return []
+        self._seen = size
+        try:
+            return [_event(event) for event in self._log.events(stop_after=0)]
+        except htcondor2.HTCondorException as error:
+            raise _error(error) from error
+
+    def close(self) -> None:
+        self._log.close()
+
+
+def bindings_version() -> str:
+    return _version(htcondor2.version())
+
+
+def _locate() -> Any:
+    try:
+        location = htcondor2.Collector().locate(htcondor2.DaemonType.Schedd)
+    except htcondor2.HTCondorException as error:
+        raise _error(error) from error
+    if location is None:
+        raise ScheddError("no schedd is known")
+    return location
+
+
+def _error(error: Exception) -> ScheddError:
+    return ScheddError(" ".join(str(error).split()) or type(error).__name__)
+
+
+def _ad(ad: Any) -> Ad:
+    return {name: _value(ad.eval(name)) for name in ad}
+
+
+def _value(value: Any) -> Any:
+    return None if isinstance(value, classad2.Value) else value
+
+
+def _event(event: Any) -> Event:
+    # Attributes that are expressions or ads of their own are nothing we need.
+    facts = {k: v for k, v in event.items() if isinstance(v, (str, int, float, bool))}
+    return Event(kind=event.type.name, cluster=event.cluster, proc=event.proc, facts=facts)
+
+
+def _version(text: str) -> str:
+    found = re.search(r"\d+\.\d+\.\d+", text)
+    return found[0] if found else text.strip("$ ")
+
+
+def found() -> dict[str, str]:
+    """`name`, `version` and `address` of the schedd; raises ScheddError where none answers."""
+    location = _locate()
+    address = str(location["MyAddress"])
+    place = re.match(r"<\[?([^\]>?]+?)\]?:(\d+)", address)
+    if place is None:
+        raise ScheddError(f"the schedd has no address that can be understood: {address}")
+    host, port = place.groups()
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_S).close()
+    except OSError as error:
+        raise ScheddError(f"no schedd answers at {host}:{port} ({error.strerror})") from error
+    return {
+        "name": str(location.get("Name") or location.get("Machine") or host),
+        "version": _version(str(location.get("CondorVersion") or "")),
+        "bindings": bindings_version(),
+        "address": f"{host}:{port}",
+    }
+
+
+if __name__ == "__main__":
+    try:
+        json.dump(found(), sys.stdout)
+    except ScheddError as failure:
+        json.dump({"why_not": failure.message}, sys.stdout)
