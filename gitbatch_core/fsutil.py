@@ -195,7 +195,7 @@ def replace_with_link(path: Path, text: str, *, mtime_ns: int) -> None:
     errno ENOTEMPTY for a folder that holds something.
     """
     temporary = temporary_beside(path)
-    os.symlink(text, temporary)  # noqa: PTH211 (Path would normalise the text)
+    os.symlink(text, temporary)
     try:
         os.utime(temporary, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
         try:

@@ -88,16 +88,19 @@ class Answer:
     record: Document = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
-        jsonio.write(
-            path, {"format": _ANSWER_FORMAT, "version": _ANSWER_VERSION, **vars(self)}
-        )
+        jsonio.write(path, {"format": _ANSWER_FORMAT, "version": _ANSWER_VERSION, **vars(self)})
 
     @classmethod
     def read(cls, path: Path) -> Answer:
         """Raises FileNotFoundError, FormatError."""
         document = jsonio.read(path, format=_ANSWER_FORMAT, version=_ANSWER_VERSION)
-        names: tuple[str, ...] = ("succeeded", "exit_code", "signal", "reason", "record")
-        return cls(**{name: document.get(name) for name in names})
+        return cls(
+            succeeded=document["succeeded"] is True,
+            exit_code=document.get("exit_code"),
+            signal=document.get("signal"),
+            reason=document.get("reason"),
+            record=document.get("record", {}),
+        )
 
 
 def published(

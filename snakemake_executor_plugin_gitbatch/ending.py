@@ -31,9 +31,7 @@ class Ending:
     records: list[Document] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     """Jobs that failed, a retried one once each time."""
-    started: datetime.datetime = field(
-        default_factory=lambda: datetime.datetime.now(datetime.UTC)
-    )
+    started: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
 
     def write(
         self,
@@ -116,9 +114,7 @@ class Ending:
             )
         except FileNotFoundError:
             return []
-        return sorted(
-            {r["rule"] for r in self.records if r["started"] <= moment <= r["ended"]}
-        )
+        return sorted({r["rule"] for r in self.records if r["started"] <= moment <= r["ended"]})
 
 
 def _report_files(tainted: list[str], undeclared: dict[str, list[str]], logger: Any) -> None:
@@ -130,7 +126,7 @@ def _report_files(tainted: list[str], undeclared: dict[str, list[str]], logger: 
         )
     if undeclared:
         logger.warning(
-            "These files were written but not declared as outputs; they are gone with the worktree. "
+            "These files were written but not declared as outputs, and go with the worktree. "
             "Where they matter, declare them:\n"
             + _list(
                 f"{path}  (rule {' or '.join(rules)})" if rules else path

@@ -78,7 +78,9 @@ class Executor(RemoteExecutor):
             except (GitbatchError, WorkflowError, RuleException, OSError) as error:
                 self._refuse(job, error)
         for pool in self._session.pools():
-            self._submit(pool, [pair for pair in prepared if self._session.pool_of(pair[1]) is pool])
+            self._submit(
+                pool, [pair for pair in prepared if self._session.pool_of(pair[1]) is pool]
+            )
 
     def _submit(self, pool: Any, pairs: list[Any]) -> None:
         if not pairs:

@@ -190,10 +190,12 @@ def _plain(value: Any) -> tuple[Any, bool]:
 
     Types that JSON does not tell apart (a tuple and a list, 1 and "1" as keys) stay apart.
     """
-    if value is None or isinstance(value, (bool, int, str)) and type(value) in (bool, int, str):
+    if value is None or (isinstance(value, (bool, int, str)) and type(value) in (bool, int, str)):
         return value, True
     if isinstance(value, float):
-        return (value, True) if value == value and abs(value) != float("inf") else (repr(value), True)
+        return (
+            (value, True) if value == value and abs(value) != float("inf") else (repr(value), True)
+        )
     if isinstance(value, str):
         return str(value), True
     if isinstance(value, (list, tuple)):
@@ -215,6 +217,10 @@ def _plain(value: Any) -> tuple[Any, bool]:
         return {"mapping": [[n[0], i[0]] for n, i in entries]}, exact
     if hasattr(value, "__fspath__"):
         return {"path": str(value)}, True
-    if type(value).__module__ == "numpy" and hasattr(value, "item") and not getattr(value, "shape", ()):
+    if (
+        type(value).__module__ == "numpy"
+        and hasattr(value, "item")
+        and not getattr(value, "shape", ())
+    ):
         return _plain(value.item())
     return {"object": f"{type(value).__module__}.{type(value).__qualname__}"}, False

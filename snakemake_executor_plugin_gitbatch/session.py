@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gitbatch_core.archive import hashing
-from gitbatch_core.archive.store import Archive
-from gitbatch_core.errors import DirtyTreeError, GitbatchError, RunError, UsageError
-from gitbatch_core.git import state
+from gitbatch_core.errors import GitbatchError, RunError
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import JobSpec, JobStatus, Pool
@@ -20,16 +18,12 @@ from gitbatch_core.pools.choose import choose
 from gitbatch_core.pools.environment import start_environment
 from gitbatch_core.pools.local import LocalPool
 from gitbatch_core.records import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order, Output, redact
-from gitbatch_core.runs import document
 from gitbatch_core.runs.place import open_archive
 from gitbatch_core.runs.run import Run, clear_stale, new_id, private_folder
 from gitbatch_core.runs.twin import Twin
-from snakemake_executor_plugin_gitbatch import jobspec, workflowview
+from snakemake_executor_plugin_gitbatch import jobspec, opening, workflowview
 from snakemake_executor_plugin_gitbatch.ending import Ending
 from snakemake_executor_plugin_gitbatch.failure import explain
-
-_MOST_NAMED = 20
-"""Files that an error lists."""
 
 
 class Session:
@@ -69,9 +63,7 @@ class Session:
         self._cancelled = False
 
     @classmethod
-    def start(
-        cls, workflow: Any, logger: Any, command: Callable[[Any], list[str]]
-    ) -> Session:
+    def start(cls, workflow: Any, logger: Any, command: Callable[[Any], list[str]]) -> Session:
         """Check the tree, open the archive, make the worktree and choose the pool.
 
         Raises GitbatchError; then nothing was started and nothing is left behind.
@@ -81,7 +73,7 @@ class Session:
         repository = Repository.find(folder)
         run_id = new_id()
         head = repository.commit_of("HEAD")
-        commit, snapshot = _clean_commit(workflow, repository, head, run_id, settings.dirty)
+        commit, snapshot = opening.clean_commit(workflow, repository, head, run_id, settings.dirty)
         archive = open_archive(repository, settings.archive)
         clear_stale(repository, _queue_has_jobs)
         private = private_folder(repository, run_id)
@@ -97,7 +89,7 @@ class Session:
         )
         try:
             twin = Twin.of(run, folder, warn=logger.warning)
-            _fill(workflow, twin)
+            opening.fill(workflow, twin)
         except BaseException:
             pool.close()
             run.close()
@@ -196,9 +188,7 @@ class Session:
             environment=environment,
             outputs=tuple(self._outputs(members)),
             logs=tuple(
-                path
-                for path in map(self.twin.relative, jobspec.log_paths(job))
-                if path is not None
+                path for path in map(self.twin.relative, jobspec.log_paths(job)) if path is not None
             ),
             record=redact(record, self._secrets.values()),
         )
@@ -355,69 +345,6 @@ class Session:
             if at_end or not os.path.lexists(here):
                 self.twin.drop(here, there)
                 del self._temporary[here]
-
-
-def _clean_commit(
-    workflow: Any, repository: Repository, head: str, run_id: str, dirty: str
-) -> tuple[str, bool]:
-    """The commit to run, and whether it is a snapshot made for this run.
-
-    Raises DirtyTreeError where the user's folder differs from HEAD in what the run depends on.
-    """
-    names = [repository.relative(Path(path)) for path in workflowview.sources(workflow)]
-    if names and names[0] is None:
-        raise UsageError(
-            f"The Snakefile {workflow.main_snakefile} is not in the git repository "
-            f"{repository.top}.",
-            hint="Run Snakemake in the repository that the workflow is part of.",
-        )
-    declared = {repository.relative(Path(path)) for path in workflowview.declared(workflow)}
-    ignore = workflowview.inside(path for path in declared if path is not None)
-    changes = state.changes(repository, [name for name in names if name is not None], ignore)
-    if not changes:
-        return document.source_of(repository, head), False
-    if dirty == "snapshot":
-        return state.snapshot(repository, head=head, changes=changes, name=run_id), True
-    lines = [f"  modified:    {path}" for path in changes.modified]
-    lines += [f"  not tracked: {path}" for path in changes.untracked]
-    if len(lines) > _MOST_NAMED:
-        lines[_MOST_NAMED:] = [f"  … and {len(lines) - _MOST_NAMED} more"]
-    raise DirtyTreeError(
-        "These files differ from the commit, which is what jobs would run:\n" + "\n".join(lines),
-        hint="Commit them (git add …; git commit), or run their present state with "
-        "--gitbatch-dirty snapshot.",
-    )
-
-
-def _fill(workflow: Any, twin: Twin) -> None:
-    """Make the worktree the twin of the user's folder: all links into the archive, all outputs that
-    are up to date, all inputs. Raises RunError naming every input that nobody has."""
-    twin.bring_links()
-    dag = workflow.dag
-    needed = set(dag.needrun_jobs())
-    coming = {str(path) for job in needed for path in job.output}
-    for job in workflowview.jobs(workflow):
-        if job not in needed:
-            for path in job.output:
-                twin.bring_output(str(path))
-        else:
-            for path in job.output:
-                twin.clear_missing(str(path))
-    missing = []
-    for job in workflowview.jobs(workflow):
-        for path in dict.fromkeys(str(path) for path in job.input):
-            if path not in coming:
-                try:
-                    twin.bring(path, job.rule.name)
-                except RunError as error:
-                    missing.append(error)
-    if missing:
-        shown = list({error.message: error for error in missing}.values())[:_MOST_NAMED]
-        more = len({error.message for error in missing}) - len(shown)
-        raise RunError(
-            "\n".join(error.message for error in shown) + (f"\n… and {more} more" if more else ""),
-            hint="\n".join(dict.fromkeys(error.hint or "" for error in shown)),
-        )
 
 
 def _queue_has_jobs(run_id: str) -> bool:

@@ -6,7 +6,6 @@ even where the archive is not.
 """
 
 # Link texts and raw names, which Path normalises.
-# ruff: noqa: PTH115, PTH211
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def create(root: Path, algorithm: str, *, exist_ok: bool) -> None:
     try:
         root.mkdir(parents=True, exist_ok=True)
         names = [path.name for path in root.iterdir()]
-        others = [name for name in names if not name.startswith(".ARCHIVE.")]
+        others = [name for name in names if not name.lstrip(".").startswith("ARCHIVE.")]
         # Asked after the listing, during which another process may have created it.
         if not (root / layout.ARCHIVE).exists():
             if others:
@@ -41,7 +41,7 @@ def create(root: Path, algorithm: str, *, exist_ok: bool) -> None:
                     f"cannot create an archive in {root}: the folder is not empty",
                     hint="Choose a folder that is empty or does not exist yet.",
                 )
-            temporary = root / f".ARCHIVE.{uuid.uuid4().hex}"
+            temporary = root / f"ARCHIVE.{uuid.uuid4().hex}"
             jsonio.write(temporary, document, mode=layout.FILE_MODE)
             try:
                 fsutil.create_exclusive(root / layout.ARCHIVE, temporary)

@@ -13,14 +13,15 @@ import errno
 import itertools
 import os
 import stat
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from gitbatch_core import fsutil
-from gitbatch_core.archive import hashing, layout
+from gitbatch_core.archive import hashing, layout, sources
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.staging import set_aside, staging, storing_error
-from gitbatch_core.errors import ArchiveError, InUseError
+from gitbatch_core.errors import InUseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -83,7 +84,7 @@ class Stored:
 
 
 def publish(
-    root: Path, algorithm: str, sources: Iterable[Path], *, take: Take, strict: bool
+    root: Path, algorithm: str, files: Iterable[Path], *, take: Take, strict: bool
 ) -> Iterator[list[Stored]]:
     """Store regular files, or links to such; yields what is stored, a batch at a time.
 
@@ -92,12 +93,15 @@ def publish(
     for a file that somebody has open for writing, where the file system can tell; otherwise such
     a file is copied. A file that changes while it is read is always an InUseError.
     """
-    iterator = iter(sources)
+    iterator = iter(files)
+    waiting: deque[Path] = deque()
+    # Sorted, as sources are locked one after the other: two processes cannot wait for each other.
     while True:
+        waiting = waiting or deque(sorted(itertools.islice(iterator, BATCH), key=str))
+        if not waiting:
+            return
         with _Publisher(root, algorithm) as publisher:
-            items = publisher.prepare(iterator, take, strict)
-            if not items:
-                return
+            items = publisher.prepare(waiting, take, strict)
             failure = publisher.enter(items, take)
             yield [item.stored() for item in items if item.entered]
             if failure is not None:
@@ -118,10 +122,11 @@ class _Item:
     """One file on its way. `staged` is our copy of it; without one the source itself enters."""
 
     source: Path
-    mtime_ns: int
-    before: os.stat_result
+    opened: sources.Opened
     descriptor: int
-    """Open on the bytes that enter."""
+    """Open on the bytes that enter: the source, later maybe our copy of it."""
+    touched: bool = False
+    """The source's mode and times were changed."""
     staged: Path | None = None
     name: ObjectName = field(init=False)
     size: int = 0
@@ -133,26 +138,27 @@ class _Item:
             source=self.source,
             name=self.name,
             size=self.size,
-            mtime_ns=self.mtime_ns,
-            mode=stat.S_IMODE(self.before.st_mode),
+            mtime_ns=self.opened.mtime_ns,
+            mode=stat.S_IMODE(self.opened.before.st_mode),
             new=self.new,
         )
 
     def set_name(self, address: Address, size: int) -> None:
         self.name = ObjectName(
             digest=address.digest,
-            executable=bool(self.before.st_mode & stat.S_IXUSR),
+            executable=bool(self.opened.before.st_mode & stat.S_IXUSR),
             suffix=layout.suffix_of(self.source.name),
         )
         self.size = size
 
     def undo(self) -> None:
         """Make the source what it was, where it was touched."""
-        if self.staged is None:
+        if self.touched:
             with contextlib.suppress(OSError):
-                os.fchmod(self.descriptor, stat.S_IMODE(self.before.st_mode))
-                times = (self.before.st_atime_ns, self.before.st_mtime_ns)
+                os.fchmod(self.descriptor, stat.S_IMODE(self.opened.before.st_mode))
+                times = (self.opened.before.st_atime_ns, self.opened.before.st_mtime_ns)
                 os.utime(self.descriptor, ns=times)
+            self.touched = False
 
 
 class _Publisher:
@@ -178,17 +184,18 @@ class _Publisher:
     ) -> None:
         self._resources.close()
 
-    def prepare(self, sources: Iterator[Path], take: Take, strict: bool) -> list[_Item]:
+    def prepare(self, files: deque[Path], take: Take, strict: bool) -> list[_Item]:
         """The next sources hashed, read-only and durable, with no name yet; or none, and an error.
 
-        Takes a batch of them; an empty list is the end.
+        Takes at least one from the left of `files`, and not much more than BATCH_BYTES.
         """
         items: list[_Item] = []
-        source: Path | str = layout.OBJECTS
+        source = files[0]
         try:
             device = self._root.stat().st_dev
-            for source in itertools.islice(sources, BATCH):
-                items.append(self._open(source))
+            while files:
+                source = files.popleft()
+                items.append(self._open(source, take, strict))
                 self._prepare(items[-1], device, take, strict)
                 if sum(item.size for item in items) > BATCH_BYTES:
                     break
@@ -244,35 +251,24 @@ class _Publisher:
         self._flush_names(1)
         return new
 
-    def _open(self, source: Path) -> _Item:
-        try:
-            link = source.lstat()
-            mode = source.stat().st_mode
-            if not stat.S_ISREG(mode):
-                raise ArchiveError(f"cannot store {source}: it is not a regular file")
-            descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise ArchiveError(f"cannot read {source}: {error.strerror}") from error
-        item = _Item(
-            source=source,
-            mtime_ns=link.st_mtime_ns,
-            before=os.fstat(descriptor),
-            descriptor=descriptor,
-        )
+    def _open(self, source: Path, take: Take, strict: bool) -> _Item:
+        opened = sources.open_source(source, exclusive=take is not Take.COPY, strict=strict)
+        item = _Item(source=source, opened=opened, descriptor=opened.descriptor)
         self._resources.callback(lambda: os.close(item.descriptor))
         return item
 
     def _prepare(self, item: _Item, device: int, take: Take, strict: bool) -> None:
-        before = item.before
+        before = item.opened.before
         movable = (
             take is not Take.COPY
+            and item.opened.locked
             and before.st_nlink == 1
             and before.st_uid == os.geteuid()
             and before.st_dev == device
-            and not item.source.is_symlink()
         )
         if movable:
             # First read-only, so that nobody can open it for writing after the look.
+            item.touched = True
             os.fchmod(item.descriptor, layout.EXECUTABLE_MODE & (before.st_mode | 0o444))
         writers = fsutil.has_writers(item.descriptor) if movable or strict else None
         if writers and strict:
@@ -303,7 +299,7 @@ class _Publisher:
 
     def _check_unchanged(self, item: _Item, descriptor: int) -> None:
         now = os.fstat(descriptor)
-        before = item.before
+        before = item.opened.before
         if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise InUseError(
                 f"{item.source} changed while it was read",
@@ -319,7 +315,7 @@ class _Publisher:
         if item.staged is None:
             now = item.source.lstat()
             if (now.st_ino, now.st_size, now.st_mtime_ns) != (
-                item.before.st_ino,
+                item.opened.before.st_ino,
                 item.size,
                 layout.MTIME_NS,
             ):

@@ -183,12 +183,12 @@ class Archive:
         return staging(self.root)
 
     def take_back(self, stored: Stored) -> None:
-        """Make the source what it was before it was stored, where it is gone or still is the object
-        itself (Take.SHARE). The object stays: somebody may rely on it by now. Never raises OSError.
+        """Make the source what it was before it was stored, where it is gone or (Take.SHARE) has
+        become an object. The object stays: somebody may rely on it by now. Never raises OSError.
         """
         source, target = self.path(stored.name), stored.source
         with contextlib.suppress(OSError):
-            if not os.path.lexists(target) or (not target.is_symlink() and target.samefile(source)):
+            if not os.path.lexists(target) or target.lstat().st_mtime_ns == layout.MTIME_NS:
                 fsutil.copy_file(source, target, mode=stored.mode, mtime_ns=stored.mtime_ns)
 
     # ------------------------------------------------------------------ finding and reading
@@ -284,7 +284,7 @@ class Archive:
         be read.
         """
         try:
-            text = os.readlink(path)  # noqa: PTH115 (a million links: strings are faster)
+            text = os.readlink(path)
         except OSError as error:
             if error.errno == errno.EINVAL:  # no link
                 return None

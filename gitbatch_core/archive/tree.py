@@ -12,7 +12,6 @@ folders have equal addresses and a manifest cannot lead out of its folder.
 """
 
 # Raw names and link texts: strings, not Path, which normalises.
-# ruff: noqa: PTH115, PTH116, PTH118, PTH120
 
 from __future__ import annotations
 

@@ -22,9 +22,7 @@ class Overlay:
     """Path -> content."""
 
 
-def write(
-    repository: Repository, *, ref: str, parent: str, overlay: Overlay, message: str
-) -> str:
+def write(repository: Repository, *, ref: str, parent: str, overlay: Overlay, message: str) -> str:
     """Commit the tree of `parent` with `overlay` to `ref`, which is created; returns the commit.
 
     Neither index nor HEAD nor a branch is touched. Raises GitError.
@@ -46,9 +44,7 @@ def write(
         for path, content in sorted(contents.items()):
             stream += [b"M %s inline %s\n" % (mode, _quote(path)), _data(content)]
     stream.append(b"done\n")
-    repository.git(
-        "fast-import", "--quiet", "--date-format=raw", "--done", input=b"".join(stream)
-    )
+    repository.git("fast-import", "--quiet", "--date-format=raw", "--done", input=b"".join(stream))
     return repository.commit_of(ref)
 
 

@@ -119,7 +119,7 @@ def identity(repository: Repository) -> tuple[str, str]:
 
 
 def _identity_env(author: str, committer: str) -> dict[str, str]:
-    env = {}
+    env: dict[str, str] = {}
     for kind, line in (("AUTHOR", author), ("COMMITTER", committer)):
         name, rest = line.split(" <", 1)
         mail, date = rest.split("> ", 1)

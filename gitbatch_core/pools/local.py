@@ -139,6 +139,8 @@ class LocalPool:
             self._queue.drop(wanted)
             self._news = [s for s in self._news if wanted is not None and s.number not in wanted]
             ending = {n for n in self._running if wanted is None or n in wanted}
+            if not ending:
+                return
             self._cancelled |= ending
             self._to_end |= ending
             self._wake()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CGROUPS = Path("/sys/fs/cgroup")
+_MEMBERSHIP = Path("/proc/self/cgroup")
 _MIB = 1024 * 1024
 
 
@@ -49,7 +50,7 @@ def _memory_limits() -> Iterator[int]:
 
 def _folders(controller: str) -> Iterator[Path]:
     """The cgroup folders that limit this process, its own and all above it."""
-    for line in _lines(Path("/proc/self/cgroup")):
+    for line in _lines(_MEMBERSHIP):
         _, controllers, path = line.split(":", 2)
         if not controllers:
             mount = _CGROUPS

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -38,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
     order = Order.read(folder / ORDER_NAME)
     if options.private == "-":
-        secrets = json.loads(sys.stdin.buffer.raw.readline())  # type: ignore[attr-defined]
+        secrets = json.loads(_first_line(sys.stdin.fileno()))
     else:
         secrets = json.loads(Path(options.private).read_bytes())
     answer = run(order, secrets, folder, follow_stdin=options.private == "-")
@@ -46,6 +47,14 @@ def main(arguments: list[str] | None = None) -> int:
     if answer.signal is not None:
         return 128 + answer.signal
     return answer.exit_code or (0 if answer.succeeded else 1)
+
+
+def _first_line(descriptor: int) -> bytes:
+    """Without reading on: what follows is for others to wait for."""
+    line = b""
+    while not line.endswith(b"\n") and (byte := os.read(descriptor, 1)):
+        line += byte
+    return line
 
 
 def run(order: Order, secrets: dict[str, str], folder: Path, *, follow_stdin: bool) -> Answer:

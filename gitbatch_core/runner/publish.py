@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from gitbatch_core.archive import tree
-from gitbatch_core.archive.store import Archive, Take
 from gitbatch_core.archive.hashing import hash_file
+from gitbatch_core.archive.store import Archive, Take
 from gitbatch_core.errors import RunError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import Order, Output, published

@@ -43,7 +43,7 @@ class Result:
 
 @dataclass(kw_only=True)
 class Provenance:
-    """Who made which output, by path and address: this run's records, then those of earlier runs."""
+    """Who made which output, by path and address: this run's records, then earlier runs'."""
 
     made: dict[tuple[str, str], Document] = field(default_factory=dict)
 
@@ -62,9 +62,7 @@ class Provenance:
         return self.made.get((result.path, result.address))
 
 
-def compose(
-    facts: Document, results: Iterable[Result], provenance: Provenance
-) -> Document:
+def compose(facts: Document, results: Iterable[Result], provenance: Provenance) -> Document:
     """The document: `facts` of the run, its outputs, and the jobs that made them."""
     jobs: dict[str, Document] = {}
     outputs = []
@@ -135,7 +133,9 @@ def read(repository: Repository, revision: str) -> Document:
 def earlier(repository: Repository) -> Iterator[Document]:
     """The documents of all runs that this repository knows, the latest first; unreadable ones are
     passed over."""
-    names = repository.git("for-each-ref", "--format=%(refname)", "--sort=-refname", REFS, "refs/tags/run")
+    names = repository.git(
+        "for-each-ref", "--format=%(refname)", "--sort=-refname", REFS, "refs/tags/run"
+    )
     seen = set()
     for name in names.decode().split():
         run = name.rpartition("/")[2]
@@ -157,7 +157,7 @@ def source_of(repository: Repository, commit: str) -> str:
         document = read(repository, commit)
     except GitbatchError:
         return commit
-    parent = document.get("source_commit", "")
+    parent = str(document.get("source_commit", ""))
     if repository.git("rev-parse", f"{commit}^@").decode().split() != [parent]:
         return commit
     own = {output["path"] for output in document["outputs"]} | {PATH}

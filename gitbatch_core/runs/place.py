@@ -62,9 +62,11 @@ def link(top: Path, archive: Path, common_dir: Path | None = None) -> None:
     """
     path = top / ".gitbatch" / "archive"
     inside = common_dir is not None and common_dir.parent == top
-    target = os.path.relpath(archive, path.parent) if inside and archive.is_relative_to(
-        top
-    ) else str(archive)
+    target = (
+        os.path.relpath(archive, path.parent)
+        if inside and archive.is_relative_to(top)
+        else str(archive)
+    )
     if path.is_symlink() and os.readlink(path) == target:
         return
     try:

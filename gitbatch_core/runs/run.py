@@ -62,7 +62,7 @@ class Run:
         staging = archive.root / "staging" / id
         private = private_folder(repository, id)
         try:
-            private.mkdir(parents=True, mode=0o700)
+            private.mkdir(parents=True, exist_ok=True, mode=0o700)
             owner = {
                 "format": _OWNER_FORMAT,
                 "version": _OWNER_VERSION,
@@ -117,9 +117,7 @@ def clear_stale(repository: Repository, has_jobs: Callable[[str], bool]) -> list
     parent = _private_parent(repository)
     for private in sorted(parent.iterdir()) if parent.is_dir() else []:
         try:
-            owner = jsonio.read(
-                private / _OWNER_NAME, format=_OWNER_FORMAT, version=_OWNER_VERSION
-            )
+            owner = jsonio.read(private / _OWNER_NAME, format=_OWNER_FORMAT, version=_OWNER_VERSION)
         except (FileNotFoundError, NotADirectoryError, FormatError):
             continue
         staging = Path(owner["staging"])
@@ -133,9 +131,7 @@ def clear_stale(repository: Repository, has_jobs: Callable[[str], bool]) -> list
     return cleared
 
 
-def _worktree_path(
-    repository: Repository, archive: Archive, id: str, parent: Path | None
-) -> Path:
+def _worktree_path(repository: Repository, archive: Archive, id: str, parent: Path | None) -> Path:
     if parent is not None:
         return parent.expanduser().resolve() / id
     if archive.root == place.embedded(repository):
@@ -174,7 +170,7 @@ def _start_time(pid: int) -> int | None:
 
 
 def _lives(owner: jsonio.Document) -> bool:
-    return _start_time(owner["pid"]) == owner["started"]
+    return bool(_start_time(owner["pid"]) == owner["started"])
 
 
 def _has_processes(staging: Path) -> bool:

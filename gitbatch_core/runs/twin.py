@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitbatch_core import fsutil
-from gitbatch_core.archive import hashing, layout, tree
+from gitbatch_core.archive import hashing, links, tree
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.store import Archive, Take
-from gitbatch_core.errors import RunError
+from gitbatch_core.errors import NotInArchiveError, RunError
 from gitbatch_core.git import state
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.document import Result
@@ -91,7 +91,10 @@ class Twin:
         """Link everything into the worktree that is a link into the archive for the user: what
         Snakefiles look for when they are parsed may be anything."""
         for here in _links_below(self.top):
-            name = self.archive.object_at(here)
+            try:
+                name = self.archive.object_at(here)
+            except NotInArchiveError:  # Snakemake names it, where it is the input of a job
+                continue
             if name is not None:
                 relative = str(here.relative_to(self.top))
                 self._link(self.worktree / relative, name, here.lstat().st_mtime_ns)
@@ -146,7 +149,9 @@ class Twin:
             )
         try:
             if absolute.is_dir():
-                found = str(tree.address(self.archive.describe_tree(absolute), self.archive.algorithm))
+                found = str(
+                    tree.address(self.archive.describe_tree(absolute), self.archive.algorithm)
+                )
             else:
                 found = str(hashing.hash_file(absolute, self.archive.algorithm)[0])
         except OSError as error:
@@ -191,7 +196,7 @@ class Twin:
             self.addresses[relative] = str(stored.address)
 
     def clear_missing(self, path: str) -> None:
-        """Where the commit has an output that the user's folder lacks, the worktree lacks it too."""
+        """An output of the commit that the user's folder lacks is not in the worktree either."""
         if (relative := self.relative(path)) is not None and not os.path.lexists(self.here(path)):
             self._remove(self.worktree / relative)
 
@@ -200,7 +205,9 @@ class Twin:
         if (relative := self.relative(path)) is not None:
             self._remove(self.worktree / relative)
             self.placed.add(relative)
-            for known in [k for k in self.addresses if k == relative or k.startswith(relative + "/")]:
+            for known in [
+                k for k in self.addresses if k == relative or k.startswith(relative + "/")
+            ]:
                 del self.addresses[known]
 
     def lend(self, path: str) -> str | None:
@@ -249,8 +256,9 @@ class Twin:
             self._link_temporary(here, there, now)
         elif output["kind"] == "tree":
             entries = self.archive.manifest(Address.parse(output["address"]))
-            for top in (there, here):
-                self._make_tree(top, entries, now)
+            for top, place in ((self.worktree, there), (self.top, here)):
+                self._remove(place)
+                links.place_tree(self.archive, place, entries, top=top, mtime_ns=now)
         else:
             name = ObjectName.parse(output["name"])
             for top in (there, here):
@@ -258,7 +266,9 @@ class Twin:
 
     def _link_temporary(self, here: Path, there: Path, mtime_ns: int) -> None:
         if not there.is_dir():
-            self._replace(here, lambda place: os.symlink(os.path.relpath(there, here.parent), place))
+            self._replace(
+                here, lambda place: os.symlink(os.path.relpath(there, here.parent), place)
+            )
             return
         self._remove(here)
         here.mkdir(parents=True)
@@ -266,24 +276,6 @@ class Twin:
             place = here / inner.relative_to(there)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(os.path.relpath(inner, place.parent))
-
-    def _make_tree(self, folder: Path, entries: tuple[tree.Entry, ...], mtime_ns: int) -> None:
-        """A folder of links, in place of whatever is there."""
-        self._remove(folder)
-        folder.mkdir(parents=True)
-        for entry in entries:
-            place = folder / entry.path
-            if entry.kind == "d":
-                place.mkdir(parents=True)
-                continue
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if entry.kind == "l":
-                place.symlink_to(entry.target)
-            else:
-                address = Address(algorithm=self.archive.algorithm, digest=entry.digest)
-                suffix = layout.suffix_of(entry.path)
-                name = self.archive.find(address, executable=entry.executable, suffix=suffix)
-                self._link(place, name, mtime_ns)
 
     def restore_logs(self, relatives: tuple[str, ...]) -> None:
         """Copy logs and benchmarks from the worktree to the user's folder, as plain files."""
@@ -340,13 +332,12 @@ class Twin:
     # ------------------------------------------------------------------
 
     def _link(self, path: Path, name: ObjectName, mtime_ns: int) -> None:
-        top = self.worktree if path.is_relative_to(self.worktree) else self.top
-        text = os.path.relpath(top / layout.LINK_PATH / name.path, path.parent)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        inside = path.is_relative_to(self.worktree)
         if path.is_dir() and not path.is_symlink():
             self._remove(path)
-        fsutil.replace_with_link(path, text, mtime_ns=mtime_ns)
-        if top == self.worktree:
+        top = self.worktree if inside else self.top
+        links.place_link(path, name, top=top, mtime_ns=mtime_ns)
+        if inside:
             self.placed.add(str(path.relative_to(top)))
 
     def _replace(self, path: Path, make: Callable[[Path], None]) -> None:
@@ -365,12 +356,8 @@ class Twin:
 
 
 def _links_below(top: Path) -> Iterator[Path]:
-    """Symbolic links whose text leads through `.gitbatch/archive`, or out of the folder."""
-    for folder, folders, files in os.walk(top):
-        if Path(folder) == top:
-            folders[:] = [name for name in folders if name not in _NOT_DATA]
-        else:
-            folders[:] = [name for name in folders if name not in (".git", ".snakemake")]
+    for folder, folders, _ in os.walk(top):
+        folders[:] = [name for name in folders if name not in _NOT_DATA]
         with os.scandir(folder) as entries:
             yield from (Path(entry.path) for entry in entries if entry.is_symlink())
 

@@ -14,7 +14,6 @@ import pytest
 from faults import STEPS, TAKING_SPACE, in_child, kill, objects, state, write
 
 from gitbatch_core.archive import freeze, layout, links, verify
-from gitbatch_core.archive.layout import MTIME_NS
 from gitbatch_core.archive.store import Archive, Take
 from gitbatch_core.errors import ArchiveError
 
@@ -241,19 +240,19 @@ def test_one_of_many_writes_a_record(archive: Archive) -> None:
     assert len(list(archive.record_paths())) == 1
 
 
-def test_many_freeze_the_same_file(archive: Archive, top: Path) -> None:
-    """Each either freezes it or says that it is in use; in the end it is frozen or what it was."""
-    path = write(top / "a.csv", mtime=5)
+@pytest.mark.parametrize("copy", [False, True])
+def test_many_freeze_the_same_files(archive: Archive, top: Path, copy: bool) -> None:
+    """Whoever comes second waits, and finds them frozen."""
+    files = [write(top / f"{n}.csv", f"{n}", mtime=5) for n in range(20)]
 
-    def action(_: int) -> None:
-        try:
-            freeze.freeze(archive, top, [path])
-        except ArchiveError:
-            return
+    def action(number: int) -> None:
+        mine = files if number % 2 else files[::-1]
+        frozen = freeze.freeze(archive, top, mine, copy=copy and number > 3)
+        assert [one.path for one in frozen] == mine
 
-    in_parallel(4, action)
-    assert path.read_bytes() == b"data"
-    assert_sound(archive)
-    if path.is_symlink():
-        assert links.address_of(path, archive)
-        assert path.lstat().st_mtime_ns in (5 * 10**9, MTIME_NS)
+    in_parallel(6, action)
+    for number, path in enumerate(files):
+        assert path.read_text() == f"{number}"
+        assert links.address_of(path)
+        assert path.lstat().st_mtime_ns == 5 * 10**9
+    assert list(verify.check(archive, verify.plan(archive))) == []

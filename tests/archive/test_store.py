@@ -1,4 +1,4 @@
-"""What is put into an archive is there, exactly, read-only; what cannot be put stays what it was."""
+"""What is put into an archive is there, exact and read-only; what cannot be put stays as it was."""
 
 from __future__ import annotations
 

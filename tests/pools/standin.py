@@ -36,8 +36,7 @@ def main(verb: str, *words: str) -> int:
             time.sleep(60)
         case "show":
             file, *shown = words
-            shown.append(ARGUMENTS[-2])
-            tell(file, {"words": shown[:-1], "secrets": PRIVATE, "environment": dict(os.environ)})
+            tell(file, {"words": shown, "secrets": PRIVATE, "environment": dict(os.environ)})
         case "span":
             file, seconds = words
             started = time.monotonic()

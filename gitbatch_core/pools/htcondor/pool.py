@@ -23,7 +23,7 @@ from gitbatch_core.pools.htcondor import ads, events
 from gitbatch_core.pools.htcondor.events import Event, Progress, Step
 from gitbatch_core.pools.htcondor.patience import Patience
 from gitbatch_core.pools.htcondor.probe import Found, probe
-from gitbatch_core.pools.htcondor.submit import Submission, named, submissions
+from gitbatch_core.pools.htcondor.submit import NO_SECRETS, Submission, named, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,7 +40,7 @@ _RETRY_S = 2.0
 """Between two tries to reach a schedd that does not answer."""
 
 _GONE_S = 30.0
-"""How long `cancel` waits for jobs to be gone; they are marked for removal by then."""
+"""How long `cancel` waits for the schedd, and then for the jobs to be gone."""
 
 _LOOKS_WITHOUT = 2
 """So many times neither queue nor history must know a job before it counts as lost: a job on its
@@ -83,6 +83,8 @@ class HTCondorPool:
         self._folder = private_folder
         self._keep_claim_idle_s = keep_claim_idle_s
         self._reconcile_s = reconcile_s
+        self._notice = notice
+        self._patience_s = patience_s
         self._patience = Patience(limit_s=patience_s, notice=notice)
         private_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         private_folder.chmod(0o700)
@@ -101,11 +103,15 @@ class HTCondorPool:
         self._handing_over = 0
         self._secrets: dict[str, Path] = {}
         """Files by what is in them."""
+        self._given_up: set[int] = set()
+        """On hold, and failed for us: all that is left is to remove them."""
         self._to_remove: set[int] = set()
+        """Those of them that still have to be."""
         self._missing: dict[_Id, int] = {}
         """How many looks found a job neither in the queue nor in the history."""
         self._next_removal = 0.0
         self._next_look = time.monotonic() + reconcile_s
+        self._log_is_bad = False
         self._closed = False
 
     def describe(self) -> str:
@@ -127,12 +133,15 @@ class HTCondorPool:
                 raise PoolError("The HTCondor pool is closed and takes no more jobs")
             self._handing_over += 1
         try:
+            for spec in jobs:
+                if not spec.private:
+                    _write_no_secrets(spec)
             found = self._hand_over_all(
                 submissions(
                     jobs,
                     run=self._run,
                     private_folder=self._folder,
-                    private_files={spec.number: self._secrets_file(spec) for spec in jobs},
+                    private_files={s.number: self._secrets_file(s) for s in jobs if s.private},
                     environment=public_environment(),
                     keep_claim_idle_s=self._keep_claim_idle_s,
                 )
@@ -152,7 +161,7 @@ class HTCondorPool:
             with self._lock:
                 if self._closed:
                     return []
-                self._take_in(self._log.read())
+                self._take_in(self._read())
             if time.monotonic() >= self._next_look:
                 self._look()
             with self._lock:
@@ -175,8 +184,19 @@ class HTCondorPool:
                 i: p for i, p in self._jobs.items() if wanted is not None and p.number not in wanted
             }
             self._news = [s for s in self._news if wanted is not None and s.number not in wanted]
+            given_up = frozenset(self._given_up)
         constraint = self._constraint(wanted)
-        self._patience.insist(lambda: self._remove(wanted, "cancelled by gitbatch"))
+        patience = Patience(limit_s=min(_GONE_S, self._patience_s), notice=self._notice)
+        try:
+            patience.insist(lambda: self._remove(wanted, "cancelled by gitbatch"))
+        except PoolError as error:
+            raise PoolError(
+                f"The jobs could not be removed: {error.message}",
+                hint=f"When it is back: condor_rm -constraint '{constraint}'",
+            ) from error
+        self._until_gone(f"{constraint} && !{_among(given_up)}")
+
+    def _until_gone(self, constraint: str) -> None:
         deadline = time.monotonic() + _GONE_S
         pause = _LOOK_S
         while time.monotonic() < deadline:
@@ -213,7 +233,7 @@ class HTCondorPool:
         ours = f'GitbatchRun == "{self._run}"'
         if numbers is None:
             return ours
-        return f"{ours} && member(GitbatchNumber, {{{', '.join(map(str, sorted(numbers)))}}})"
+        return f"{ours} && {_among(numbers)}"
 
     def _hand_over_all(self, parts: Sequence[Submission]) -> dict[int, str]:
         """Submit all or, where one is refused, none; the jobs' ids by their numbers."""
@@ -266,6 +286,19 @@ class HTCondorPool:
             else:
                 self._next_removal = time.monotonic() + _RETRY_S
 
+    def _read(self) -> list[Event]:
+        """What is new in the event log; where it cannot be read, the queue must do."""
+        try:
+            return self._log.read()
+        except (PoolError, OSError) as error:
+            if not self._log_is_bad:
+                self._log_is_bad = True
+                self._notice(
+                    f"HTCondor's event log cannot be read ({error}): the queue is asked every "
+                    f"{self._reconcile_s:.0f} s instead"
+                )
+            return []
+
     def _take_in(self, found: Iterable[Event]) -> None:
         for event in found:
             place = (event.cluster, event.proc)
@@ -278,6 +311,7 @@ class HTCondorPool:
         progress, status = step
         self._jobs[place] = progress
         if progress.remove and status:
+            self._given_up.add(progress.number)
             self._to_remove.add(progress.number)
         if status:
             self._news.append(status)
@@ -296,7 +330,7 @@ class HTCondorPool:
         queued = {_place(ad): ad for ad in answer[0]}
         with self._lock:
             # What the log says by now is newer than the answer.
-            self._take_in(self._log.read())
+            self._take_in(self._read())
             unchanged = [i for i, p in before.items() if self._jobs.get(i) == p]
             for place in unchanged:
                 if place in queued:
@@ -335,6 +369,17 @@ class HTCondorPool:
     def _look_soon(self) -> None:
         with self._lock:
             self._next_look = min(self._next_look, time.monotonic() + _RETRY_S)
+
+
+def _write_no_secrets(spec: JobSpec) -> None:
+    try:
+        (spec.folder / NO_SECRETS).write_text("{}\n")
+    except OSError as error:
+        raise PoolError(f"Job {spec.number} ({spec.name}): its folder: {error}") from error
+
+
+def _among(numbers: Iterable[int]) -> str:
+    return f"member(GitbatchNumber, {{{', '.join(map(str, sorted(numbers)))}}})"
 
 
 def _id(text: str) -> _Id:

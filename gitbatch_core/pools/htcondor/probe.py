@@ -64,7 +64,7 @@ def _where() -> str:
     named = os.environ.get("CONDOR_CONFIG")
     if named:
         return f"; CONDOR_CONFIG is {named}"
-    existing = [path for path in _CONFIGURATIONS if os.path.exists(path)]  # noqa: PTH110
+    existing = [path for path in _CONFIGURATIONS if os.path.exists(path)]
     if existing:
         return f"; the configuration is {existing[0]}"
     return f"; CONDOR_CONFIG is not set and there is no {_CONFIGURATIONS[0]}"

@@ -52,6 +52,9 @@ _VARIABLES = tuple(f"gitbatch_{a}{b}" for a, b in product(ascii_lowercase, repea
 """Names for item data. With a digit in them the bindings make a queue statement that HTCondor
 does not understand."""
 
+NO_SECRETS = "no-secrets.json"
+"""In the folder of a job that has none: an empty JSON object."""
+
 _GIVE_UP_HOLD_S = 3600
 """A held job is removed by us; where we are gone, by the schedd after so long."""
 
@@ -76,15 +79,14 @@ def submissions(
 ) -> list[Submission]:
     """As few submissions as the jobs allow: one, where all set the same keys and extras.
 
-    `private_files`: for each job's number the name of its file of secrets in `private_folder`.
-    `environment` is readable for everybody. Raises PoolError.
+    `private_files`: by job number the name of its file of secrets in `private_folder`; a job that
+    is not in there has none, and `NO_SECRETS` lies in its folder. `environment` is readable for
+    everybody. Raises PoolError.
     """
     common = {
         "universe": "vanilla",
         "transfer_executable": "false",
-        "initialdir": path(private_folder, of="The private folder"),
         "log": path(private_folder / "events.log", of="The event log"),
-        "should_transfer_files": "YES",
         "when_to_transfer_output": "ON_EXIT",
         "transfer_output_files": '""',
         "batch_name": f"gitbatch {run}",
@@ -96,14 +98,18 @@ def submissions(
     }
     groups: dict[tuple[object, ...], list[tuple[JobSpec, dict[str, str]]]] = {}
     for spec in jobs:
-        item = _item(spec, private_files[spec.number])
+        item = _item(spec, private_folder, private_files.get(spec.number))
         shape = (_path(spec, spec.argv[0]), tuple(_extra(spec).items()), tuple(item))
         groups.setdefault(shape, []).append((spec, item))
     found = []
     for group in groups.values():
         first, keys = group[0]
         names = dict(zip(keys, _VARIABLES, strict=False))
-        description = common | {"executable": _path(first, first.argv[0])}
+        description = common | {
+            "executable": _path(first, first.argv[0]),
+            # Sending files costs three times as much as starting a small job.
+            "should_transfer_files": "YES" if "transfer_input_files" in keys else "IF_NEEDED",
+        }
         description |= {key: f"$({name})" for key, name in names.items()}
         description = _overridden(description, _extra(first))
         found.append(
@@ -116,9 +122,13 @@ def submissions(
     return found
 
 
-def _item(spec: JobSpec, private_file: str) -> dict[str, str]:
-    """What is the job's own, by submit command."""
-    words = [*spec.argv[1:], "--private", private_file]
+def _item(spec: JobSpec, private_folder: Path, private_file: str | None) -> dict[str, str]:
+    """What is the job's own, by submit command.
+
+    Secrets go from the private folder into the job's scratch folder, where it starts.
+    """
+    secrets = private_file or str(spec.folder / NO_SECRETS)
+    words = [*spec.argv[1:], "--private", secrets]
     for word in words:
         if _NOT_CARRIED.search(word):
             raise PoolError(
@@ -127,7 +137,15 @@ def _item(spec: JobSpec, private_file: str) -> dict[str, str]:
                 "a job ad.",
             )
     log = _path(spec, str(spec.folder / "process.log"))
+    if private_file:
+        files = {
+            "initialdir": path(private_folder, of="The private folder"),
+            "transfer_input_files": private_file,
+        }
+    else:
+        files = {"initialdir": _path(spec, str(spec.folder))}
     return {
+        **files,
         "output": log,
         "error": log,
         "MY.Arguments": string(" ".join(map(word_v2, words))),

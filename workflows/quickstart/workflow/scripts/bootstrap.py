@@ -1,6 +1,6 @@
 """Regress bill depth on bill length in one group, all birds and each sex; bootstrap the slopes."""
 
-# ruff: noqa: F821, PTH123, SIM115 (Snakemake defines `snakemake`; the log stays open)
+# ruff: noqa: F821, SIM115 (Snakemake defines `snakemake`; the log stays open)
 import sys
 from pathlib import Path
 

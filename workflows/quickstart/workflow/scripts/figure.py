@@ -1,6 +1,6 @@
 """Draw the figure: one trend for all birds, one for each species, every slope with its interval."""
 
-# ruff: noqa: F821, PTH123, RUF001, SIM115 (Snakemake defines `snakemake`; the log stays open)
+# ruff: noqa: F821, RUF001, SIM115 (Snakemake defines `snakemake`; the log stays open)
 import sys
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 """Put the slopes of all groups into one table: TSV for programs, Markdown for people."""
 
-# ruff: noqa: F821, PTH123, SIM115 (Snakemake defines `snakemake`; the log stays open)
+# ruff: noqa: F821, SIM115 (Snakemake defines `snakemake`; the log stays open)
 import sys
 from pathlib import Path
 

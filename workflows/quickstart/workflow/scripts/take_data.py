@@ -1,6 +1,6 @@
 """Take the penguin measurements out of the installed package palmerpenguins, byte for byte."""
 
-# ruff: noqa: F821, PTH123, SIM115 (Snakemake defines `snakemake`; the log stays open)
+# ruff: noqa: F821, SIM115 (Snakemake defines `snakemake`; the log stays open)
 import sys
 from importlib.metadata import version
 from importlib.resources import files

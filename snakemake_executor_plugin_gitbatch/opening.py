@@ -1,0 +1,79 @@
+"""What must be true before a run starts: a clean tree, and every input in the commit or archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gitbatch_core.errors import DirtyTreeError, RunError, UsageError
+from gitbatch_core.git import state
+from gitbatch_core.git.repo import Repository
+from gitbatch_core.runs import document
+from gitbatch_core.runs.twin import Twin
+from snakemake_executor_plugin_gitbatch import workflowview
+
+_MOST_NAMED = 20
+"""Files that an error lists."""
+
+
+def clean_commit(
+    workflow: Any, repository: Repository, head: str, run_id: str, dirty: str
+) -> tuple[str, bool]:
+    """The commit to run, and whether it is a snapshot made for this run.
+
+    Raises DirtyTreeError where the user's folder differs from HEAD in what the run depends on.
+    """
+    names = [repository.relative(Path(path)) for path in workflowview.sources(workflow)]
+    if names and names[0] is None:
+        raise UsageError(
+            f"The Snakefile {workflow.main_snakefile} is not in the git repository "
+            f"{repository.top}.",
+            hint="Run Snakemake in the repository that the workflow is part of.",
+        )
+    declared = {repository.relative(Path(path)) for path in workflowview.declared(workflow)}
+    ignore = workflowview.inside(path for path in declared if path is not None)
+    changes = state.changes(repository, [name for name in names if name is not None], ignore)
+    if not changes:
+        return document.source_of(repository, head), False
+    if dirty == "snapshot":
+        return state.snapshot(repository, head=head, changes=changes, name=run_id), True
+    lines = [f"  modified:    {path}" for path in changes.modified]
+    lines += [f"  not tracked: {path}" for path in changes.untracked]
+    if len(lines) > _MOST_NAMED:
+        lines[_MOST_NAMED:] = [f"  … and {len(lines) - _MOST_NAMED} more"]
+    raise DirtyTreeError(
+        "These files differ from the commit, which is what jobs would run:\n" + "\n".join(lines),
+        hint="Commit them (git add …; git commit), or run their present state with "
+        "--gitbatch-dirty snapshot.",
+    )
+
+
+def fill(workflow: Any, twin: Twin) -> None:
+    """Make the worktree the twin of the user's folder: all links into the archive, all outputs that
+    are up to date, all inputs. Raises RunError naming every input that nobody has."""
+    twin.bring_links()
+    dag = workflow.dag
+    needed = set(dag.needrun_jobs())
+    coming = {str(path) for job in needed for path in job.output}
+    for job in workflowview.jobs(workflow):
+        if job not in needed:
+            for path in job.output:
+                twin.bring_output(str(path))
+        else:
+            for path in job.output:
+                twin.clear_missing(str(path))
+    missing = []
+    for job in workflowview.jobs(workflow):
+        for path in dict.fromkeys(str(path) for path in job.input):
+            if path not in coming:
+                try:
+                    twin.bring(path, job.rule.name)
+                except RunError as error:
+                    missing.append(error)
+    if missing:
+        shown = list({error.message: error for error in missing}.values())[:_MOST_NAMED]
+        more = len({error.message for error in missing}) - len(shown)
+        raise RunError(
+            "\n".join(error.message for error in shown) + (f"\n… and {more} more" if more else ""),
+            hint="\n".join(dict.fromkeys(error.hint or "" for error in shown)),
+        )

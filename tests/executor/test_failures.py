@@ -1,0 +1,233 @@
+"""Jobs that fail, runs that are interrupted or killed: nothing finished is lost or left."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from .conftest import Project, processes_with, wait_until
+
+MakeProject = Callable[..., Project]
+
+FAILING = {
+    "Snakefile": """
+        rule all:
+            input: "good.txt", "bad.txt", "late.txt"
+        rule good:
+            output: "good.txt"
+            shell: "echo good > {output}"
+        rule bad:
+            input: "good.txt"
+            output: "bad.txt"
+            log: "logs/bad.log"
+            shell: "echo to the output; echo to the log > {log}; echo part > {output}; exit 3"
+        rule late:
+            input: "bad.txt"
+            output: "late.txt"
+            shell: "cp {input} {output}"
+        rule killed:
+            output: "killed.txt"
+            shell: "kill -9 $$"
+        rule again:
+            output: "again.txt"
+            retries: 2
+            resources: attempt=lambda wildcards, attempt: attempt
+            shell: "test {resources.attempt} = 3; echo {resources.attempt} > {output}"
+        rule missing:
+            output: "missing.txt"
+            shell: "true"
+        rule script:
+            output: "script.txt"
+            script: "fails.py"
+        """,
+    "fails.py": "raise ValueError('told by the script')\n",
+}
+
+
+def test_a_failing_rule_says_why(make_project: MakeProject, pool: str) -> None:
+    project = make_project(FAILING, pool=pool)
+    printed = (
+        project.snakemake()
+        .failed(
+            "failed with exit status 3 on ",
+            "to the output",
+            "to the log",
+        )
+        .text
+    )
+    # The finished sibling is kept, the failed one's part is not; logs are there.
+    assert project.read("good.txt") == "good\n"
+    assert not os.path.lexists(project.path / "bad.txt")
+    assert project.read("logs/bad.log") == "to the log\n"
+    [line] = [line for line in printed.splitlines() if "All of its output: " in line]
+    assert "to the output" in Path(line.partition(": ")[2]).read_text()
+    assert project.leftovers() == [] and project.tags() == []
+    document = project.run_document(project.runs()[0])
+    assert document["outcome"] == "failed" and document["jobs_failed"] == ["bad"]
+    # What finished need not run again.
+    printed = project.snakemake().failed("exit status 3").text
+    assert "rule good:" not in printed
+
+
+def test_more_ways_to_fail(make_project: MakeProject, pool: str) -> None:
+    project = make_project(FAILING, pool=pool)
+    targets = ("killed.txt", "missing.txt", "script.txt", "good.txt")
+    project.snakemake("--keep-going", "--latency-wait", "1", *targets).failed(
+        "was ended by signal SIGKILL",
+        "missing.txt",
+        "told by the script",
+    )
+    assert project.read("good.txt") == "good\n"
+    assert len(project.run_document(project.runs()[0])["jobs_failed"]) == 3
+
+
+def test_retries(make_project: MakeProject, pool: str) -> None:
+    project = make_project(FAILING, pool=pool)
+    project.snakemake("again.txt").ok()
+    assert project.read("again.txt") == "3\n"
+    [record] = project.records()
+    assert record["attempt"] == 3
+
+
+SLOW = {
+    "Snakefile": """
+        rule quick:
+            output: "quick.txt"
+            shell: "echo quick > {output}"
+        rule slow:
+            input: "quick.txt"
+            output: "slow.txt"
+            shell:
+                "(trap '' TERM; exec setsid sleep {config[sleep]}) & touch started.{config[sleep]};"
+                " sleep {config[sleep]}; cp {input} {output}"
+        """,
+}
+_count = itertools.count()
+
+
+def _start_slow(project: Project) -> tuple[object, str]:
+    """A run in its slow job, and a sleep's argument that nobody else uses."""
+    sign = f"{os.getpid()}{next(_count):03}"
+    running = project.start("slow.txt", "--config", f"sleep={sign}")
+    worktrees = project.path / ".gitbatch/worktrees"
+    wait_until(lambda: bool(list(worktrees.glob(f"*/started.{sign}"))), "the slow job")
+    assert processes_with(sign)
+    return running, sign
+
+
+def test_an_interrupt_ends_all_jobs(make_project: MakeProject, pool: str) -> None:
+    project = make_project(SLOW, pool=pool)
+    running, sign = _start_slow(project)
+    running.send_signal(signal.SIGINT)  # type: ignore[attr-defined]
+    ended = project.end(running)  # type: ignore[arg-type]
+    assert ended.returncode == 1
+    wait_until(lambda: not processes_with(sign), "the end of all processes")
+    assert project.read("quick.txt") == "quick\n"
+    assert project.leftovers() == []
+    assert project.run_document(project.runs()[0])["outcome"] == "interrupted"
+    project.snakemake("slow.txt", "--config", "sleep=0").ok()
+
+
+def test_a_killed_run_is_cleared_away_later(make_project: MakeProject) -> None:
+    project = make_project(SLOW)
+    running, sign = _start_slow(project)
+    os.kill(running.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+    project.end(running)  # type: ignore[arg-type]
+    # On this machine, jobs end with the process that waits for them.
+    wait_until(lambda: not processes_with(sign), "the end of all processes")
+    assert project.leftovers() != []
+    assert project.read("quick.txt") == "quick\n"
+    project.plain("--unlock").ok()
+    printed = project.snakemake("slow.txt", "--rerun-incomplete", "--config", "sleep=0").ok().text
+    assert "rule quick:" not in printed
+    assert project.leftovers() == []
+
+
+def test_a_job_that_rewrites_the_commit_taints_the_run(make_project: MakeProject) -> None:
+    project = make_project(
+        {
+            "Snakefile": """
+                rule a:
+                    output: "a.txt"
+                    shell: "touch {output}; chmod u+w code.txt; echo x >> code.txt; echo > extra"
+                """,
+            "code.txt": "code\n",
+        }
+    )
+    printed = project.snakemake("a.txt").ok().text
+    assert "TAINTED" in printed and "code.txt" in printed
+    assert "extra  (rule a)" in printed
+    assert project.tags() == [] and project.read("code.txt") == "code\n"
+    assert project.run_document(project.runs()[0])["tainted"] == ["code.txt"]
+
+
+def test_a_job_cannot_write_to_the_commit(make_project: MakeProject, pool: str) -> None:
+    project = make_project(
+        {
+            "Snakefile": """
+                rule a:
+                    input: "code.txt"
+                    output: "a.txt"
+                    shell: "touch {output}; echo x >> {input}"
+                """,
+            "code.txt": "code\n",
+        },
+        pool=pool,
+    )
+    project.snakemake("a.txt").failed("Permission denied")
+
+
+def test_secrets_are_found_nowhere(make_project: MakeProject, pool: str, tmp_path: Path) -> None:
+    marker = "s3cret-m4rker-" + os.urandom(8).hex()
+    project = make_project(
+        {
+            "Snakefile": """
+                import os
+                envvars: "TOKEN"
+                rule a:
+                    output: "a.txt"
+                    log: "a.log"
+                    params: token=os.environ["TOKEN"]
+                    shell: 'test -n "$TOKEN"; echo $TOKEN; echo $TOKEN > {log}; echo > {output}'
+                rule b:
+                    output: "b.txt"
+                    shell: 'echo $TOKEN; exit 1'
+                """,
+        },
+        pool=pool,
+    )
+    project.snakemake("a.txt", TOKEN=marker, OTHER="x").ok()
+    project.snakemake("b.txt", TOKEN=marker).failed("***")
+    [record] = project.records()
+    assert "TOKEN" in record["environment"]["names"]
+    places = [project.path]
+    if folder := os.environ.get("GITBATCH_TEST_POOL"):
+        places.append(Path(folder))
+    for place in places:
+        for path in place.rglob("*"):
+            # Snakemake's own record of params is as with any executor.
+            if path.is_file() and ".snakemake/metadata" not in str(path):
+                assert marker.encode() not in path.read_bytes(), path
+    assert marker not in project.git("log", "--all", "--patch")
+    shown = project.git("for-each-ref", "--format=%(contents)")
+    assert marker not in shown
+
+
+def test_the_environment_is_stated(make_project: MakeProject, pool: str) -> None:
+    project = make_project(
+        {
+            "Snakefile": """
+                rule a:
+                    output: "a.txt"
+                    shell: "env > {output}"
+                """,
+        },
+        pool=pool,
+    )
+    project.snakemake("a.txt", UNDECLARED="leaks", LC_ALL="C.UTF-8").ok()
+    names = {line.partition("=")[0] for line in project.read("a.txt").splitlines()}
+    assert {"HOME", "PATH", "LC_ALL"} <= names
+    assert "UNDECLARED" not in names and not {n for n in names if n.startswith("_CONDOR")}

@@ -1,0 +1,192 @@
+"""The runner: starts fast, runs one order, ends what it started, keeps no secrets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitbatch_core.archive.store import Archive
+from gitbatch_core.records import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order, Output, redact
+from gitbatch_core.runner.process import Mask
+
+KEY = 32 * "a"
+
+
+class Place:
+    """A worktree, an archive and a job's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.worktree = path / "worktree"
+        self.folder = path / "job"
+        self.worktree.mkdir()
+        self.folder.mkdir()
+        self.archive = Archive.create(path / "archive")
+
+    def order(self, script: str, **more: object) -> Order:
+        order = Order(
+            argv=("/bin/bash", "-c", script),
+            folder=str(self.worktree),
+            worktree=str(self.worktree),
+            archive=str(self.archive.root),
+            environment={"PATH": os.environ["PATH"]},
+            outputs=(),
+            record={"format": "gitbatch-record", "version": 1, "key": KEY, "run": "r", "number": 1},
+        )
+        return replace(order, **more)  # type: ignore[arg-type]
+
+    def start(self, order: Order, secrets: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+        order.write(self.folder / ORDER_NAME)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gitbatch_core.runner", str(self.folder), "--private", "-"],
+            stdin=subprocess.PIPE,
+        )
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(secrets or {}).encode() + b"\n")
+        process.stdin.flush()
+        return process
+
+    def run(self, order: Order, secrets: dict[str, str] | None = None) -> tuple[int, Answer]:
+        process = self.start(order, secrets)
+        code = process.wait(timeout=60)
+        return code, Answer.read(self.folder / ANSWER_NAME)
+
+    @property
+    def log(self) -> str:
+        return (self.folder / LOG_NAME).read_text()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_outputs_become_objects_and_the_record_says_how(place: Place) -> None:
+    order = place.order(
+        "echo said; echo 1 > a.txt; mkdir -p d/e; echo 2 > d/e/b; echo 3 > t; echo 4 > log",
+        outputs=(
+            Output(path="a.txt"),
+            Output(path="d", folder=True),
+            Output(path="t", temporary=True),
+        ),
+        logs=("log", "benchmark"),
+    )
+    code, answer = place.run(order)
+    assert (code, answer.succeeded, place.log) == (0, True, "said\n")
+    a, d, t = answer.record["outputs"]
+    assert (place.archive.root / a["name"]).read_text() == "1\n"
+    assert (d["kind"], d["size"]) == ("tree", 2)
+    assert t["temporary"] and (place.worktree / "t").stat().st_mode & 0o777 == 0o444
+    [log] = answer.record["logs"]
+    assert log["path"] == "log" and (place.worktree / "log").read_text() == "4\n"
+    assert answer.record["host"]["name"] and answer.record["usage"]["wall_s"] > 0
+    [record] = place.archive.record_paths(KEY)
+    assert json.loads(record.read_bytes()) == answer.record
+    # An order that was answered is not run again.
+    assert place.run(place.order("exit 1"))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "exit_code", "ended_by"),
+    [("exit 7", 7, 7, None), ("kill -9 $$", 137, None, 9), ("nonexistent-command", 127, 127, None)],
+)
+def test_the_commands_status_is_passed_on(
+    place: Place, script: str, code: int, exit_code: int | None, ended_by: int | None
+) -> None:
+    found, answer = place.run(place.order(script))
+    assert (found, answer.exit_code, answer.signal) == (code, exit_code, ended_by)
+    assert not answer.succeeded and list(place.archive.record_paths()) == []
+
+
+def test_a_program_that_is_not_there(place: Place) -> None:
+    code, answer = place.run(place.order("", argv=("/nonexistent/program",)))
+    assert code == 127 and "/nonexistent/program" in (answer.reason or "")
+
+
+@pytest.mark.parametrize(
+    ("script", "output", "words"),
+    [
+        ("true", Output(path="a"), "the output a is not there"),
+        ("mkdir a", Output(path="a"), "declared as a file, but is a folder"),
+        ("echo > a", Output(path="a", folder=True), "declared as a folder, but is a file"),
+        ("mkdir a; mkfifo a/f", Output(path="a", folder=True), "fifo"),
+    ],
+)
+def test_outputs_that_cannot_be_kept(place: Place, script: str, output: Output, words: str) -> None:
+    code, answer = place.run(place.order(script, outputs=(output,)))
+    assert code == 1 and words in (answer.reason or "")
+    assert list(place.archive.record_paths()) == []
+
+
+def _living(sign: str) -> list[str]:
+    found = subprocess.run(["pgrep", "-f", sign], capture_output=True, text=True).stdout
+    return found.split()
+
+
+def test_what_a_command_leaves_running_is_ended(place: Place) -> None:
+    sign = f"1{time.time_ns() % 10**9}"
+    code, answer = place.run(place.order(f"(setsid sleep {sign} &); sleep {sign} & echo > a"))
+    assert code == 0 and answer.succeeded
+    assert not _living(f"sleep {sign}")
+
+
+@pytest.mark.parametrize("way", ["signal", "end of input"])
+def test_cancelling_ends_everything(place: Place, way: str) -> None:
+    sign = f"1{time.time_ns() % 10**9}"
+    order = place.order(f"(trap '' TERM; setsid sleep {sign}) & touch go; sleep {sign}")
+    process = place.start(order)
+    deadline = time.monotonic() + 30
+    while not (place.worktree / "go").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if way == "signal":
+        process.send_signal(signal.SIGTERM)
+    else:
+        assert process.stdin is not None
+        process.stdin.close()
+    assert process.wait(timeout=30) != 0
+    answer = Answer.read(place.folder / ANSWER_NAME)
+    assert not answer.succeeded and "ended" in (answer.reason or "")
+    assert not _living(f"sleep {sign}")
+
+
+def test_secrets_reach_the_command_and_nothing_else(place: Place) -> None:
+    order = place.order('echo "[$TOKEN]"; echo $TOKEN > log; test ${#TOKEN} = 12', logs=("log",))
+    code, answer = place.run(order, {"TOKEN": "s3cret value"})
+    assert code == 0 and answer.succeeded and place.log == "[***]\n"
+    for path in place.folder.parent.rglob("*"):
+        assert not path.is_file() or b"s3cret" not in path.read_bytes(), path
+
+
+@given(
+    secrets=st.lists(st.text("abc", min_size=4, max_size=8), min_size=1, max_size=3),
+    pieces=st.lists(st.text("abcd", max_size=12), max_size=8),
+)
+def test_no_secret_passes_in_pieces(secrets: list[str], pieces: list[str]) -> None:
+    mask = Mask(secrets)
+    passed = b"".join(mask.piece(piece.encode()) for piece in pieces) + mask.rest()
+    assert not any(secret.encode() in passed for secret in secrets)
+    if not any(secret in "".join(pieces) for secret in secrets):
+        assert passed == "".join(pieces).encode()
+
+
+def test_redaction_reaches_all_strings() -> None:
+    data = {"a": ["x tok3n y", {"tok3n": 1}], "b": ("tok3n",), "c": 5}
+    assert redact(data, ["tok3n", "x"]) == {"a": ["x *** y", {"***": 1}], "b": ["***"], "c": 5}
+
+
+def test_it_starts_without_snakemake(tmp_path: Path) -> None:
+    code = (
+        "import sys, gitbatch_core.runner.__main__ as m;"
+        "print([n for n in sys.modules if n.startswith(('snakemake', 'tqdm', 'git.', 'htcondor'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
