@@ -183,6 +183,11 @@ class Executor(RemoteExecutor):
             "--scheduler",
             "greedy",
             "--drop-metadata",
+            # `--retries 0` leaves the retries that a rule itself declares: they would be tried in
+            # the job, with the first attempt's resources, before the main process hears of it.
+            "--preemptible-rules",
+            "--preemptible-retries",
+            "0",
             "--quiet",
             "progress",
             "rules",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,21 @@ _MOST_NAMED = 20
 """Files that an error lists."""
 
 
-def clean_commit(
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What is run."""
+
+    commit: str
+    snapshot: bool
+    """Whether the commit was made for this run, of uncommitted changes."""
+    changed_outputs: tuple[str, ...]
+    """Outputs that git tracks, where the user's folder has something else than the commit."""
+
+
+def clean_source(
     workflow: Any, repository: Repository, head: str, run_id: str, dirty: str
-) -> tuple[str, bool]:
-    """The commit to run, and whether it is a snapshot made for this run.
+) -> Source:
+    """The commit to run.
 
     Raises DirtyTreeError where the user's folder differs from HEAD in what the run depends on.
     """
@@ -34,9 +46,11 @@ def clean_commit(
     ignore = workflowview.inside(path for path in declared if path is not None)
     changes = state.changes(repository, [name for name in names if name is not None], ignore)
     if not changes:
-        return document.source_of(repository, head), False
+        commit = document.source_of(repository, head)
+        return Source(commit=commit, snapshot=False, changed_outputs=changes.ignored)
     if dirty == "snapshot":
-        return state.snapshot(repository, head=head, changes=changes, name=run_id), True
+        commit = state.snapshot(repository, head=head, changes=changes, name=run_id)
+        return Source(commit=commit, snapshot=True, changed_outputs=changes.ignored)
     lines = [f"  modified:    {path}" for path in changes.modified]
     lines += [f"  not tracked: {path}" for path in changes.untracked]
     if len(lines) > _MOST_NAMED:

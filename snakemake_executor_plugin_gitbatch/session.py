@@ -73,7 +73,7 @@ class Session:
         repository = Repository.find(folder)
         run_id = new_id()
         head = repository.commit_of("HEAD")
-        commit, snapshot = opening.clean_commit(workflow, repository, head, run_id, settings.dirty)
+        source = opening.clean_source(workflow, repository, head, run_id, settings.dirty)
         archive = open_archive(repository, settings.archive)
         clear_stale(repository, _queue_has_jobs)
         private = private_folder(repository, run_id)
@@ -83,19 +83,19 @@ class Session:
             repository,
             archive,
             id=run_id,
-            commit=commit,
+            commit=source.commit,
             pool=pool.kind,
             worktree_parent=settings.worktrees,
         )
         try:
-            twin = Twin.of(run, folder, warn=logger.warning)
+            twin = Twin.of(run, folder, changed=source.changed_outputs, warn=logger.warning)
             opening.fill(workflow, twin)
         except BaseException:
             pool.close()
             run.close()
             raise
-        subject = repository.git("show", "--no-patch", "--format=%h %s", commit)
-        what = "uncommitted changes, as snapshot" if snapshot else "commit"
+        subject = repository.git("show", "--no-patch", "--format=%h %s", source.commit)
+        what = "uncommitted changes, as snapshot" if source.snapshot else "commit"
         logger.info(
             f"gitbatch run {run_id}: {what} {subject.decode(errors='replace').strip()}\n"
             f"{why}\narchive: {archive.root}"
@@ -104,9 +104,9 @@ class Session:
         config = redact(jobspec.plain_config(workflow.config), secrets.values())
         facts = {
             "run": run_id,
-            "source_commit": commit,
+            "source_commit": source.commit,
             "head": head,
-            "snapshot": snapshot,
+            "snapshot": source.snapshot,
             "command": redact(sys.argv, secrets.values()),
             "folder": "" if folder == repository.top else str(folder.relative_to(repository.top)),
             "snakefile": twin.relative(str(workflow.main_snakefile)),

@@ -20,6 +20,8 @@ class Changes:
     """Tracked files that differ from HEAD, in the index or in the work tree."""
     untracked: tuple[str, ...]
     """Of the files that were asked about: those that git does not track."""
+    ignored: tuple[str, ...] = ()
+    """Tracked files that differ from HEAD but do not count."""
 
     def __bool__(self) -> bool:
         return bool(self.modified or self.untracked)
@@ -56,9 +58,11 @@ def changes(
     """What keeps HEAD from being what the user sees: modified tracked files, and `sources` (paths
     relative to the top) that git does not track. Paths for which `ignore` is true do not count."""
     known = tracked(repository)
+    differing = sorted(modified(repository))
     return Changes(
-        modified=tuple(sorted(path for path in modified(repository) if not ignore(path))),
+        modified=tuple(path for path in differing if not ignore(path)),
         untracked=tuple(sorted({path for path in sources if path not in known})),
+        ignored=tuple(path for path in differing if ignore(path)),
     )
 
 

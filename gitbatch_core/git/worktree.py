@@ -57,6 +57,12 @@ def remove(repository: Repository, path: Path) -> None:
     repository.git("worktree", "remove", "--force", "--force", str(path), check=False)
 
 
+def tracked(worktree: Worktree) -> frozenset[str]:
+    """All files of the commit, those of submodules included."""
+    listing = worktree.git("ls-files", "-z", "--recurse-submodules")
+    return frozenset(decode(name) for name in listing.split(b"\0") if name)
+
+
 def rewritten(worktree: Worktree) -> list[str]:
     """Tracked files whose bytes or x-bit are no longer those of the commit."""
     listing = worktree.git(
@@ -112,7 +118,7 @@ def _refuse_lfs_pointers(worktree: Worktree) -> None:
 
 
 def _make_read_only(worktree: Worktree) -> None:
-    for name in worktree.git("ls-files", "-z", "--recurse-submodules").split(b"\0"):
-        path = worktree.path / decode(name)
-        if name and path.is_file() and not path.is_symlink():
+    for name in tracked(worktree):
+        path = worktree.path / name
+        if path.is_file() and not path.is_symlink():
             path.chmod(path.stat().st_mode & 0o555)

@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from gitbatch_core.archive import hashing, links, tree
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.store import Archive, Take
 from gitbatch_core.errors import NotInArchiveError, RunError
-from gitbatch_core.git import state
+from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.document import Result
 from gitbatch_core.runs.run import Run
@@ -51,15 +51,17 @@ class Twin:
     """Inputs outside of the repository, with their addresses."""
 
     @classmethod
-    def of(cls, run: Run, folder: Path, *, warn: Callable[[str], None]) -> Twin:
+    def of(
+        cls, run: Run, folder: Path, *, changed: Iterable[str], warn: Callable[[str], None]
+    ) -> Twin:
         """The twin for a run that was started from `folder`. Raises GitError."""
         return cls(
             top=run.repository.top,
             folder=folder,
             worktree=run.worktree.path,
             archive=run.archive,
-            tracked=state.tracked(run.repository),
-            changed=frozenset(state.modified(run.repository)),
+            tracked=worktrees.tracked(run.worktree),
+            changed=frozenset(changed),
             warn=warn,
         )
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import resource
 import stat
 import subprocess
 import sys
+import tempfile
 import uuid
 from typing import TYPE_CHECKING
 
@@ -562,3 +564,27 @@ def test_a_blake3_archive(tmp_path: Path) -> None:
     assert stored.address.algorithm == "blake3"
     assert ObjectName.parse(stored.name.path) == stored.name
     assert Archive.open(archive.root).find(stored.address) == stored.name
+
+
+def test_a_file_on_another_file_system_is_copied(archive: Archive) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        path = write(Path(name) / "a.csv", mtime=9)
+        assert path.stat().st_dev != archive.root.stat().st_dev
+        before = state(path)
+        for take in Take:
+            (stored,) = archive.put([path], take=take)
+            assert state(path) == before
+        assert archive.path(stored.name).read_bytes() == b"data"
+
+
+@pytest.mark.parametrize("take", Take)
+def test_where_nobody_can_tell_who_writes_files_are_copied(
+    archive: Archive, tmp_path: Path, take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on NFS, which has no leases."""
+    monkeypatch.setattr(fcntl, "F_SETLEASE", -1)
+    path = write(tmp_path / "a.csv", mtime=9)
+    before = state(path)
+    (stored,) = archive.put([path], take=take, strict=True)
+    assert state(path) == before
+    assert not path.samefile(archive.path(stored.name))

@@ -67,7 +67,7 @@ class HTCondorPool:
         run: str,
         private_folder: Path,
         found: Found | None = None,
-        keep_claim_idle_s: int = 30,
+        keep_claim_idle_s: int = 10,
         reconcile_s: float = 60.0,
         patience_s: float = 3600.0,
         notice: Callable[[str], None] = _log.warning,
@@ -204,7 +204,7 @@ class HTCondorPool:
                 if not self._schedd.query(constraint, ["ClusterId"]):
                     return
             time.sleep(pause)
-            pause = min(2 * pause, 1.0)
+            pause = min(2 * pause, 0.5)
 
     def close(self) -> None:
         with self._lock:
