@@ -154,16 +154,12 @@ def same_bytes(first: int, second: int) -> bool:
     """Whether two open files hold the same bytes. Raises OSError."""
     if os.fstat(first).st_size != os.fstat(second).st_size:
         return False
-    one, two = (memoryview(bytearray(BLOCK)) for _ in range(2))
     offset = 0
-    while True:
-        count = os.preadv(first, [one], offset)
-        other = os.preadv(second, [two[:count] if count else two[:1]], offset)
-        if count != other or one[:count] != two[:count]:
+    while block := os.pread(first, BLOCK, offset):
+        if block != os.pread(second, len(block), offset):
             return False
-        if count == 0:
-            return True
-        offset += count
+        offset += len(block)
+    return True
 
 
 def has_writers(descriptor: int) -> bool | None:

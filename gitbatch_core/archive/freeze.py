@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitbatch_core import fsutil
 from gitbatch_core.archive import hashing, layout, links, tree
-from gitbatch_core.archive.publish import Take
+from gitbatch_core.archive.stored import Take
 from gitbatch_core.errors import ArchiveError, DamageError, GitbatchError, InUseError, UsageError
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitbatch_core.archive.layout import Address, ObjectName
-    from gitbatch_core.archive.publish import Stored
     from gitbatch_core.archive.store import Archive
+    from gitbatch_core.archive.stored import Stored
 
 Progress = Callable[[int], object]
 """Called with the bytes of each file that is done."""

@@ -8,7 +8,6 @@ rename of a finished file, and whoever comes second finds the same bytes there.
 from __future__ import annotations
 
 import contextlib
-import enum
 import errno
 import itertools
 import os
@@ -21,6 +20,7 @@ from gitbatch_core import fsutil
 from gitbatch_core.archive import hashing, layout, sources
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.staging import set_aside, staging, storing_error
+from gitbatch_core.archive.stored import Stored, Take
 from gitbatch_core.errors import InUseError
 
 if TYPE_CHECKING:
@@ -46,41 +46,6 @@ _NO_RENAME = (
 """Why a rename or a hard link may fail where a copy works."""
 _UNREADABLE = (errno.EACCES, errno.EIO, errno.ELOOP, errno.ENXIO)
 """What it means that an object is damaged (a bad block, a link, a socket), not that we are."""
-
-
-class Take(enum.Enum):
-    """What becomes of the source. What cannot be moved or shared safely is copied, and stays."""
-
-    MOVE = "move"
-    """The file itself becomes the object; it is gone from its place."""
-    SHARE = "share"
-    """The file itself becomes the object and keeps its place too, until the caller puts the link
-    there. So a kill in between never leaves the place empty."""
-    COPY = "copy"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stored:
-    """One file that is in the archive now, safe from a power cut."""
-
-    source: Path
-    name: ObjectName
-    size: int
-    """Bytes."""
-    mtime_ns: int
-    """Of the source before it was published; of the link itself where it was one."""
-    mode: int
-    """Permission bits of the source before it was published."""
-    new: bool
-    """False where the archive had this object already."""
-
-    @property
-    def address(self) -> Address:
-        return self.name.address
-
-    @property
-    def executable(self) -> bool:
-        return self.name.executable
 
 
 def publish(
@@ -172,6 +137,7 @@ class _Publisher:
         self._copies = 0
         self._folders: set[Path] = set()
         self._dropped: list[_Item] = []
+        self._locked: set[tuple[int, int]] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -252,7 +218,10 @@ class _Publisher:
         return new
 
     def _open(self, source: Path, take: Take, strict: bool) -> _Item:
-        opened = sources.open_source(source, exclusive=take is not Take.COPY, strict=strict)
+        exclusive = take is not Take.COPY
+        opened = sources.open_source(source, exclusive=exclusive, strict=strict, ours=self._locked)
+        if opened.locked:
+            self._locked.add(sources.identity(opened.before))
         item = _Item(source=source, opened=opened, descriptor=opened.descriptor)
         self._resources.callback(lambda: os.close(item.descriptor))
         return item

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from gitbatch_core.errors import ArchiveError, InUseError
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from pathlib import Path
 
 PATIENCE = 30.0
@@ -37,11 +38,14 @@ class Opened:
     """No other process stores it now. False for links, and where the file system has no locks."""
 
 
-def open_source(path: Path, *, exclusive: bool, strict: bool) -> Opened:
+def open_source(
+    path: Path, *, exclusive: bool, strict: bool, ours: Container[tuple[int, int]] = ()
+) -> Opened:
     """Open and lock a regular file, or open the one that a link leads to.
 
     `exclusive` is for a file that will be changed. A file that stays locked by others is opened
-    without the lock, with `strict` it is an InUseError. Raises ArchiveError.
+    without the lock, or with `strict` is an InUseError. One of `ours` (device, inode), which this
+    process has locked under another name, is opened without waiting. Raises ArchiveError.
     """
     deadline = time.monotonic() + PATIENCE
     try:
@@ -50,37 +54,45 @@ def open_source(path: Path, *, exclusive: bool, strict: bool) -> Opened:
                 raise ArchiveError(f"cannot store {path}: it is not a regular file")
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                opened = _lock(path, descriptor, exclusive, time.monotonic() > deadline, strict)
+                free = not path.is_symlink() and identity(os.fstat(descriptor)) not in ours
+                locked = _lock(descriptor, exclusive) if free else False
+                if locked is None and time.monotonic() > deadline:
+                    if strict:
+                        raise InUseError(
+                            f"{path} is locked by another process",
+                            hint="Wait until the program that uses it has ended, or end it.",
+                        )
+                    locked = False
+                link, before = path.lstat(), os.fstat(descriptor)
+                # Who had the lock may have put something else in its place.
+                same = not locked or identity(link) == identity(before)
             except BaseException:
                 os.close(descriptor)
                 raise
-            if opened is not None:
-                return opened
+            if locked is not None and same:
+                return Opened(
+                    descriptor=descriptor,
+                    before=before,
+                    mtime_ns=link.st_mtime_ns,
+                    locked=locked,
+                )
             os.close(descriptor)
             time.sleep(_PAUSE)
     except OSError as error:
         raise ArchiveError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _lock(path: Path, descriptor: int, exclusive: bool, late: bool, strict: bool) -> Opened | None:
-    """None: somebody else has it, or has replaced it meanwhile."""
-    locked = False
-    if not path.is_symlink():
-        try:
-            kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-            locked = True
-        except BlockingIOError:
-            if not late:
-                return None
-            if strict:
-                raise InUseError(
-                    f"{path} is locked by another process",
-                    hint="Wait until the program that uses it has ended, or end it.",
-                ) from None
-        except OSError:
-            pass  # no locks on this file system
-    link, before = path.lstat(), os.fstat(descriptor)
-    if locked and (link.st_dev, link.st_ino) != (before.st_dev, before.st_ino):
+def identity(found: os.stat_result) -> tuple[int, int]:
+    """Device and inode: what stays the same under all names of a file."""
+    return found.st_dev, found.st_ino
+
+
+def _lock(descriptor: int, exclusive: bool) -> bool | None:
+    """False: the file system has no locks. None: somebody else holds it."""
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
         return None
-    return Opened(descriptor=descriptor, before=before, mtime_ns=link.st_mtime_ns, locked=locked)
+    except OSError:
+        return False
+    return True

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 from gitbatch_core import fsutil, jsonio
 from gitbatch_core.archive import hashing, layout, marker, publish, records, tree
 from gitbatch_core.archive.layout import Address, ObjectName
-from gitbatch_core.archive.publish import Stored, Take
 from gitbatch_core.archive.staging import staging
+from gitbatch_core.archive.stored import Stored, Take
 from gitbatch_core.errors import ArchiveError, DamageError, FormatError, NotInArchiveError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Archive:
         a file changes while it is read, and with `strict` where one is open for writing.
         """
         linked = {path: self._linked(path) for path in files if path.is_symlink()}
-        rest = [path for path in files if linked.get(path) is None]
+        rest = list(dict.fromkeys(path for path in files if linked.get(path) is None))
         done: dict[Path, Stored] = {path: known for path, known in linked.items() if known}
         try:
             for batch in self.put_batches(rest, take=take, strict=strict):

@@ -49,7 +49,7 @@ def open_archive(
     if (place / "ARCHIVE").exists() or not (create or place == embedded(repository)):
         archive = Archive.open(place)
     else:
-        archive = Archive.create(place, algorithm)
+        archive = Archive.create(place, algorithm, exist_ok=True)
     link(repository.top, archive.root, repository.common_dir)
     exclude(repository)
     return archive

@@ -193,8 +193,12 @@ class Twin:
         """Move files of the user's into the archive, with links in both folders."""
         for stored in self.archive.put([self.top / each for each in relatives], take=Take.SHARE):
             relative = str(stored.source.relative_to(self.top))
-            for top in (self.top, self.worktree):
-                self._link(top / relative, stored.name, stored.mtime_ns)
+            try:
+                for top in (self.top, self.worktree):
+                    self._link(top / relative, stored.name, stored.mtime_ns)
+            except BaseException:
+                self.archive.take_back(stored)
+                raise
             self.addresses[relative] = str(stored.address)
 
     def clear_missing(self, path: str) -> None:

@@ -11,13 +11,15 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from faults import objects, state, write
 
-from gitbatch_core.archive import layout, publish
+from gitbatch_core.archive import layout, publish, sources
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.store import Archive, Take
 from gitbatch_core.errors import (
@@ -30,7 +32,6 @@ from gitbatch_core.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 EMPTY = "xxh3:99aa06d3014798d86001c324468d497f"
 ODD_NAMES = [
@@ -242,6 +243,18 @@ def test_a_file_with_two_names_is_copied(archive: Archive, tmp_path: Path, take:
     (stored,) = archive.put([path], take=take)
     assert state(path) == before
     assert not path.samefile(archive.path(stored.name))
+
+
+@pytest.mark.parametrize("take", Take)
+def test_two_names_of_one_file_at_once(archive: Archive, tmp_path: Path, take: Take) -> None:
+    path = write(tmp_path / "out" / "a.csv", mtime=9)
+    (tmp_path / "out" / "b.csv").hardlink_to(path)
+    (tmp_path / "alias").symlink_to("out")
+    files = [path, path, tmp_path / "out" / "b.csv", tmp_path / "alias" / "a.csv"]
+    before = time.monotonic()
+    assert len({one.name for one in archive.put(files, take=take)}) == 1
+    archive.put_tree(tmp_path / "out", take=take)
+    assert time.monotonic() - before < sources.PATIENCE / 3  # nobody waits for himself
 
 
 @contextlib.contextmanager

@@ -124,7 +124,7 @@ def test_stubborn_families_are_killed_after_the_grace(small: Jobs) -> None:
     small.pool.submit([small.spec("family", file, "stubborn")])
     family = appears(file)
     small.pool.cancel()
-    assert not any(map(alive, family))  # type: ignore[arg-type]
+    holds(lambda: not any(map(alive, family)), 5)  # type: ignore[arg-type]
 
 
 def test_what_a_killed_runner_leaves_in_its_session_is_ended(small: Jobs) -> None:
@@ -132,7 +132,7 @@ def test_what_a_killed_runner_leaves_in_its_session_is_ended(small: Jobs) -> Non
     spec = shell(small, f"sleep 300 & echo $! > {file}; kill -9 $$")
     (status,) = small.run(spec)
     assert status.signal == signal.SIGKILL
-    assert not alive(int(file.read_text()))
+    holds(lambda: not alive(int(file.read_text())), 5)
 
 
 CONTROLLER = """
