@@ -6,6 +6,7 @@ imported when a run starts.
 
 from snakemake_interface_executor_plugins.settings import CommonSettings
 
+from snakemake_executor_plugin_gitbatch import guard
 from snakemake_executor_plugin_gitbatch.executor import Executor
 from snakemake_executor_plugin_gitbatch.settings import ExecutorSettings
 
@@ -24,3 +25,5 @@ common_settings = CommonSettings(
     init_seconds_before_status_checks=0,
     pass_group_args=True,
 )
+
+guard.install()

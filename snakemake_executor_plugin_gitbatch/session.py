@@ -242,9 +242,6 @@ class Session:
                 here = self.run.repository.top / output["path"]
                 self._temporary[here] = self.run.worktree.path / output["path"]
         self._ending.records.append(answer.record)
-        for member in jobspec.members(job):
-            # Snakemake would take the write permission of what the link points to. It is gone.
-            member.protected_output = set()
         return None
 
     def cancel(self) -> None:
