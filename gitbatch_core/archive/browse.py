@@ -35,7 +35,7 @@ class Origin:
     """One job that wrote an object or a tree."""
 
     path: str
-    """The output's path in the repository."""
+    """The path of the output, log or benchmark in the repository."""
     run: str
     rule: str
     created: str
@@ -112,7 +112,10 @@ def origins(archive: Archive) -> Mapping[Address, list[Origin]]:
         with contextlib.suppress(OSError, ValueError, GitbatchError):
             document = json.loads(path.read_bytes())
             key = layout.parse_record_path(str(path.relative_to(archive.root)))[0]
-            for output in _dicts(document.get("outputs")):
+            written = [*_dicts(document.get("outputs")), *_dicts(document.get("logs"))]
+            for output in written:
+                if output.get("temporary"):  # the archive never had it
+                    continue
                 with contextlib.suppress(GitbatchError):
                     address = Address.parse(str(output.get("address")))
                     found[address].append(
@@ -120,7 +123,7 @@ def origins(archive: Archive) -> Mapping[Address, list[Origin]]:
                             path=str(output.get("path", "")),
                             run=str(document.get("run", "")),
                             rule=str(document.get("rule", "")),
-                            created=str(document.get("created", "")),
+                            created=str(document.get("ended", "")),
                             key=key,
                             record=path,
                         )

@@ -58,21 +58,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Open the archive, which is never created or linked here, and do it."""
-    archive = Archive.open(_place(arguments.archive))
+    """Open the archive, which is never created here, and do it."""
     function: Callable[[Archive, argparse.Namespace], int] = arguments.function
-    return function(archive, arguments)
+    return function(_open(arguments.archive), arguments)
 
 
-def _place(chosen: Path | None) -> Path:
+def _open(chosen: Path | None) -> Archive:
+    """The archive; the repository's own gets its link, which a fresh clone lacks."""
     try:
         repository = Repository.find(Path.cwd())
     except GitError:
         named = chosen or os.environ.get(place.ENVIRONMENT_VARIABLE)
         if not named:
             raise
-        return Path(named).expanduser()
-    return place.chosen_place(repository, chosen)
+        return Archive.open(Path(named).expanduser())
+    archive = Archive.open(place.chosen_place(repository, chosen))
+    if chosen is None:
+        place.link(repository.top, archive.root, repository.common_dir)
+        place.exclude(repository)
+    return archive
 
 
 def _address(archive: Archive, what: str) -> Address:

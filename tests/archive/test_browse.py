@@ -22,7 +22,7 @@ def record(path: str, address: object, **more: object) -> dict[str, object]:
         "version": 1,
         "run": "20250101-000000-ab12",
         "rule": "plot",
-        "created": "2025-01-01T00:00:00+00:00",
+        "ended": "2025-01-01T00:00:00Z",
         "outputs": [{"path": path, "kind": "file", "address": str(address), "size": 4}],
         **more,
     }

@@ -54,7 +54,7 @@ def main() -> None:
         "number": 1,
         "key": KEY,
         "rule": "make",
-        "created": "2025-01-01T12:00:00+00:00",
+        "ended": "2025-01-01T12:00:00Z",
         "outputs": outputs,
     }
     archive.write_record(KEY, "20250101-120000-ab12", 1, record)
