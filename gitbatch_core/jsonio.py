@@ -58,15 +58,19 @@ def read(path: Path, *, format: str, version: int) -> Document:
     return loads(path.read_bytes(), format=format, version=version, source=str(path))
 
 
-def write(path: Path, document: Document, *, mode: int = 0o644) -> None:
-    """Write by rename within the folder of `path`; nothing half-written is ever seen there."""
+def write(path: Path, document: Document, *, mode: int = 0o644, durable: bool = True) -> None:
+    """Write by rename within the folder of `path`; nothing half-written is ever seen there.
+
+    Without `durable` the document may be lost with the machine's power.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(dumps(document))
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

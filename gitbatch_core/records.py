@@ -59,7 +59,7 @@ class Order:
     def write(self, path: Path) -> None:
         outputs = [vars(output) for output in self.outputs]
         document = {"format": _ORDER_FORMAT, "version": _ORDER_VERSION, **vars(self)}
-        jsonio.write(path, document | {"outputs": outputs}, mode=0o600)
+        jsonio.write(path, document | {"outputs": outputs}, mode=0o600, durable=False)
 
     @classmethod
     def read(cls, path: Path) -> Order:
@@ -88,7 +88,8 @@ class Answer:
     record: Document = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
-        jsonio.write(path, {"format": _ANSWER_FORMAT, "version": _ANSWER_VERSION, **vars(self)})
+        document = {"format": _ANSWER_FORMAT, "version": _ANSWER_VERSION, **vars(self)}
+        jsonio.write(path, document, durable=False)
 
     @classmethod
     def read(cls, path: Path) -> Answer:

@@ -346,7 +346,7 @@ class Session:
 
 def _queue_has_jobs(run_id: str) -> bool:
     """Whether HTCondor's queue holds jobs of a run; where that cannot be asked, it may."""
-    from gitbatch_core.pools.htcondor.pool import has_jobs
+    from gitbatch_core.pools.htcondor.left import has_jobs
 
     try:
         return has_jobs(run_id)

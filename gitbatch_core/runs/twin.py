@@ -209,12 +209,13 @@ class Twin:
     def clear(self, path: str) -> None:
         """Make room for an output in the worktree."""
         if (relative := self.relative(path)) is not None:
-            self._remove(self.worktree / relative)
+            there = self.worktree / relative
+            if there.is_dir() and not there.is_symlink():
+                for known in [k for k in self.addresses if k.startswith(relative + "/")]:
+                    del self.addresses[known]
+            self.addresses.pop(relative, None)
+            self._remove(there)
             self.placed.add(relative)
-            for known in [
-                k for k in self.addresses if k == relative or k.startswith(relative + "/")
-            ]:
-                del self.addresses[known]
 
     def lend(self, path: str) -> str | None:
         """Put a writable copy of an output that a job updates in place into the worktree; returns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,6 +144,24 @@ def test_a_killed_run_is_cleared_away_later(make_project: MakeProject) -> None:
     project.plain("--unlock").ok()
     printed = project.snakemake("slow.txt", "--rerun-incomplete", "--config", "sleep=0").ok().text
     assert "rule quick:" not in printed
+    assert project.leftovers() == []
+
+
+def test_a_killed_run_keeps_its_worktree_while_htcondor_has_its_jobs(
+    make_project: MakeProject, htcondor_pool: Path
+) -> None:
+    project = make_project(SLOW, pool="htcondor")
+    running, sign = _start_slow(project)
+    os.kill(running.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+    project.end(running)  # type: ignore[arg-type]
+    before = project.leftovers()
+    project.plain("--unlock").ok()
+    project.snakemake("quick.txt", "--force", "--config", "sleep=0").ok()
+    assert processes_with(sign) and project.leftovers() == before
+    [run] = [path.name for path in (project.path / ".git/gitbatch/runs").iterdir()]
+    subprocess.run(["condor_rm", "-constraint", f'GitbatchRun == "{run}"'], check=True)
+    wait_until(lambda: not processes_with(sign), "the end of all processes")
+    project.snakemake("quick.txt", "--force", "--config", "sleep=0").ok()
     assert project.leftovers() == []
 
 
