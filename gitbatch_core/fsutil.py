@@ -204,6 +204,17 @@ def replace_with_link(path: Path, text: str, *, mtime_ns: int) -> None:
         raise
 
 
+def replace_with_bytes(path: Path, data: bytes) -> None:
+    """Put a plain file at `path`, by rename. Raises OSError; then `path` is what it was."""
+    temporary = temporary_beside(path)
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
 def create_exclusive(path: Path, temporary: Path) -> None:
     """Give the finished file `temporary` the name `path`, unless it is taken; removes that.
 

@@ -6,7 +6,9 @@ What a run is and does lies in `session`; here is only what the interface asks f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import contextlib
+import signal
+from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from snakemake.exceptions import RuleException
@@ -45,7 +47,7 @@ class Executor(RemoteExecutor):
             self._session = Session.start(self.workflow, self.logger, self._command)
         except BaseException as error:
             self._end_status_thread()
-            if isinstance(error, GitbatchError):
+            if isinstance(error, (GitbatchError, OSError)):
                 raise WorkflowError(str(error)) from error
             raise
         self._take_over_local_rules()
@@ -83,6 +85,7 @@ class Executor(RemoteExecutor):
             )
 
     def _submit(self, pool: Any, pairs: list[Any]) -> None:
+        assert self._session is not None
         if not pairs:
             return
         try:
@@ -95,6 +98,7 @@ class Executor(RemoteExecutor):
                     self._submit(pool, [pair])
             return
         for (job, spec), id in zip(pairs, ids, strict=True):
+            self._session.submitted(job)
             self.report_job_submission(
                 SubmittedJobInfo(job=job, external_jobid=id, aux={"number": spec.number})
             )
@@ -143,22 +147,27 @@ class Executor(RemoteExecutor):
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         if self._session is not None:
-            self._session.cancel()
+            self.logger.info("gitbatch: ending this run's jobs")
+            with _uninterrupted():
+                self._session.cancel()
 
     def shutdown(self) -> None:
         """Ends the run, once; the worktree is gone afterwards."""
+        with _uninterrupted():
+            self._shut_down()
+
+    def _shut_down(self) -> None:
         super().shutdown()
         session, self._session = self._session, None
         if session is not None:
             try:
                 session.finish()
-            except GitbatchError as error:
-                raise WorkflowError(str(error)) from error
+            except (GitbatchError, OSError) as error:
+                raise WorkflowError(f"The run could not be ended: {error}") from error
 
     def _command(self, job: Any) -> list[str]:
         """The arguments, after the program, of the Snakemake that runs `job` in the worktree,
         without those that name the worktree."""
-        cores = str(max(1, job.threads)) if not job.is_group() else "all"
         general = self.workflow.spawned_job_args_factory.general_args(
             executor_common_settings=self.common_settings
         )
@@ -170,7 +179,7 @@ class Executor(RemoteExecutor):
             *job.rules,
             *(["--local-groupid", str(job.jobid)] if job.is_group() else ["--force-use-threads"]),
             "--cores",
-            cores,
+            str(max(1, job.threads)),
             "--attempt",
             str(job.attempt),
             *jobspec.split(general),
@@ -195,6 +204,20 @@ class Executor(RemoteExecutor):
             "--mode",
             self.get_exec_mode().item_to_choice(),
         ]
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits: ending jobs and taking the worktree away have limits of their own."""
+    try:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:  # not in the main thread, where interrupts do not arrive
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _target_jobs(job: Any) -> list[str]:

@@ -12,6 +12,10 @@ from gitbatch_core import jsonio
 from gitbatch_core.pools.base import Request
 from gitbatch_core.records import KEY_SCHEME
 
+_REQUESTS = frozenset(
+    {"mem", "mem_mb", "mem_mib", "disk", "disk_mb", "disk_mib", "runtime", "gpu", "gpus"}
+)
+
 Members = list[dict[str, Any]]
 
 
@@ -123,16 +127,17 @@ def key_document(
     """
     from snakemake import __version__ as snakemake_version
 
-    without = ("resources",)
+    def keyed(member: dict[str, Any]) -> dict[str, Any]:
+        # What only says where a job fits is no part of what it makes.
+        resources = {k: v for k, v in member["resources"].items() if k not in _REQUESTS}
+        return member | {"resources": resources}
+
     return jsonio.canonical(
         {
             "scheme": KEY_SCHEME,
             "code": code,
             "config": _plain(config)[0],
-            "jobs": [
-                {k: v for k, v in member.items() if k not in without}
-                for member in description.members
-            ],
+            "jobs": [keyed(member) for member in description.members],
             "updated": dict(updated),
             "python": platform.python_version(),
             "snakemake": snakemake_version,

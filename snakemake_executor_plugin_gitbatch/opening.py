@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gitbatch_core.errors import DirtyTreeError, RunError, UsageError
+from gitbatch_core.errors import DirtyTreeError, GitError, RunError, UsageError
 from gitbatch_core.git import state
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.runs import document
@@ -62,10 +66,76 @@ def clean_source(
     )
 
 
-def fill(workflow: Any, twin: Twin) -> None:
+def find_repository(workflow: Any, folder: Path) -> Repository:
+    """The repository that `folder`, the working directory, lies in. Raises GitError, UsageError."""
+    try:
+        return Repository.find(folder)
+    except GitError:
+        if not (named := next(workflowview.sources(workflow), None)):
+            raise
+        with contextlib.suppress(GitError):
+            top = Repository.find(Path(named).resolve().parent).top
+            raise UsageError(
+                f"The working directory {folder} is not in the workflow's repository {top}.",
+                hint="Jobs work in a worktree of it: choose a folder inside, with --directory or "
+                "workdir:, or leave it out.",
+            ) from None
+        raise
+
+
+def check(workflow: Any, twin: Twin, warn: Callable[[str], None]) -> None:
+    """Raise RunError for paths that a worktree cannot have; warn of rules whose work is lost."""
+    dag = workflow.dag
+    absolute: dict[str, str] = {}
+    idle: dict[str, None] = {}
+    for job in dag.needrun_jobs():
+        for path in (*job.output, *job.log, *((job.benchmark,) if job.benchmark else ())):
+            if twin.relative(str(path)) is None:
+                raise RunError(
+                    f"The output {path} of rule {job.rule.name} lies outside of the repository "
+                    f"{twin.top}.",
+                    hint="Only what lies inside can be kept; name it by a path relative to it.",
+                )
+            twin.check_folder(str(path))
+        if not job.output and not job.is_norun:
+            idle[job.rule.name] = None
+        for path in (*job.input, *job.output):
+            if str(path).startswith(f"{twin.top}/"):
+                absolute[str(path)] = job.rule.name
+    if absolute and _names_folder(workflow, twin.top):
+        path, rule = next(iter(absolute.items()))
+        raise RunError(
+            f"{path}, of rule {rule}, is an absolute path into the repository: the job would use "
+            "your folder, not the worktree.",
+            hint="Make it relative, or build it from workflow.basedir.",
+        )
+    if idle:
+        warn(
+            f"Rules without outputs: {', '.join(idle)}. They run in the worktree, and what they "
+            "do there goes with it."
+        )
+
+
+def _names_folder(workflow: Any, top: Path) -> bool:
+    """Whether the workflow's text or settings spell the folder out. A path that is built from
+    workflow.basedir or the working directory is another one in the worktree; this one is not."""
+    sign = f"{top}/"
+    if sign in str(workflow.config) or any(sign in word for word in sys.argv):
+        return True
+    for source in workflowview.sources(workflow):
+        with contextlib.suppress(OSError):
+            if os.fsencode(sign) in Path(source).read_bytes():
+                return True
+    return False
+
+
+def fill(workflow: Any, twin: Twin, dead: Sequence[Path]) -> None:
     """Make the worktree the twin of the user's folder: all links into the archive, all outputs that
-    are up to date, all inputs. Raises RunError naming every input that nobody has."""
-    twin.bring_links()
+    are up to date, all inputs; save what links lead to in `dead` worktrees.
+
+    Raises RunError naming every input that nobody has.
+    """
+    twin.bring_links(dead)
     dag = workflow.dag
     needed = set(dag.needrun_jobs())
     coming = {str(path) for job in needed for path in job.output}

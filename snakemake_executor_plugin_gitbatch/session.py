@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -11,15 +13,15 @@ from typing import Any
 
 from gitbatch_core.archive import hashing
 from gitbatch_core.errors import GitbatchError, RunError
-from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import JobSpec, JobStatus, Pool
 from gitbatch_core.pools.choose import choose
 from gitbatch_core.pools.environment import start_environment
 from gitbatch_core.pools.local import LocalPool
 from gitbatch_core.records import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order, Output, redact
+from gitbatch_core.runner.process import Mask
 from gitbatch_core.runs.place import open_archive
-from gitbatch_core.runs.run import Run, clear_stale, new_id, private_folder
+from gitbatch_core.runs.run import Run, new_id, private_folder, stale_runs
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import jobspec, opening, workflowview
 from snakemake_executor_plugin_gitbatch.ending import Ending
@@ -59,6 +61,8 @@ class Session:
         self._light: set[int] = set()
         self._temporary: dict[Path, Path] = {}
         self._swept = 0.0
+        self._mask = Mask(secrets.values()).all
+        self._configfiles = _configfiles(workflow, run, twin)
         self._ending = Ending(run=run, twin=twin)
         self._cancelled = False
 
@@ -70,50 +74,62 @@ class Session:
         """
         settings = workflow.executor_settings
         folder = Path.cwd()
-        repository = Repository.find(folder)
+        repository = opening.find_repository(workflow, folder)
         run_id = new_id()
         head = repository.commit_of("HEAD")
         source = opening.clean_source(workflow, repository, head, run_id, settings.dirty)
         archive = open_archive(repository, settings.archive)
-        clear_stale(repository, _queue_has_jobs)
+        stale = stale_runs(repository, _queue_has_jobs)
         private = private_folder(repository, run_id)
         cores = workflow.resource_settings.cores
         pool, why = choose(settings.pool, run=run_id, private_folder=private, cores=cores)
-        run = Run.start(
-            repository,
-            archive,
-            id=run_id,
-            commit=source.commit,
-            pool=pool.kind,
-            worktree_parent=settings.worktrees,
-        )
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(pool.close)
+            run = Run.start(
+                repository,
+                archive,
+                id=run_id,
+                commit=source.commit,
+                pool=pool.kind,
+                worktree_parent=settings.worktrees,
+            )
+            undo.callback(run.close)
             twin = Twin.of(run, folder, changed=source.changed_outputs, warn=logger.warning)
-            opening.fill(workflow, twin)
-        except BaseException:
-            pool.close()
-            run.close()
-            raise
-        subject = repository.git("show", "--no-patch", "--format=%h %s", source.commit)
-        what = "uncommitted changes, as snapshot" if source.snapshot else "commit"
-        logger.info(
-            f"gitbatch run {run_id}: {what} {subject.decode(errors='replace').strip()}\n"
-            f"{why}\narchive: {archive.root}"
-        )
+            twin.there(".").mkdir(parents=True, exist_ok=True)
+            opening.check(workflow, twin, logger.warning)
+            opening.fill(workflow, twin, [each.worktree for each in stale])
+            for each in stale:
+                each.clear()
+            session = cls._made(workflow, logger, command, source, head, run, twin, pool)
+            undo.pop_all()
+        _greet(session, source, why)
+        return session
+
+    @classmethod
+    def _made(
+        cls,
+        workflow: Any,
+        logger: Any,
+        command: Callable[[Any], list[str]],
+        source: opening.Source,
+        head: str,
+        run: Run,
+        twin: Twin,
+        pool: Pool,
+    ) -> Session:
         secrets = dict(workflow.spawned_job_args_factory.envvars())
-        config = redact(jobspec.plain_config(workflow.config), secrets.values())
         facts = {
-            "run": run_id,
+            "run": run.id,
             "source_commit": source.commit,
             "head": head,
             "snapshot": source.snapshot,
             "command": redact(sys.argv, secrets.values()),
-            "folder": "" if folder == repository.top else str(folder.relative_to(repository.top)),
+            "folder": "" if (where := twin.relative(".")) in (None, ".") else where,
             "snakefile": twin.relative(str(workflow.main_snakefile)),
             "targets": [str(target) for target in workflow.dag_settings.targets],
-            "config": config,
+            "config": redact(jobspec.plain_config(workflow.config), secrets.values()),
             "pool": {"kind": pool.kind, **pool.facts()},
-            "archive": archive.id,
+            "archive": run.archive.id,
         }
         return cls(
             workflow=workflow,
@@ -132,7 +148,7 @@ class Session:
         return list({id(pool): pool for pool in (self._pool, self._light_pool)}.values())
 
     def pool_of(self, spec: JobSpec) -> Pool:
-        return self._light_pool if spec.at_once else self._pool
+        return self._light_pool if spec.number in self._light else self._pool
 
     def wait(self, timeout: float) -> list[JobStatus]:
         """The jobs that ended, as soon as one did, or none after `timeout` seconds."""
@@ -144,9 +160,10 @@ class Session:
         return [status for status in found if status.state.final]
 
     def prepare(self, job: Any) -> JobSpec:
-        """Bring the job's inputs into the worktree, clear its outputs, and write its order.
+        """Bring the job's inputs into the worktree, make room there for its outputs, and write its
+        order. The user's folder stays as it is: see `submitted`.
 
-        Raises GitbatchError, WorkflowError; then the job's old outputs are as they were.
+        Raises GitbatchError, WorkflowError, OSError.
         """
         self._number += 1
         number = self._number
@@ -156,7 +173,7 @@ class Session:
             for path in member.input:
                 if str(path) not in made:
                     self.twin.bring(str(path), member.rule.name)
-        updated = self._clear_outputs(members)
+        updated = self._make_room(members)
         description = jobspec.describe(job, self.twin.address_of)
         key = hashing.hash_bytes(
             jobspec.key_document(
@@ -194,8 +211,11 @@ class Session:
         )
         order.write(folder / ORDER_NAME)
         self._orders[number] = order
-        if light and self._pool.kind != "local" and self._light_pool is self._pool:
-            self._light_pool = LocalPool()
+        if light and self._pool.kind != "local":
+            self._light.add(number)
+            if self._light_pool is self._pool:
+                cores = self.workflow.resource_settings.local_cores
+                self._light_pool = LocalPool(cores=cores)
         labels = {
             "run": self.run.id,
             "rule": jobspec.rule_name(job),
@@ -211,7 +231,6 @@ class Session:
             request=jobspec.request(job),
             private=self._secrets,
             labels=redact(labels, self._secrets.values()),
-            at_once=light,
         )
 
     def conclude(self, job: Any, status: JobStatus) -> str | None:
@@ -222,7 +241,7 @@ class Session:
         order = self._orders.pop(status.number)
         folder = self.run.job_folder(status.number)
         answer = _read_answer(folder, patient=status.exit_code == 0)
-        self.twin.restore_logs(order.logs)
+        self.twin.restore_logs(order.logs, self._mask)
         if answer is None or not answer.succeeded or status.exit_code != 0:
             log = self._keep_log(folder / LOG_NAME, status.number, jobspec.rule_name(job))
             self._ending.failed.append(jobspec.title(job))
@@ -236,6 +255,9 @@ class Session:
                 worktree=self.run.worktree.path,
                 top=self.run.repository.top,
             )
+        for member in jobspec.members(job):
+            for path in member.input:
+                self.twin.check_outside(str(path))
         for output in answer.record["outputs"]:
             self.twin.place_result(output)
             if output.get("temporary"):
@@ -273,7 +295,6 @@ class Session:
 
     def _argv(self, job: Any) -> tuple[str, ...]:
         twin = self.twin
-        configfiles = [str(twin.there(str(path))) for path in self.workflow.overwrite_configfiles]
         argv = [
             sys.executable,
             "-m",
@@ -283,7 +304,7 @@ class Session:
             "--directory",
             str(twin.there(".")),
             *self._command(job),
-            *(["--configfiles", *configfiles] if configfiles else []),
+            *(["--configfiles", *self._configfiles] if self._configfiles else []),
         ]
         if precommand := self.workflow.remote_execution_settings.precommand:
             return ("/bin/bash", "-c", f'{precommand} && exec "$@"', "bash", *argv)
@@ -292,36 +313,39 @@ class Session:
     def _outputs(self, members: list[Any]) -> Iterable[Output]:
         for member in members:
             for path in member.output:
-                if workflowview.is_stream(path):
-                    continue
                 relative = self.twin.relative(str(path))
-                if relative is None:
+                if relative is None:  # one that a checkpoint has brought
                     raise RunError(
                         f"The output {path} of rule {member.rule.name} lies outside of the "
-                        f"repository {self.run.repository.top}.",
-                        hint="Only outputs inside it can be kept; give a path relative to it.",
+                        f"repository {self.run.repository.top}."
                     )
-                yield Output(
-                    path=relative,
-                    folder=bool(path.is_directory),
-                    temporary=workflowview.is_temporary(path, self.workflow),
-                )
+                if not workflowview.is_stream(path):
+                    yield Output(
+                        path=relative,
+                        folder=bool(path.is_directory),
+                        temporary=workflowview.is_temporary(path, self.workflow),
+                    )
 
-    def _clear_outputs(self, members: list[Any]) -> dict[str, str]:
-        """Remove the jobs' old outputs for the user and in the worktree, as Snakemake does when a
-        job starts; returns the addresses of those that the job updates in place."""
+    def _make_room(self, members: list[Any]) -> dict[str, str]:
+        """Clear the jobs' outputs in the worktree; the addresses of those that are updated in
+        place. Raises ProtectedOutputException."""
         updated = {}
         for member in members:
             self.workflow.async_run(workflowview.check_protected(member))
         for member in members:
             for path in member.output:
-                if workflowview.is_update(path):
-                    if (address := self.twin.lend(str(path))) is not None:
-                        updated[str(path)] = address
-                else:
+                self._temporary.pop(self.twin.here(str(path)), None)
+                if not workflowview.is_update(path):
                     self.twin.clear(str(path))
-            self.workflow.async_run(member.remove_existing_output())
+                elif (address := self.twin.lend(str(path))) is not None:
+                    updated[str(path)] = address
         return updated
+
+    def submitted(self, job: Any) -> None:
+        """Remove the job's old outputs for the user, as Snakemake does when a job starts."""
+        for member in jobspec.members(job):
+            if not member.is_norun:
+                self.workflow.async_run(member.remove_existing_output())
 
     def _keep_log(self, log: Path, number: int, rule: str) -> Path | None:
         """Put what a failed job printed where it outlives the run."""
@@ -342,6 +366,43 @@ class Session:
             if at_end or not os.path.lexists(here):
                 self.twin.drop(here, there)
                 del self._temporary[here]
+
+
+def _greet(session: Session, source: opening.Source, why: str) -> None:
+    """Say what is run, where, and what the user should know."""
+    run, logger = session.run, session.logger
+    subject = run.repository.git("show", "--no-patch", "--format=%h %s", source.commit)
+    what = "uncommitted changes, as snapshot" if source.snapshot else "commit"
+    logger.info(
+        f"gitbatch run {run.id}: {what} {subject.decode(errors='replace').strip()}\n"
+        f"{why}\narchive: {run.archive.root}"
+    )
+    if os.getuid() == 0:
+        logger.warning("Running as root, which is not bound by the archive's permissions.")
+    limit = session.workflow.scheduling_settings.max_jobs_per_timespan
+    waiting = len(session.workflow.dag)
+    if limit is not None and waiting > limit.max_jobs:
+        logger.info(
+            f"Snakemake hands out at most {limit.max_jobs} jobs in {limit.timespan} s; "
+            "--max-jobs-per-timespan changes that."
+        )
+
+
+def _configfiles(workflow: Any, run: Run, twin: Twin) -> list[str]:
+    """The config files that the command line names, as jobs are to read them: the commit's, or a
+    copy of what lies outside of the repository."""
+    found = []
+    for number, path in enumerate(map(str, workflow.overwrite_configfiles)):
+        there = twin.there(path)
+        if twin.relative(path) is None:
+            copy = run.staging / f"config-{number}-{there.name}"
+            shutil.copyfile(there, copy)
+            copy.chmod(0o400)
+            address, _ = hashing.hash_file(copy, run.archive.algorithm)
+            twin.outside[str(there)] = str(address)
+            there = copy
+        found.append(str(there))
+    return found
 
 
 def _queue_has_jobs(run_id: str) -> bool:

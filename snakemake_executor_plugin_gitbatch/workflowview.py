@@ -25,7 +25,7 @@ def sources(workflow: Any) -> Iterator[str]:
     yield from (str(path) for path in workflow.configfiles)
     seen = set()
     for job in jobs(workflow):
-        for named in (job.rule.script, job.rule.notebook, job.rule.template_engine and None):
+        for named in (job.rule.script, job.rule.notebook):
             if named is not None:
                 yield from _local(job._path_to_source_file(named))
         if job.conda_env_spec is not None and job.conda_env_spec.is_file:

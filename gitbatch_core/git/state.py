@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitbatch_core.errors import GitError
-from gitbatch_core.git.repo import Repository, decode
+from gitbatch_core.git.repo import Repository, call, decode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +27,9 @@ class Changes:
         return bool(self.modified or self.untracked)
 
 
-def tracked(repository: Repository) -> frozenset[str]:
-    """All tracked paths, those of submodules included."""
-    listing = repository.git("ls-files", "-z", "--recurse-submodules")
+def tracked(top: Path) -> frozenset[str]:
+    """All paths that git tracks in the work tree `top`, those of submodules included."""
+    listing = call(top, "ls-files", "-z", "--recurse-submodules")
     return frozenset(decode(name) for name in listing.split(b"\0") if name)
 
 
@@ -57,7 +57,7 @@ def changes(
 ) -> Changes:
     """What keeps HEAD from being what the user sees: modified tracked files, and `sources` (paths
     relative to the top) that git does not track. Paths for which `ignore` is true do not count."""
-    known = tracked(repository)
+    known = tracked(repository.top)
     differing = sorted(modified(repository))
     return Changes(
         modified=tuple(path for path in differing if not ignore(path)),

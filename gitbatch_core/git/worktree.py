@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gitbatch_core import fsutil
 from gitbatch_core.errors import GitError
+from gitbatch_core.git import state
 from gitbatch_core.git.repo import Repository, call, decode
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -29,8 +30,9 @@ class Worktree:
 def create(repository: Repository, path: Path, commit: str) -> Worktree:
     """A worktree of `commit` in the new folder `path`, its submodules at their pinned commits.
 
-    Tracked files are 0444 (0555), so that a job that writes to one fails loudly. No network is
-    used. Raises GitError; then nothing is left behind.
+    Tracked files are 0444 (0555), so that a job that writes to one fails loudly. Submodules come
+    from the user's own repositories, not from the network. Raises GitError; then nothing is left
+    behind.
     """
     worktree = Worktree(repository=repository, path=path, commit=commit)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,12 +57,6 @@ def remove(repository: Repository, path: Path) -> None:
     if os.path.lexists(path):
         fsutil.remove_tree(path)
     repository.git("worktree", "remove", "--force", "--force", str(path), check=False)
-
-
-def tracked(worktree: Worktree) -> frozenset[str]:
-    """All files of the commit, those of submodules included."""
-    listing = worktree.git("ls-files", "-z", "--recurse-submodules")
-    return frozenset(decode(name) for name in listing.split(b"\0") if name)
 
 
 def rewritten(worktree: Worktree) -> list[str]:
@@ -118,7 +114,7 @@ def _refuse_lfs_pointers(worktree: Worktree) -> None:
 
 
 def _make_read_only(worktree: Worktree) -> None:
-    for name in tracked(worktree):
+    for name in state.tracked(worktree.path):
         path = worktree.path / name
         if path.is_file() and not path.is_symlink():
             path.chmod(path.stat().st_mode & 0o555)

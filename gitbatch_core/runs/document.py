@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,9 +21,12 @@ PATH = ".gitbatch/run.json"
 REFS = "refs/gitbatch/runs/"
 TAGS = "run/"
 TRAILER = "Gitbatch-Run"
+_TOGETHER = 20
+"""Documents that are read by one call of git; each may have megabytes."""
 
 _KEPT_OF_RECORD = (
-    "run", "number", "key", "commit", "rule", "members", "environment", "host", "pool", "started",
+    "run", "number", "key", "commit", "folder", "rule", "members", "environment", "host", "pool",
+    "started", "ended", "usage", "updated",
     "ended", "usage", "updated",
 )  # fmt: skip
 
@@ -38,7 +43,10 @@ class Result:
     size: int | None
     """Bytes; None where the archive could not be asked."""
     links: Mapping[str, str]
-    """Path relative to the top -> text of the link. Several for a folder."""
+    """Path relative to the top -> text of the link. Several for a folder; none for a file that is
+    as the source commit has it."""
+    gone: tuple[str, ...] = ()
+    """Files that the source commit has in a folder, and the result has not."""
 
 
 @dataclass(kw_only=True)
@@ -80,17 +88,18 @@ def compose(facts: Document, results: Iterable[Result], provenance: Provenance) 
             name = f"{job['run']}-{job['number']}"
             jobs[name] = job
             output["job"] = name
-            member = _member_of(job, result.path, facts.get("folder", ""))
+            member = _member_of(job, result.path)
             output |= {"rule": member["rule"], "wildcards": member["wildcards"]}
         outputs.append(output)
     return {"format": FORMAT, "version": VERSION, **facts, "jobs": jobs, "outputs": outputs}
 
 
-def _member_of(job: Document, path: str, folder: str) -> Document:
+def _member_of(job: Document, path: str) -> Document:
+    """The single job, of a group maybe, that made the output."""
     members: list[Document] = job["members"]
     for member in members:
         for output in member["outputs"]:
-            if path == output or path.endswith("/" + output.removeprefix("./")):
+            if os.path.normpath(os.path.join(job.get("folder", ""), output)) == path:
                 return member
     return members[0]
 
@@ -113,7 +122,7 @@ def write(
         ref=REFS + document["run"],
         parent=document["source_commit"],
         overlay=commits.Overlay(
-            remove=[result.path for result in results],
+            remove=[path for result in results for path in result.gone],
             links=links,
             files={PATH: jsonio.dumps(document)},
         ),
@@ -133,18 +142,23 @@ def read(repository: Repository, revision: str) -> Document:
 def earlier(repository: Repository) -> Iterator[Document]:
     """The documents of all runs that this repository knows, the latest first; unreadable ones are
     passed over."""
-    names = repository.git(
-        "for-each-ref", "--format=%(refname)", "--sort=-refname", REFS, "refs/tags/run"
+    listed = repository.git(
+        "for-each-ref", "--format=%(refname)", "--sort=-refname", REFS, f"refs/tags/{TAGS[:-1]}"
     )
-    seen = set()
-    for name in names.decode().split():
-        run = name.rpartition("/")[2]
-        if run not in seen:
-            seen.add(run)
-            try:
-                yield read(repository, name)
-            except GitbatchError:
+    # Tags come from other repositories too, where the run's own ref is not.
+    by_run = {name.rpartition("/")[2]: name for name in listed.decode().split()}
+    names = [by_run[run] for run in sorted(by_run, reverse=True)]
+    for start in range(0, len(names), _TOGETHER):
+        wanted = "".join(f"{name}:{PATH}\n" for name in names[start : start + _TOGETHER])
+        answer = repository.git("cat-file", "--batch", input=wanted.encode())
+        while answer:
+            head, _, answer = answer.partition(b"\n")
+            if head.endswith(b"missing"):
                 continue
+            size = int(head.rsplit(b" ", 1)[1])
+            data, answer = answer[:size], answer[size + 1 :]
+            with contextlib.suppress(GitbatchError):
+                yield jsonio.loads(data, format=FORMAT, version=VERSION, source="run.json")
 
 
 def source_of(repository: Repository, commit: str) -> str:

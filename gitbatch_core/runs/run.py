@@ -107,13 +107,29 @@ class Run:
         _remove(self.repository, self.worktree.path, self.staging, self.private)
 
 
-def clear_stale(repository: Repository, has_jobs: Callable[[str], bool]) -> list[str]:
-    """Take away what dead runs of this repository left behind; returns their ids.
+@dataclass(frozen=True, kw_only=True)
+class Stale:
+    """What a dead run left behind."""
+
+    id: str
+    repository: Repository
+    worktree: Path
+    staging: Path
+    private: Path
+
+    def clear(self) -> None:
+        """Take it away, as far as that is possible."""
+        with contextlib.suppress(GitbatchError, OSError):
+            _remove(self.repository, self.worktree, self.staging, self.private)
+
+
+def stale_runs(repository: Repository, has_jobs: Callable[[str], bool]) -> list[Stale]:
+    """Dead runs of this repository that left something behind.
 
     A run is dead where the process that held it ended, on this host, and none of its jobs is queued
     or running: neither as a process here, nor, by `has_jobs(run id)`, in HTCondor's queue.
     """
-    cleared = []
+    found = []
     parent = _private_parent(repository)
     for private in sorted(parent.iterdir()) if parent.is_dir() else []:
         try:
@@ -125,10 +141,16 @@ def clear_stale(repository: Repository, has_jobs: Callable[[str], bool]) -> list
             continue
         if owner["pool"] == "htcondor" and has_jobs(owner["run"]):
             continue
-        with contextlib.suppress(GitbatchError, OSError):
-            _remove(repository, Path(owner["worktree"]), staging, private)
-            cleared.append(owner["run"])
-    return cleared
+        found.append(
+            Stale(
+                id=owner["run"],
+                repository=repository,
+                worktree=Path(owner["worktree"]),
+                staging=staging,
+                private=private,
+            )
+        )
+    return found
 
 
 def _worktree_path(repository: Repository, archive: Archive, id: str, parent: Path | None) -> Path:

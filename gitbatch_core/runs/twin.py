@@ -7,11 +7,12 @@ a job reads must be in the archive, so that the run can say what it read.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from gitbatch_core.archive import hashing, links, tree
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.store import Archive, Take
 from gitbatch_core.errors import NotInArchiveError, RunError
-from gitbatch_core.git import worktree as worktrees
+from gitbatch_core.git import state
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.document import Result
 from gitbatch_core.runs.run import Run
@@ -49,6 +50,8 @@ class Twin:
     """Paths, relative to the top, that were put into the worktree."""
     outside: dict[str, str] = field(default_factory=dict)
     """Inputs outside of the repository, with their addresses."""
+    _stamps: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """What tells whether an input outside of the repository was changed."""
 
     @classmethod
     def of(
@@ -60,7 +63,7 @@ class Twin:
             folder=folder,
             worktree=run.worktree.path,
             archive=run.archive,
-            tracked=worktrees.tracked(run.worktree),
+            tracked=state.tracked(run.worktree.path),
             changed=frozenset(changed),
             warn=warn,
         )
@@ -73,7 +76,10 @@ class Twin:
                 return "."
             if absolute.startswith(top + "/"):
                 return absolute[len(top) + 1 :]
-        return None
+        # By way of a linked folder it may still be a name of the work tree.
+        parent, name = os.path.split(absolute)
+        real = os.path.join(os.path.realpath(parent), name)
+        return real[len(str(self.top)) + 1 :] if real.startswith(f"{self.top}/") else None
 
     def here(self, path: str) -> Path:
         """Where `path` lies for the user."""
@@ -89,18 +95,29 @@ class Twin:
 
     # ------------------------------------------------------------------ before jobs run
 
-    def bring_links(self) -> None:
+    def bring_links(self, dead: Sequence[Path] = ()) -> None:
         """Link everything into the worktree that is a link into the archive for the user: what
-        Snakefiles look for when they are parsed may be anything."""
+        Snakefiles look for when they are parsed may be anything.
+
+        A link into one of the `dead` worktrees is a temporary output that its run finished: it
+        goes into the archive, before the worktree goes.
+        """
         for here in _links_below(self.top):
             try:
                 name = self.archive.object_at(here)
             except NotInArchiveError:  # Snakemake names it, where it is the input of a job
                 continue
+            target = here.resolve()
+            if name is None and any(map(target.is_relative_to, dead)) and target.is_file():
+                name = self.archive.put([target])[0].name
+                self._link(here, name, here.lstat().st_mtime_ns)
             if name is not None:
-                relative = str(here.relative_to(self.top))
-                self._link(self.worktree / relative, name, here.lstat().st_mtime_ns)
-                self.addresses[relative] = str(name.address)
+                self._bring_link(here, name)
+
+    def _bring_link(self, here: Path, name: ObjectName) -> None:
+        relative = str(here.relative_to(self.top))
+        self._link(self.worktree / relative, name, here.lstat().st_mtime_ns)
+        self.addresses[relative] = str(name.address)
 
     def bring(self, path: str, rule: str) -> None:
         """See to it that the worktree has the existing input `path` of `rule`.
@@ -125,7 +142,12 @@ class Twin:
         ):
             return
         if here.is_symlink():
+            if (name := self.archive.object_at(here)) is not None:
+                self._bring_link(here, name)
+                return
             target = here.resolve()
+            if target.is_relative_to(self.worktree) and target.exists():
+                return
             if target.is_file() and not target.is_relative_to(self.top):
                 self._bring_outside(str(target))
                 self.addresses[relative] = self.outside[str(target)]
@@ -150,6 +172,7 @@ class Twin:
                 hint="Name it by its absolute path, or put it into the repository and freeze it.",
             )
         try:
+            self._stamps[key] = _stamp(absolute)
             if absolute.is_dir():
                 found = str(
                     tree.address(self.archive.describe_tree(absolute), self.archive.algorithm)
@@ -164,6 +187,18 @@ class Twin:
                 f"The input {path} lies outside of the repository and can be changed while jobs "
                 "read it; its present content is recorded. gitbatch freeze makes it safe."
             )
+
+    def check_outside(self, path: str) -> None:
+        """Raise RunError where the input `path`, if outside of the repository, is not what was
+        recorded when it was brought."""
+        if self._stamps and self.relative(path) is None:
+            key = os.path.normpath(self.folder / path)
+            if key in self._stamps and self._stamps[key] != _stamp(Path(key)):
+                raise RunError(
+                    f"The input {path} was changed during the run; nobody can say what the job "
+                    "has read.",
+                    hint="Freeze it: put it into the repository's folder and gitbatch freeze it.",
+                )
 
     def bring_output(self, path: str) -> None:
         """Bring an output that is up to date; what plain Snakemake made goes to the archive."""
@@ -200,6 +235,18 @@ class Twin:
                 self.archive.take_back(stored)
                 raise
             self.addresses[relative] = str(stored.address)
+
+    def check_folder(self, path: str) -> None:
+        """Raise RunError where the output `path` lies behind a linked folder: neither git nor the
+        links into the archive could hold it there."""
+        parent = self.here(path).parent
+        if self.relative(path) is not None and os.path.realpath(parent) != str(parent):
+            raise RunError(
+                f"The output {path} lies behind a linked folder: {parent} is "
+                f"{os.path.realpath(parent)}.",
+                hint="Make it a real folder; the data itself goes to the archive, whose place "
+                "--gitbatch-archive names.",
+            )
 
     def clear_missing(self, path: str) -> None:
         """An output of the commit that the user's folder lacks is not in the worktree either."""
@@ -284,15 +331,14 @@ class Twin:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(os.path.relpath(inner, place.parent))
 
-    def restore_logs(self, relatives: tuple[str, ...]) -> None:
-        """Copy logs and benchmarks from the worktree to the user's folder, as plain files."""
+    def restore_logs(self, relatives: Iterable[str], clean: Callable[[bytes], bytes]) -> None:
+        """Copy logs and benchmarks from the worktree to the user's folder, as plain files, with
+        what `clean` makes of their content."""
         for relative in relatives:
             there, here = self.worktree / relative, self.top / relative
             if there.is_file():
                 here.parent.mkdir(parents=True, exist_ok=True)
-                temporary = fsutil.temporary_beside(here)
-                shutil.copyfile(there, temporary)
-                os.replace(temporary, here)
+                fsutil.replace_with_bytes(here, clean(there.read_bytes()))
                 self.placed.add(relative)
 
     def drop(self, here: Path, there: Path) -> None:
@@ -322,6 +368,7 @@ class Twin:
                 size=self.archive.size(name),
                 links={relative: os.readlink(here)},
             )
+        below = f"{relative}/"
         entries = self.archive.describe_tree(here)
         address, _ = self.archive.put_entries(entries)
         return Result(
@@ -334,6 +381,11 @@ class Twin:
                 for entry in entries
                 if (here / entry.path).is_symlink()
             },
+            gone=tuple(
+                path
+                for path in self.tracked
+                if path.startswith(below) and not os.path.lexists(self.top / path)
+            ),
         )
 
     # ------------------------------------------------------------------
@@ -363,10 +415,19 @@ class Twin:
 
 
 def _links_below(top: Path) -> Iterator[Path]:
-    for folder, folders, _ in os.walk(top):
-        folders[:] = [name for name in folders if name not in _NOT_DATA]
-        with os.scandir(folder) as entries:
-            yield from (Path(entry.path) for entry in entries if entry.is_symlink())
+    waiting = [str(top)]
+    while waiting:
+        with contextlib.suppress(PermissionError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    yield Path(entry.path)
+                elif entry.is_dir() and entry.name not in _NOT_DATA:
+                    waiting.append(entry.path)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

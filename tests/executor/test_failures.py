@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -165,6 +166,49 @@ def test_a_killed_run_keeps_its_worktree_while_htcondor_has_its_jobs(
     assert project.leftovers() == []
 
 
+def test_a_finished_temporary_output_survives_a_kill(make_project: MakeProject) -> None:
+    snakefile = SLOW["Snakefile"].replace('output: "quick.txt"', 'output: temp("quick.txt")')
+    project = make_project({"Snakefile": snakefile})
+    running, sign = _start_slow(project)
+    os.kill(running.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+    project.end(running)  # type: ignore[arg-type]
+    wait_until(lambda: not processes_with(sign), "the end of all processes")
+    project.plain("--unlock").ok()
+    printed = project.snakemake("slow.txt", "--rerun-incomplete", "--config", "sleep=0").ok().text
+    assert "rule quick:" not in printed and project.read("slow.txt") == "quick\n"
+    assert not os.path.lexists(project.path / "quick.txt") and project.leftovers() == []
+
+
+def test_a_second_interrupt_leaves_nothing_either(make_project: MakeProject) -> None:
+    project = make_project(SLOW)
+    running, sign = _start_slow(project)
+    for _ in range(3):
+        running.send_signal(signal.SIGINT)  # type: ignore[attr-defined]
+        time.sleep(0.3)
+    assert project.end(running).returncode == 1  # type: ignore[arg-type]
+    wait_until(lambda: not processes_with(sign), "the end of all processes")
+    assert project.leftovers() == []
+
+
+def test_local_rules_share_the_cores(make_project: MakeProject, pool: str) -> None:
+    project = make_project(
+        {
+            "Snakefile": """
+                localrules: a
+                rule all:
+                    input: expand("{n}.txt", n=range(6))
+                rule a:
+                    output: "{n}.txt"
+                    shell: "date +%s.%N > {output}; sleep 0.3; date +%s.%N >> {output}"
+                """,
+        },
+        pool=pool,
+    )
+    project.snakemake("--cores", "1", "--local-cores", "1").ok()
+    spans = sorted(tuple(project.read(f"{n}.txt").split()) for n in range(6))
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans)), spans
+
+
 def test_a_job_that_rewrites_the_commit_taints_the_run(make_project: MakeProject) -> None:
     project = make_project(
         {
@@ -213,7 +257,8 @@ def test_secrets_are_found_nowhere(make_project: MakeProject, pool: str, tmp_pat
                     shell: 'test -n "$TOKEN"; echo $TOKEN; echo $TOKEN > {log}; echo > {output}'
                 rule b:
                     output: "b.txt"
-                    shell: 'echo $TOKEN; exit 1'
+                    log: "b.log"
+                    shell: 'echo $TOKEN; echo $TOKEN > {log}; exit 1'
                 """,
         },
         pool=pool,

@@ -129,7 +129,7 @@ def test_submodules_come_from_their_own_repositories(tmp_path: Path) -> None:
     git(outer.top, "commit", "--quiet", "--message", "with a submodule")
     (outer.top / "libs/inner/code.py").write_text("edited\n")
     assert state.modified(outer) == ["libs/inner"]
-    assert "libs/inner/code.py" in state.tracked(outer)
+    assert "libs/inner/code.py" in state.tracked(outer.top)
     changes = state.changes(outer, [], lambda path: False)
     with pytest.raises(GitError, match="libs/inner"):
         state.snapshot(outer, head=outer.commit_of("HEAD"), changes=changes, name="x")
