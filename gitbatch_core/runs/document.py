@@ -27,7 +27,6 @@ _TOGETHER = 20
 _KEPT_OF_RECORD = (
     "run", "number", "key", "commit", "folder", "rule", "members", "environment", "host", "pool",
     "started", "ended", "usage", "updated",
-    "ended", "usage", "updated",
 )  # fmt: skip
 
 
