@@ -178,8 +178,6 @@ class Executor(RemoteExecutor):
             "--allowed-rules",
             *job.rules,
             *(["--local-groupid", str(job.jobid)] if job.is_group() else ["--force-use-threads"]),
-            "--cores",
-            str(max(1, job.threads)),
             "--attempt",
             str(job.attempt),
             *jobspec.split(general),

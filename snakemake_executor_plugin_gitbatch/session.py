@@ -157,6 +157,10 @@ class Session:
         if self._light_pool is not self._pool:
             found = self._light_pool.wait(0)
         found += self._pool.wait(0 if found else timeout)
+        for status in found:
+            if not status.state.final and status.reason and status.number in self._orders:
+                rule = self._orders[status.number].record["rule"]
+                self.logger.info(f"Job {status.number}, rule {rule}: {status.reason}")
         return [status for status in found if status.state.final]
 
     def prepare(self, job: Any) -> JobSpec:
@@ -184,6 +188,11 @@ class Session:
         environment = start_environment()
         environment.pop("TMPDIR", None)
         light = any(self.is_local(member.rule) for member in members)
+        if light and self._pool.kind != "local":
+            self._light.add(number)
+            if self._light_pool is self._pool:
+                cores = self.workflow.resource_settings.local_cores
+                self._light_pool = LocalPool(cores=cores)
         record = {
             **_record_head(self.run, self._facts),
             "number": number,
@@ -198,7 +207,7 @@ class Session:
         }
         folder = self.run.job_folder(number)
         order = Order(
-            argv=self._argv(job),
+            argv=self._argv(job, self._light_pool if light else self._pool),
             folder=str(self.twin.there(".")),
             worktree=str(self.run.worktree.path),
             archive=str(self.run.archive.root),
@@ -211,11 +220,6 @@ class Session:
         )
         order.write(folder / ORDER_NAME)
         self._orders[number] = order
-        if light and self._pool.kind != "local":
-            self._light.add(number)
-            if self._light_pool is self._pool:
-                cores = self.workflow.resource_settings.local_cores
-                self._light_pool = LocalPool(cores=cores)
         labels = {
             "run": self.run.id,
             "rule": jobspec.rule_name(job),
@@ -293,8 +297,9 @@ class Session:
         finally:
             self.run.close()
 
-    def _argv(self, job: Any) -> tuple[str, ...]:
+    def _argv(self, job: Any, pool: Pool) -> tuple[str, ...]:
         twin = self.twin
+        threads = max(1, int(job.threads))
         argv = [
             sys.executable,
             "-m",
@@ -303,6 +308,8 @@ class Session:
             str(twin.there(str(self.workflow.main_snakefile))),
             "--directory",
             str(twin.there(".")),
+            "--cores",
+            str(threads if pool.cores is None else min(threads, pool.cores)),
             *self._command(job),
             *(["--configfiles", *self._configfiles] if self._configfiles else []),
         ]

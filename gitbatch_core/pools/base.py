@@ -49,8 +49,6 @@ class JobSpec:
     """Secrets by name. Never in an argument, the job ad, a log or a file that others can read."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """For queries: run, rule, wildcards, commit, key. HTCondor: `MY.Gitbatch*` in the job ad."""
-    at_once: bool = False
-    """A local rule: light, starts at once, takes no share of cores."""
 
 
 class State(enum.Enum):
@@ -88,6 +86,11 @@ class Pool(Protocol):
 
     kind: str
     """`local` or `htcondor`."""
+
+    @property
+    def cores(self) -> int | None:
+        """A job gets no more than so many, whatever it asks for; None: what it asks for."""
+        ...
 
     def describe(self) -> str:
         """One line for people: which machine or schedd, how much of it."""

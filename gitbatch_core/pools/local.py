@@ -69,14 +69,14 @@ class LocalPool:
         memory_mb: int | None = None,
         grace_s: float = _GRACE_S,
     ) -> None:
-        self._cores = cores or machine.cores()
+        self.cores = cores or machine.cores()
         self._memory_mb = memory_mb or machine.memory_mb()
         self._grace_s = grace_s
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._most = max(16, (soft - _SPARE_DESCRIPTORS) // 2) if soft > 0 else 1 << 30
 
         self._changed = threading.Condition()
-        self._queue = Queue(cores=self._cores, memory_mb=self._memory_mb)
+        self._queue = Queue(cores=self.cores, memory_mb=self._memory_mb)
         self._running: dict[int, _Running] = {}
         self._cancelled: set[int] = set()
         """Running, and not to be heard of again."""
@@ -96,14 +96,14 @@ class LocalPool:
         _pools.add(self)
 
     def describe(self) -> str:
-        return f"{socket.gethostname()}, {self._cores} cores, {self._memory_mb} MiB of memory"
+        return f"{socket.gethostname()}, {self.cores} cores, {self._memory_mb} MiB of memory"
 
     def facts(self) -> Mapping[str, str]:
         return {
             "kind": self.kind,
             "host": socket.gethostname(),
             "system": platform.platform(),
-            "cores": str(self._cores),
+            "cores": str(self.cores),
             "memory_mb": str(self._memory_mb),
         }
 

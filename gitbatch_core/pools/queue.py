@@ -39,24 +39,20 @@ class Queue:
         self.memory_mb = memory_mb
         self._free_cores = cores
         self._free_memory_mb = memory_mb
-        self._at_once: deque[JobSpec] = deque()
         self._waiting: deque[JobSpec] = deque()
         self._overtaken = 0
         """How many jobs overtook the first of `_waiting`."""
 
     def add(self, jobs: Iterable[JobSpec]) -> None:
-        for spec in jobs:
-            (self._at_once if spec.at_once else self._waiting).append(spec)
+        self._waiting.extend(jobs)
 
     def put_back(self, spec: JobSpec, share: Share) -> None:
         """What `take` gave could not be started now."""
         self.give_back(share)
-        (self._at_once if spec.at_once else self._waiting).appendleft(spec)
+        self._waiting.appendleft(spec)
 
     def take(self) -> tuple[JobSpec, Share] | None:
         """The next job to start, with its share, which is now taken; None: nothing fits."""
-        if self._at_once:
-            return self._at_once.popleft(), Share(cores=0, memory_mb=0)
         if self._free_cores <= 0:
             return None
         last = _LOOK_AHEAD if self._overtaken < _PATIENCE else 1
@@ -79,10 +75,8 @@ class Queue:
     def drop(self, numbers: frozenset[int] | None) -> None:
         """Forget these jobs, or all."""
         first = self._waiting[0] if self._waiting else None
-        for jobs in (self._at_once, self._waiting):
-            kept = [] if numbers is None else [s for s in jobs if s.number not in numbers]
-            jobs.clear()
-            jobs.extend(kept)
+        kept = [] if numbers is None else [s for s in self._waiting if s.number not in numbers]
+        self._waiting = deque(kept)
         if not self._waiting or self._waiting[0] is not first:
             self._overtaken = 0
 

@@ -111,14 +111,6 @@ def test_300_jobs(small: Jobs) -> None:
     assert [status.exit_code for status in small.run(*many)] == [n % 7 for n in range(300)]
 
 
-def test_at_once_does_not_wait(small: Jobs) -> None:
-    long = shell(small, "sleep 30", request=Request(cpus=3))
-    small.pool.submit([long])
-    small.until(State.RUNNING, long)
-    (status,) = small.run(shell(small, "exit 5", at_once=True, request=Request(cpus=3)))
-    assert status.exit_code == 5
-
-
 def test_stubborn_families_are_killed_after_the_grace(small: Jobs) -> None:
     file = small.folder / "family"
     small.pool.submit([small.spec("family", file, "stubborn")])
@@ -178,7 +170,7 @@ def test_more_jobs_at_once_than_descriptors(tmp_path: Path) -> None:
     pool = LocalPool(cores=500)
     try:
         jobs = Jobs(pool, tmp_path)
-        many = [shell(jobs, "sleep 0.5", at_once=n % 2 == 0) for n in range(500)]
+        many = [shell(jobs, "sleep 0.5") for _ in range(500)]
         assert all(status.exit_code == 0 for status in jobs.run(*many))
         before = len(list(Path("/proc/self/fd").iterdir()))
     finally:

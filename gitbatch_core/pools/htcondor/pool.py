@@ -60,6 +60,7 @@ class HTCondorPool:
     """
 
     kind = "htcondor"
+    cores = None
 
     def __init__(
         self,
