@@ -12,11 +12,13 @@ from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from snakemake.exceptions import RuleException
+from snakemake.target_jobs import parse_target_jobs_cli_args
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+from snakemake_interface_executor_plugins.utils import encode_target_jobs_cli_args
 
-from gitbatch_core.errors import GitbatchError
+from gitbatch_core.errors import GitbatchError, RunError
 from snakemake_executor_plugin_gitbatch import jobspec, workflowview
 
 if TYPE_CHECKING:
@@ -219,6 +221,21 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def _target_jobs(job: Any) -> list[str]:
-    from snakemake_interface_executor_plugins.utils import encode_target_jobs_cli_args
-
-    return list(encode_target_jobs_cli_args(job.get_target_spec()))
+    """What names the job to the Snakemake that runs it. Raises RunError where Snakemake's way to
+    write wildcards down loses something: commas, and quotes at the ends of a value."""
+    specs = job.get_target_spec()
+    words = list(encode_target_jobs_cli_args(specs))
+    try:
+        understood = [
+            (spec.rulename, spec.wildcards_dict) for spec in parse_target_jobs_cli_args(words)
+        ]
+    except ValueError:
+        understood = []
+    for spec in specs:
+        if (spec.rulename, dict(spec.wildcards_dict)) not in understood:
+            values = ", ".join(f"{k}={v!r}" for k, v in spec.wildcards_dict.items())
+            raise RunError(
+                f"Snakemake cannot hand the wildcards of rule {spec.rulename} to a job: {values}.",
+                hint="Commas, and quotes at the beginning or end of a value, cannot be used.",
+            )
+    return words

@@ -169,6 +169,41 @@ def test_an_absolute_path_into_the_repository(make_project: MakeProject, directi
     assert project.read("out.txt") == "data\n"
 
 
+NAMES = ["sp ace", "q'uote", "$HOME", "$(touch HACK)", "a;b&c", "-dash", "ünï", "=[*]?"]
+
+
+def test_names_that_hurt(make_project: MakeProject, pool: str) -> None:
+    project = make_project(
+        {
+            "Snakefile": f"""
+                rule all:
+                    input: expand("out/{{name}}.txt", name={NAMES!r})
+                rule one:
+                    output: "out/{{name}}.txt"
+                    log: "log/{{name}}.log"
+                    params: name="{{name}}"
+                    shell: "printf %s {{params.name:q}} > {{output:q}}; echo > {{log:q}}"
+                """,
+        },
+        pool=pool,
+    )
+    project.snakemake().ok()
+    for name in NAMES:
+        assert project.read(f"out/{name}.txt") == name
+        assert (project.path / f"log/{name}.log").exists()
+    project.nothing_to_do()
+    assert "no damage" in project.gitbatch("archive", "verify").ok().text
+    assert not list(project.path.rglob("HACK"))
+
+
+def test_wildcards_that_snakemake_loses(make_project: MakeProject) -> None:
+    project = make_project(
+        {"Snakefile": "rule a:\n  output: '{x}.txt'\n  shell: 'echo > {output:q}'\n"}
+    )
+    for name in ("com,ma", "quote'"):
+        project.snakemake(f"{name}.txt").failed("cannot hand the wildcards of rule a", name)
+
+
 def test_an_output_outside_is_refused_and_survives(make_project: MakeProject) -> None:
     project = make_project({})
     outside = project.path.parent / "scratch" / "out.txt"
