@@ -7,6 +7,7 @@ import getpass
 import os
 import platform
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +38,7 @@ class Ending:
         self,
         facts: Document,
         outputs: list[tuple[str, bool]],
+        inputs: Iterable[str],
         declared: list[str],
         outcome: str,
         logger: Any,
@@ -67,12 +69,20 @@ class Ending:
             "undeclared": undeclared,
             "outside": self.twin.outside,
         }
+        input_links = self.twin.input_links(inputs)
+        if input_links:
+            facts["input_links"] = sorted(input_links)
+            logger.info(
+                "These frozen inputs are not committed; the run commit has their links. Commit "
+                "them: git add -- <path>\n" + _list(sorted(input_links))
+            )
         composed = document.compose(facts, results, self._provenance(results))
         succeeded = outcome == "succeeded" and not tainted
         commit = document.write(
             self.run.repository,
             document=composed,
             results=results,
+            inputs=input_links,
             message=f"gitbatch run {self.run.id}: {outcome}",
             tag=succeeded,
         )

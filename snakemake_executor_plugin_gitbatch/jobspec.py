@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
+
 from gitbatch_core import jsonio
 from gitbatch_core.pools.base import Request
 from gitbatch_core.records import KEY_SCHEME
@@ -181,7 +183,8 @@ def _software(job: Any) -> dict[str, str]:
     found = {}
     if job.conda_env_spec:
         found["conda"] = str(job.conda_env_spec)
-        if job.conda_env is not None and not job.conda_env.is_externally_managed:
+        used = job.dag.workflow.deployment_settings.deployment_method
+        if DeploymentMethod.CONDA in used and not job.conda_env.is_externally_managed:
             found["conda"] = job.conda_env.content_hash
     if job.container_img_url:
         found["container"] = str(job.container_img_url)

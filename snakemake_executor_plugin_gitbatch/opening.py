@@ -14,7 +14,7 @@ from gitbatch_core.errors import DirtyTreeError, GitError, RunError, UsageError
 from gitbatch_core.git import state
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.runs import document
-from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.twin import FREEZE, Twin
 from snakemake_executor_plugin_gitbatch import workflowview
 
 _MOST_NAMED = 20
@@ -138,7 +138,8 @@ def fill(workflow: Any, twin: Twin, dead: Sequence[Path]) -> None:
     twin.bring_links(dead)
     dag = workflow.dag
     needed = set(dag.needrun_jobs())
-    coming = {str(path) for job in needed for path in job.output}
+    coming = {str(path) for job in needed for path in job.products()}
+    twin.logs.update(map(twin.relative, workflowview.logs(workflow)))
     for job in workflowview.jobs(workflow):
         if job not in needed:
             for path in job.output:
@@ -149,15 +150,18 @@ def fill(workflow: Any, twin: Twin, dead: Sequence[Path]) -> None:
     missing = []
     for job in workflowview.jobs(workflow):
         for path in dict.fromkeys(str(path) for path in job.input):
-            if path not in coming:
+            # What is not there belongs to a job that need not run: a temporary file, say.
+            if path not in coming and os.path.lexists(twin.here(path)):
                 try:
                     twin.bring(path, job.rule.name)
                 except RunError as error:
                     missing.append(error)
     if missing:
-        shown = list({error.message: error for error in missing}.values())[:_MOST_NAMED]
-        more = len({error.message for error in missing}) - len(shown)
-        raise RunError(
-            "\n".join(error.message for error in shown) + (f"\n… and {more} more" if more else ""),
-            hint="\n".join(dict.fromkeys(error.hint or "" for error in shown)),
-        )
+        errors = list({error.message: error for error in missing}.values())
+        lines = [error.message for error in errors[:_MOST_NAMED]]
+        if len(errors) > _MOST_NAMED:
+            lines.append(f"… and {len(errors) - _MOST_NAMED} more")
+        hints = list(dict.fromkeys(error.hint or "" for error in errors))
+        if all(hint.startswith(FREEZE) for hint in hints):
+            hints = [" ".join((FREEZE, *(hint.removeprefix(FREEZE).strip() for hint in hints)))]
+        raise RunError("\n".join(lines), hint="\n".join(hints[:_MOST_NAMED]))

@@ -284,7 +284,9 @@ class Session:
         succeeded = not self._cancelled and not any(
             jobspec.has_outputs(job) for job in self.workflow.dag.needrun_jobs()
         )
-        outcome = "succeeded" if succeeded else "interrupted" if self._cancelled else "failed"
+        # Without a failed job it was somebody's wish: Ctrl-C, or SIGTERM.
+        wished = self._cancelled or not self._ending.failed
+        outcome = "succeeded" if succeeded else "interrupted" if wished else "failed"
         try:
             if self._orders:  # Snakemake gave up while jobs were running
                 self.cancel()
@@ -293,7 +295,8 @@ class Session:
                 pool.close()
             outputs = workflowview.kept_outputs(self.workflow)
             declared = list(workflowview.declared(self.workflow))
-            self._ending.write(self._facts, outputs, declared, outcome, self.logger)
+            inputs = workflowview.inputs(self.workflow)
+            self._ending.write(self._facts, outputs, inputs, declared, outcome, self.logger)
         finally:
             self.run.close()
 

@@ -47,3 +47,9 @@ class ExecutorSettings(ExecutorSettingsBase):
             "metavar": "WHAT",
         },
     )
+
+    def __post_init__(self) -> None:
+        # Before Snakemake looks at any file: to it, links that lead nowhere are damaged files.
+        from gitbatch_core.runs.place import link_existing
+
+        link_existing(Path.cwd(), self.archive)

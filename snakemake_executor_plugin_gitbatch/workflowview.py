@@ -57,6 +57,18 @@ def declared(workflow: Any) -> Iterator[str]:
         yield from (str(path) for path in job.products())
 
 
+def logs(workflow: Any) -> Iterator[str]:
+    """Logs and benchmarks of all jobs."""
+    for job in jobs(workflow):
+        yield from (str(path) for path in (*job.log, *((job.benchmark,) if job.benchmark else ())))
+
+
+def inputs(workflow: Any) -> Iterator[str]:
+    """Inputs of all jobs, maybe more than once."""
+    for job in jobs(workflow):
+        yield from (str(path) for path in job.input)
+
+
 def inside(paths: Iterable[str]) -> Callable[[str], bool]:
     """Whether a path is one of `paths` or lies below one; all relative to the same folder."""
     known = frozenset(paths)

@@ -108,12 +108,14 @@ def write(
     *,
     document: Document,
     results: Iterable[Result],
+    inputs: Mapping[str, str],
     message: str,
     tag: bool,
 ) -> str:
     """Write the run commit, with its ref and, with `tag`, its tag; returns the commit.
 
-    Its tree is the source commit's with a link for every result and the document. Raises GitError.
+    Its tree is the source commit's with a link for every result, `inputs` (path -> text of the
+    link: what jobs read and the source commit lacks) and the document. Raises GitError.
     """
     links = {path: text for result in results for path, text in result.links.items()}
     commit = commits.write(
@@ -122,7 +124,7 @@ def write(
         parent=document["source_commit"],
         overlay=commits.Overlay(
             remove=[path for result in results for path in result.gone],
-            links=links,
+            links={**inputs, **links},
             files={PATH: jsonio.dumps(document)},
         ),
         message=f"{message.rstrip()}\n\n{TRAILER}: {document['run']}\n",
@@ -174,6 +176,7 @@ def source_of(repository: Repository, commit: str) -> str:
     if repository.git("rev-parse", f"{commit}^@").decode().split() != [parent]:
         return commit
     own = {output["path"] for output in document["outputs"]} | {PATH}
+    own.update(document.get("input_links", ()))
     changed = repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", parent, commit)
     for name in filter(None, changed.decode(errors="surrogateescape").split("\0")):
         parts = name.split("/")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 from gitbatch_core.archive.store import Archive
-from gitbatch_core.errors import ArchiveError
+from gitbatch_core.errors import ArchiveError, GitbatchError
 from gitbatch_core.git.repo import Repository
 
 ENVIRONMENT_VARIABLE = "GITBATCH_ARCHIVE"
@@ -53,6 +54,17 @@ def open_archive(
     link(repository.top, archive.root, repository.common_dir)
     exclude(repository)
     return archive
+
+
+def link_existing(folder: Path, chosen: Path | None = None) -> None:
+    """Make the link to the archive of the repository that `folder` lies in, where both are there;
+    a fresh clone or worktree lacks it. Never raises GitbatchError."""
+    with contextlib.suppress(GitbatchError):
+        repository = Repository.find(folder)
+        place = chosen_place(repository, chosen)
+        if (place / "ARCHIVE").exists():
+            link(repository.top, place, repository.common_dir)
+            exclude(repository)
 
 
 def link(top: Path, archive: Path, common_dir: Path | None = None) -> None:

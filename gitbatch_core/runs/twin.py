@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitbatch_core import fsutil
-from gitbatch_core.archive import hashing, links, tree
-from gitbatch_core.archive.layout import Address, ObjectName
+from gitbatch_core.archive import hashing, layout, links, tree
+from gitbatch_core.archive.layout import Address, ObjectName, linked_object
 from gitbatch_core.archive.store import Archive, Take
 from gitbatch_core.errors import NotInArchiveError, RunError
 from gitbatch_core.git import state
@@ -26,6 +26,8 @@ from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.document import Result
 from gitbatch_core.runs.run import Run
 
+FREEZE = "Put it into the archive: gitbatch freeze"
+"""How the hint begins that ends in paths."""
 _NOT_DATA = frozenset({".git", ".gitbatch", ".snakemake"})
 
 
@@ -48,8 +50,13 @@ class Twin:
     """By path relative to the top (absolute outside of it), of what jobs may read."""
     placed: set[str] = field(default_factory=set)
     """Paths, relative to the top, that were put into the worktree."""
+    logs: set[str | None] = field(default_factory=set)
+    """Logs and benchmarks: plain files for the user, which other jobs may read."""
+    made: dict[str, Document] = field(default_factory=dict)
+    """Outputs of this run's jobs, entries of their records."""
     outside: dict[str, str] = field(default_factory=dict)
     """Inputs outside of the repository, with their addresses."""
+    _checked: set[Path] = field(default_factory=set)
     _stamps: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """What tells whether an input outside of the repository was changed."""
 
@@ -103,6 +110,9 @@ class Twin:
         goes into the archive, before the worktree goes.
         """
         for here in _links_below(self.top):
+            text = os.readlink(here)
+            if linked_object(text) is None and str(here.relative_to(self.top)) in self.tracked:
+                continue
             try:
                 name = self.archive.object_at(here)
             except NotInArchiveError:  # Snakemake names it, where it is the input of a job
@@ -141,6 +151,15 @@ class Twin:
             relative in self.tracked and relative not in self.changed and not here.is_symlink()
         ):
             return
+        real = self.relative(os.path.join(os.path.realpath(here.parent), here.name))
+        if real is not None and real != relative:  # through a linked folder
+            self._bring_file(real, path, rule)
+            return
+        if relative in self.logs:
+            if not there.exists():
+                [stored] = self.archive.put([here], take=Take.COPY)
+                self._link(there, stored.name, stored.mtime_ns)
+            return
         if here.is_symlink():
             if (name := self.archive.object_at(here)) is not None:
                 self._bring_link(here, name)
@@ -158,7 +177,7 @@ class Twin:
         raise RunError(
             f"The input {path} of rule {rule} is neither in the commit nor in the archive"
             + ("." if relative == self.relative(path) else f": {relative}."),
-            hint=f"Put it into the archive: gitbatch freeze {_quote(path)}",
+            hint=f"{FREEZE} {_quote(path)}",
         )
 
     def _bring_outside(self, path: str) -> None:
@@ -237,10 +256,21 @@ class Twin:
             self.addresses[relative] = str(stored.address)
 
     def check_folder(self, path: str) -> None:
-        """Raise RunError where the output `path` lies behind a linked folder: neither git nor the
-        links into the archive could hold it there."""
+        """Raise RunError where the output `path` lies behind a linked folder or in a submodule:
+        neither git nor the links into the archive could hold it there."""
         parent = self.here(path).parent
-        if self.relative(path) is not None and os.path.realpath(parent) != str(parent):
+        if self.relative(path) is None or parent in self._checked:
+            return
+        self._checked.add(parent)
+        for folder in (parent, *parent.parents):
+            if folder == self.top:
+                break
+            if os.path.lexists(folder / ".git"):
+                raise RunError(
+                    f"The output {path} lies in the submodule {folder}.",
+                    hint="A run commit cannot hold it there; write it outside of the submodule.",
+                )
+        if os.path.realpath(parent) != str(parent):
             raise RunError(
                 f"The output {path} lies behind a linked folder: {parent} is "
                 f"{os.path.realpath(parent)}.",
@@ -256,6 +286,7 @@ class Twin:
     def clear(self, path: str) -> None:
         """Make room for an output in the worktree."""
         if (relative := self.relative(path)) is not None:
+            self.made.pop(relative, None)
             there = self.worktree / relative
             if there.is_dir() and not there.is_symlink():
                 for known in [k for k in self.addresses if k.startswith(relative + "/")]:
@@ -304,6 +335,7 @@ class Twin:
         """Link an output of a finished job, an entry of its record, in both folders."""
         relative, now = output["path"], time.time_ns()
         self.addresses[relative] = output["address"]
+        self.made[relative] = output
         self.placed.add(relative)
         here, there = self.top / relative, self.worktree / relative
         if output.get("temporary"):
@@ -353,14 +385,20 @@ class Twin:
         """What the user's folder holds at the output `path`, with the links for a commit; None for
         what is no result, such as a dangling link. What has no link yet is stored first."""
         relative, here = self.relative(path), self.here(path)
+        if relative is not None and relative in self.made:
+            return self._made_result(relative, self.made[relative])
         if relative is None or not here.exists() or here.is_dir() != folder:
             return None
+        if not folder and self.archive.object_at(here) is None:
+            if relative in self.tracked and relative not in self.changed:
+                address, size = hashing.hash_file(here, self.archive.algorithm)
+                return Result(path=relative, kind="file", address=str(address), size=size, links={})
+            self.addresses.pop(relative, None)
         self.bring_output(path)
         if not folder:
             name = self.archive.object_at(here)
-            if name is None:  # unchanged from the commit
-                address, size = hashing.hash_file(here, self.archive.algorithm)
-                return Result(path=relative, kind="file", address=str(address), size=size, links={})
+            if name is None:
+                return None
             return Result(
                 path=relative,
                 kind="file",
@@ -387,6 +425,57 @@ class Twin:
                 if path.startswith(below) and not os.path.lexists(self.top / path)
             ),
         )
+
+    def input_links(self, paths: Iterable[str]) -> dict[str, str]:
+        """Of these inputs, and what lies in input folders: the links into the archive that the
+        commit lacks, by path relative to the top."""
+        found = {}
+        for path in dict.fromkeys(paths):
+            here, relative = self.here(path), self.relative(path)
+            if relative is None or relative in self.made:
+                continue
+            inner = [here] if here.is_symlink() else _files_below(here) if here.is_dir() else ()
+            for link in inner:
+                name = str(link.relative_to(self.top))
+                text = os.readlink(link) if link.is_symlink() else ""
+                if linked_object(text) is not None and name not in self.tracked:
+                    found[name] = text
+        return found
+
+    def _made_result(self, relative: str, output: Document) -> Result:
+        """An output of this run as its record says, whatever was done to the link since."""
+        here = self.top / relative
+        address = Address.parse(output["address"])
+        if output["kind"] == "file":
+            name = ObjectName.parse(output["name"])
+            found = {relative: links.link_text(here, self.top, name)}
+        else:
+            entries = self.archive.manifest(address)
+            found = {
+                f"{relative}/{entry.path}": entry.target or self._member_text(here, entry)
+                for entry in entries
+                if entry.kind != "d"
+            }
+        if os.path.lexists(here) and not here.is_dir() and self.archive.object_at(here) is None:
+            self.warn(
+                f"{relative} is no longer the link that this run has put there; the run commit "
+                "has what the run made."
+            )
+        below = f"{relative}/"
+        return Result(
+            path=relative,
+            kind=output["kind"],
+            address=str(address),
+            size=output["size"],
+            links=found,
+            gone=tuple(p for p in self.tracked if p.startswith(below) and p not in found),
+        )
+
+    def _member_text(self, folder: Path, entry: tree.Entry) -> str:
+        address = Address(algorithm=self.archive.algorithm, digest=entry.digest)
+        suffix = layout.suffix_of(entry.path)
+        name = self.archive.find(address, executable=entry.executable, suffix=suffix)
+        return links.link_text(folder / entry.path, self.top, name)
 
     # ------------------------------------------------------------------
 
