@@ -14,7 +14,7 @@ from typing import Any
 from gitbatch_core import __version__
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs import document
+from gitbatch_core.runs import document, results
 from gitbatch_core.runs.document import Provenance, Result
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
@@ -48,7 +48,7 @@ class Ending:
         `outputs`: those that are to last, and whether each is a folder; `declared`: every path that
         a job may write. Raises GitError, ArchiveError.
         """
-        results = self._results(outputs)
+        found = self._results(outputs)
         known = inside([*self.twin.placed, *filter(None, map(self.twin.relative, declared))])
         tainted = [path for path in worktrees.rewritten(self.run.worktree) if not known(path)]
         undeclared = {
@@ -69,19 +69,19 @@ class Ending:
             "undeclared": undeclared,
             "outside": self.twin.outside,
         }
-        input_links = self.twin.input_links(inputs)
+        input_links = results.input_links(self.twin, inputs)
         if input_links:
             facts["input_links"] = sorted(input_links)
             logger.info(
                 "These frozen inputs are not committed; the run commit has their links. Commit "
                 "them: git add -- <path>\n" + _list(sorted(input_links))
             )
-        composed = document.compose(facts, results, self._provenance(results))
+        composed = document.compose(facts, found, self._provenance(found))
         succeeded = outcome == "succeeded" and not tainted
         commit = document.write(
             self.run.repository,
             document=composed,
-            results=results,
+            results=found,
             inputs=input_links,
             message=f"gitbatch run {self.run.id}: {outcome}",
             tag=succeeded,
@@ -90,7 +90,7 @@ class Ending:
         name = f"tag {document.TAGS}{self.run.id}" if succeeded else f"commit {commit[:10]}"
         logger.info(
             f"gitbatch run {self.run.id} {outcome}: {_count(len(self.records), 'job')} done, "
-            f"{_count(len(results), 'output')} in place, {name}"
+            f"{_count(len(found), 'output')} in place, {name}"
         )
 
     def _results(self, outputs: list[tuple[str, bool]]) -> list[Result]:
@@ -98,19 +98,19 @@ class Ending:
         for path, folder in outputs:
             here = self.twin.here(path)
             if self.twin.relative(path) is not None and os.path.lexists(here):
-                result = self.twin.result(path, folder=folder)
+                result = results.result_at(self.twin, path, folder=folder)
                 if result is not None:
                     found.append(result)
         return found
 
-    def _provenance(self, results: list[Result]) -> Provenance:
+    def _provenance(self, found: list[Result]) -> Provenance:
         provenance = Provenance()
         for record in self.records:
             provenance.add_record(record)
-        if any(provenance.of(result) is None for result in results):
+        if any(provenance.of(result) is None for result in found):
             for earlier in document.earlier(self.run.repository):
                 provenance.add_run(earlier)
-                if all(provenance.of(result) is not None for result in results):
+                if all(provenance.of(result) is not None for result in found):
                     break
         return provenance
 

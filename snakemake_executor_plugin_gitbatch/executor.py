@@ -12,13 +12,11 @@ from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from snakemake.exceptions import RuleException
-from snakemake.target_jobs import parse_target_jobs_cli_args
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
-from snakemake_interface_executor_plugins.utils import encode_target_jobs_cli_args
 
-from gitbatch_core.errors import GitbatchError, RunError
+from gitbatch_core.errors import GitbatchError
 from snakemake_executor_plugin_gitbatch import jobspec, workflowview
 
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ class Executor(RemoteExecutor):
         from snakemake_executor_plugin_gitbatch.session import Session
 
         try:
-            self._session = Session.start(self.workflow, self.logger, self._command)
+            self._session = Session.start(self.workflow, self.logger)
         except BaseException as error:
             self._end_status_thread()
             if isinstance(error, (GitbatchError, OSError)):
@@ -167,44 +165,6 @@ class Executor(RemoteExecutor):
             except (GitbatchError, OSError) as error:
                 raise WorkflowError(f"The run could not be ended: {error}") from error
 
-    def _command(self, job: Any) -> list[str]:
-        """The arguments, after the program, of the Snakemake that runs `job` in the worktree,
-        without those that name the worktree."""
-        general = self.workflow.spawned_job_args_factory.general_args(
-            executor_common_settings=self.common_settings
-        )
-        persistence = self.workflow.persistence
-        return [
-            "--target-jobs",
-            *_target_jobs(job),
-            "--allowed-rules",
-            *job.rules,
-            *(["--local-groupid", str(job.jobid)] if job.is_group() else ["--force-use-threads"]),
-            "--attempt",
-            str(job.attempt),
-            *jobspec.split(general),
-            # The main process's, as each worktree would otherwise build its own.
-            "--conda-prefix",
-            str(persistence.conda_env_path),
-            "--apptainer-prefix",
-            str(persistence.container_img_path),
-            # One job needs no optimal schedule, and its metadata would go with the worktree.
-            "--scheduler",
-            "greedy",
-            "--drop-metadata",
-            # `--retries 0` leaves the retries that a rule itself declares: they would be tried in
-            # the job, with the first attempt's resources, before the main process hears of it.
-            "--preemptible-rules",
-            "--preemptible-retries",
-            "0",
-            "--quiet",
-            "progress",
-            "rules",
-            "host",
-            "--mode",
-            self.get_exec_mode().item_to_choice(),
-        ]
-
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
@@ -218,24 +178,3 @@ def _uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _target_jobs(job: Any) -> list[str]:
-    """What names the job to the Snakemake that runs it. Raises RunError where Snakemake's way to
-    write wildcards down loses something: commas, and quotes at the ends of a value."""
-    specs = job.get_target_spec()
-    words = list(encode_target_jobs_cli_args(specs))
-    try:
-        understood = [
-            (spec.rulename, spec.wildcards_dict) for spec in parse_target_jobs_cli_args(words)
-        ]
-    except ValueError:
-        understood = []
-    for spec in specs:
-        if (spec.rulename, dict(spec.wildcards_dict)) not in understood:
-            values = ", ".join(f"{k}={v!r}" for k, v in spec.wildcards_dict.items())
-            raise RunError(
-                f"Snakemake cannot hand the wildcards of rule {spec.rulename} to a job: {values}.",
-                hint="Commas, and quotes at the beginning or end of a value, cannot be used.",
-            )
-    return words

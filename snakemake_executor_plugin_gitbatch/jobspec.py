@@ -10,9 +10,11 @@ from typing import Any
 
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
-from gitbatch_core import jsonio
+from gitbatch_core import __version__, jsonio
+from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import Request
-from gitbatch_core.records import KEY_SCHEME
+from gitbatch_core.records import KEY_SCHEME, RECORD_FORMAT, RECORD_VERSION
+from gitbatch_core.runs.run import Run
 
 _REQUESTS = frozenset(
     {"mem", "mem_mb", "mem_mib", "disk", "disk_mb", "disk_mib", "runtime", "gpu", "gpus"}
@@ -145,6 +147,31 @@ def key_document(
             "snakemake": snakemake_version,
         }
     )
+
+
+def record_head(run: Run, folder: str) -> Document:
+    """How the record of every job of a run begins; `folder`: the working directory."""
+    from snakemake import __version__ as snakemake_version
+
+    return {
+        "format": RECORD_FORMAT,
+        "version": RECORD_VERSION,
+        "run": run.id,
+        "commit": run.worktree.commit,
+        "folder": folder,
+        "versions": {"gitbatch": __version__, "snakemake": snakemake_version},
+    }
+
+
+def environment_for_record(environment: dict[str, str], secrets: Iterable[str]) -> Document:
+    """The environment by name; values only of those that are harmless."""
+    harmless = ("LANG", "PATH", "TZ", "VIRTUAL_ENV", "CONDA_PREFIX")
+    values = {
+        name: value
+        for name, value in environment.items()
+        if name in harmless or name.startswith("LC_")
+    }
+    return {"names": sorted({*environment, *secrets}), "values": values}
 
 
 def plain_config(config: Any) -> Any:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gitbatch_core.errors import DirtyTreeError, GitError, RunError, UsageError
+from gitbatch_core.errors import DirtyTreeError, GitbatchError, GitError, RunError, UsageError
 from gitbatch_core.git import state
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.runs import document
+from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import FREEZE, Twin
 from snakemake_executor_plugin_gitbatch import workflowview
 
@@ -165,3 +166,32 @@ def fill(workflow: Any, twin: Twin, dead: Sequence[Path]) -> None:
         if all(hint.startswith(FREEZE) for hint in hints):
             hints = [" ".join((FREEZE, *(hint.removeprefix(FREEZE).strip() for hint in hints)))]
         raise RunError("\n".join(lines), hint="\n".join(hints[:_MOST_NAMED]))
+
+
+def queue_has_jobs(run_id: str) -> bool:
+    """Whether HTCondor's queue holds jobs of a run; where that cannot be asked, it may."""
+    from gitbatch_core.pools.htcondor.left import has_jobs
+
+    try:
+        return has_jobs(run_id)
+    except GitbatchError:
+        return True
+
+
+def greet(workflow: Any, logger: Any, run: Run, source: Source, why: str) -> None:
+    """Say what is run, where, and what the user should know."""
+    subject = run.repository.git("show", "--no-patch", "--format=%h %s", source.commit)
+    what = "uncommitted changes, as snapshot" if source.snapshot else "commit"
+    logger.info(
+        f"gitbatch run {run.id}: {what} {subject.decode(errors='replace').strip()}\n"
+        f"{why}\narchive: {run.archive.root}"
+    )
+    if os.getuid() == 0:
+        logger.warning("Running as root, which is not bound by the archive's permissions.")
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    waiting = len(workflow.dag)
+    if limit is not None and waiting > limit.max_jobs:
+        logger.info(
+            f"Snakemake hands out at most {limit.max_jobs} jobs in {limit.timespan} s; "
+            "--max-jobs-per-timespan changes that."
+        )

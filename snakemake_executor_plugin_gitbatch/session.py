@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gitbatch_core.archive import hashing
-from gitbatch_core.errors import GitbatchError, RunError
+from gitbatch_core.errors import RunError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import JobSpec, JobStatus, Pool
 from gitbatch_core.pools.choose import choose
@@ -20,10 +19,11 @@ from gitbatch_core.pools.environment import start_environment
 from gitbatch_core.pools.local import LocalPool
 from gitbatch_core.records import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order, Output, redact
 from gitbatch_core.runner.process import Mask
+from gitbatch_core.runs import results
 from gitbatch_core.runs.place import open_archive
 from gitbatch_core.runs.run import Run, new_id, private_folder, stale_runs
 from gitbatch_core.runs.twin import Twin
-from snakemake_executor_plugin_gitbatch import jobspec, opening, workflowview
+from snakemake_executor_plugin_gitbatch import jobspec, opening, spawned, workflowview
 from snakemake_executor_plugin_gitbatch.ending import Ending
 from snakemake_executor_plugin_gitbatch.failure import explain
 
@@ -39,7 +39,6 @@ class Session:
         run: Run,
         twin: Twin,
         pool: Pool,
-        command: Callable[[Any], list[str]],
         facts: Document,
         config: Any,
         secrets: dict[str, str],
@@ -51,7 +50,6 @@ class Session:
         self.is_local: Callable[[Any], bool] = lambda rule: False
         self._pool = pool
         self._light_pool = pool
-        self._command = command
         self._facts = facts
         self._config = config
         self._secrets = secrets
@@ -62,12 +60,12 @@ class Session:
         self._temporary: dict[Path, Path] = {}
         self._swept = 0.0
         self._mask = Mask(secrets.values()).all
-        self._configfiles = _configfiles(workflow, run, twin)
+        self._configfiles = spawned.configfiles(workflow, run, twin)
         self._ending = Ending(run=run, twin=twin)
         self._cancelled = False
 
     @classmethod
-    def start(cls, workflow: Any, logger: Any, command: Callable[[Any], list[str]]) -> Session:
+    def start(cls, workflow: Any, logger: Any) -> Session:
         """Check the tree, open the archive, make the worktree and choose the pool.
 
         Raises GitbatchError; then nothing was started and nothing is left behind.
@@ -79,7 +77,7 @@ class Session:
         head = repository.commit_of("HEAD")
         source = opening.clean_source(workflow, repository, head, run_id, settings.dirty)
         archive = open_archive(repository, settings.archive)
-        stale = stale_runs(repository, _queue_has_jobs)
+        stale = stale_runs(repository, opening.queue_has_jobs)
         private = private_folder(repository, run_id)
         cores = workflow.resource_settings.cores
         pool, why = choose(settings.pool, run=run_id, private_folder=private, cores=cores)
@@ -100,9 +98,9 @@ class Session:
             opening.fill(workflow, twin, [each.worktree for each in stale])
             for each in stale:
                 each.clear()
-            session = cls._made(workflow, logger, command, source, head, run, twin, pool)
+            session = cls._made(workflow, logger, source, head, run, twin, pool)
             undo.pop_all()
-        _greet(session, source, why)
+        opening.greet(workflow, logger, run, source, why)
         return session
 
     @classmethod
@@ -110,7 +108,6 @@ class Session:
         cls,
         workflow: Any,
         logger: Any,
-        command: Callable[[Any], list[str]],
         source: opening.Source,
         head: str,
         run: Run,
@@ -137,7 +134,6 @@ class Session:
             run=run,
             twin=twin,
             pool=pool,
-            command=command,
             facts=facts,
             config=workflow.config,
             secrets=secrets,
@@ -194,7 +190,7 @@ class Session:
                 cores = self.workflow.resource_settings.local_cores
                 self._light_pool = LocalPool(cores=cores)
         record = {
-            **_record_head(self.run, self._facts),
+            **jobspec.record_head(self.run, self._facts["folder"]),
             "number": number,
             "key": key,
             "reusable": description.canonical,
@@ -202,12 +198,18 @@ class Session:
             "attempt": job.attempt,
             "members": description.members,
             "updated": updated,
-            "environment": _for_record(environment, self._secrets),
+            "environment": jobspec.environment_for_record(environment, self._secrets),
             "pool": {"kind": "local" if light else self._pool.kind},
         }
         folder = self.run.job_folder(number)
         order = Order(
-            argv=self._argv(job, self._light_pool if light else self._pool),
+            argv=spawned.command(
+                self.workflow,
+                job,
+                twin=self.twin,
+                configfiles=self._configfiles,
+                most_cores=(self._light_pool if light else self._pool).cores,
+            ),
             folder=str(self.twin.there(".")),
             worktree=str(self.run.worktree.path),
             archive=str(self.run.archive.root),
@@ -245,7 +247,7 @@ class Session:
         order = self._orders.pop(status.number)
         folder = self.run.job_folder(status.number)
         answer = _read_answer(folder, patient=status.exit_code == 0)
-        self.twin.restore_logs(order.logs, self._mask)
+        results.restore_logs(self.twin, order.logs, self._mask)
         if answer is None or not answer.succeeded or status.exit_code != 0:
             log = self._keep_log(folder / LOG_NAME, status.number, jobspec.rule_name(job))
             self._ending.failed.append(jobspec.title(job))
@@ -263,7 +265,7 @@ class Session:
             for path in member.input:
                 self.twin.check_outside(str(path))
         for output in answer.record["outputs"]:
-            self.twin.place_result(output)
+            results.place(self.twin, output)
             if output.get("temporary"):
                 here = self.run.repository.top / output["path"]
                 self._temporary[here] = self.run.worktree.path / output["path"]
@@ -299,26 +301,6 @@ class Session:
             self._ending.write(self._facts, outputs, inputs, declared, outcome, self.logger)
         finally:
             self.run.close()
-
-    def _argv(self, job: Any, pool: Pool) -> tuple[str, ...]:
-        twin = self.twin
-        threads = max(1, int(job.threads))
-        argv = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--snakefile",
-            str(twin.there(str(self.workflow.main_snakefile))),
-            "--directory",
-            str(twin.there(".")),
-            "--cores",
-            str(threads if pool.cores is None else min(threads, pool.cores)),
-            *self._command(job),
-            *(["--configfiles", *self._configfiles] if self._configfiles else []),
-        ]
-        if precommand := self.workflow.remote_execution_settings.precommand:
-            return ("/bin/bash", "-c", f'{precommand} && exec "$@"', "bash", *argv)
-        return tuple(argv)
 
     def _outputs(self, members: list[Any]) -> Iterable[Output]:
         for member in members:
@@ -374,82 +356,8 @@ class Session:
         self._swept = time.monotonic()
         for here, there in list(self._temporary.items()):
             if at_end or not os.path.lexists(here):
-                self.twin.drop(here, there)
+                results.drop(self.twin, here, there)
                 del self._temporary[here]
-
-
-def _greet(session: Session, source: opening.Source, why: str) -> None:
-    """Say what is run, where, and what the user should know."""
-    run, logger = session.run, session.logger
-    subject = run.repository.git("show", "--no-patch", "--format=%h %s", source.commit)
-    what = "uncommitted changes, as snapshot" if source.snapshot else "commit"
-    logger.info(
-        f"gitbatch run {run.id}: {what} {subject.decode(errors='replace').strip()}\n"
-        f"{why}\narchive: {run.archive.root}"
-    )
-    if os.getuid() == 0:
-        logger.warning("Running as root, which is not bound by the archive's permissions.")
-    limit = session.workflow.scheduling_settings.max_jobs_per_timespan
-    waiting = len(session.workflow.dag)
-    if limit is not None and waiting > limit.max_jobs:
-        logger.info(
-            f"Snakemake hands out at most {limit.max_jobs} jobs in {limit.timespan} s; "
-            "--max-jobs-per-timespan changes that."
-        )
-
-
-def _configfiles(workflow: Any, run: Run, twin: Twin) -> list[str]:
-    """The config files that the command line names, as jobs are to read them: the commit's, or a
-    copy of what lies outside of the repository."""
-    found = []
-    for number, path in enumerate(map(str, workflow.overwrite_configfiles)):
-        there = twin.there(path)
-        if twin.relative(path) is None:
-            copy = run.staging / f"config-{number}-{there.name}"
-            shutil.copyfile(there, copy)
-            copy.chmod(0o400)
-            address, _ = hashing.hash_file(copy, run.archive.algorithm)
-            twin.outside[str(there)] = str(address)
-            there = copy
-        found.append(str(there))
-    return found
-
-
-def _queue_has_jobs(run_id: str) -> bool:
-    """Whether HTCondor's queue holds jobs of a run; where that cannot be asked, it may."""
-    from gitbatch_core.pools.htcondor.left import has_jobs
-
-    try:
-        return has_jobs(run_id)
-    except GitbatchError:
-        return True
-
-
-def _record_head(run: Run, facts: Document) -> Document:
-    from snakemake import __version__ as snakemake_version
-
-    from gitbatch_core import __version__
-    from gitbatch_core.records import RECORD_FORMAT, RECORD_VERSION
-
-    return {
-        "format": RECORD_FORMAT,
-        "version": RECORD_VERSION,
-        "run": run.id,
-        "commit": run.worktree.commit,
-        "folder": facts["folder"],
-        "versions": {"gitbatch": __version__, "snakemake": snakemake_version},
-    }
-
-
-def _for_record(environment: dict[str, str], secrets: Iterable[str]) -> Document:
-    """The environment by name; values only of those that are harmless."""
-    harmless = ("LANG", "PATH", "TZ", "VIRTUAL_ENV", "CONDA_PREFIX")
-    values = {
-        name: value
-        for name, value in environment.items()
-        if name in harmless or name.startswith("LC_")
-    }
-    return {"names": sorted({*environment, *secrets}), "values": values}
 
 
 def _read_answer(folder: Path, *, patient: bool) -> Answer | None:

@@ -11,19 +11,17 @@ import contextlib
 import os
 import shutil
 import stat
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitbatch_core import fsutil
-from gitbatch_core.archive import hashing, layout, links, tree
-from gitbatch_core.archive.layout import Address, ObjectName, linked_object
+from gitbatch_core.archive import hashing, links, tree
+from gitbatch_core.archive.layout import ObjectName, linked_object
 from gitbatch_core.archive.store import Archive, Take
 from gitbatch_core.errors import NotInArchiveError, RunError
 from gitbatch_core.git import state
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs.document import Result
 from gitbatch_core.runs.run import Run
 
 FREEZE = "Put it into the archive: gitbatch freeze"
@@ -120,13 +118,13 @@ class Twin:
             target = here.resolve()
             if name is None and any(map(target.is_relative_to, dead)) and target.is_file():
                 name = self.archive.put([target])[0].name
-                self._link(here, name, here.lstat().st_mtime_ns)
+                self.link(here, name, here.lstat().st_mtime_ns)
             if name is not None:
                 self._bring_link(here, name)
 
     def _bring_link(self, here: Path, name: ObjectName) -> None:
         relative = str(here.relative_to(self.top))
-        self._link(self.worktree / relative, name, here.lstat().st_mtime_ns)
+        self.link(self.worktree / relative, name, here.lstat().st_mtime_ns)
         self.addresses[relative] = str(name.address)
 
     def bring(self, path: str, rule: str) -> None:
@@ -140,7 +138,7 @@ class Twin:
         elif relative not in self.addresses:
             here = self.top / relative
             if here.is_dir() and not here.is_symlink():
-                for inner in _files_below(here):
+                for inner in files_below(here):
                     self._bring_file(str(inner.relative_to(self.top)), path, rule)
             else:
                 self._bring_file(relative, path, rule)
@@ -158,7 +156,7 @@ class Twin:
         if relative in self.logs:
             if not there.exists():
                 [stored] = self.archive.put([here], take=Take.COPY)
-                self._link(there, stored.name, stored.mtime_ns)
+                self.link(there, stored.name, stored.mtime_ns)
             return
         if here.is_symlink():
             if (name := self.archive.object_at(here)) is not None:
@@ -170,7 +168,7 @@ class Twin:
             if target.is_file() and not target.is_relative_to(self.top):
                 self._bring_outside(str(target))
                 self.addresses[relative] = self.outside[str(target)]
-                self._replace(there, lambda place: os.symlink(target, place))
+                self.replace(there, lambda place: os.symlink(target, place))
                 return
             if relative in self.tracked:
                 return
@@ -225,12 +223,12 @@ class Twin:
         relative = self.relative(path)
         if relative is None or not os.path.lexists(here):
             if relative is not None:
-                self._remove(self.worktree / relative)
+                self.remove(self.worktree / relative)
             return
         if relative in self.addresses:
             return
         if here.is_dir() and not here.is_symlink():
-            inner = [str(found.relative_to(self.top)) for found in _files_below(here)]
+            inner = [str(found.relative_to(self.top)) for found in files_below(here)]
             self._store([found for found in inner if not self._is_known(found)])
             for found in _folders_below(here):
                 (self.worktree / found.relative_to(self.top)).mkdir(parents=True, exist_ok=True)
@@ -249,7 +247,7 @@ class Twin:
             relative = str(stored.source.relative_to(self.top))
             try:
                 for top in (self.top, self.worktree):
-                    self._link(top / relative, stored.name, stored.mtime_ns)
+                    self.link(top / relative, stored.name, stored.mtime_ns)
             except BaseException:
                 self.archive.take_back(stored)
                 raise
@@ -281,7 +279,7 @@ class Twin:
     def clear_missing(self, path: str) -> None:
         """An output of the commit that the user's folder lacks is not in the worktree either."""
         if (relative := self.relative(path)) is not None and not os.path.lexists(self.here(path)):
-            self._remove(self.worktree / relative)
+            self.remove(self.worktree / relative)
 
     def clear(self, path: str) -> None:
         """Make room for an output in the worktree."""
@@ -292,7 +290,7 @@ class Twin:
                 for known in [k for k in self.addresses if k.startswith(relative + "/")]:
                     del self.addresses[known]
             self.addresses.pop(relative, None)
-            self._remove(there)
+            self.remove(there)
             self.placed.add(relative)
 
     def lend(self, path: str) -> str | None:
@@ -303,7 +301,7 @@ class Twin:
             return None
         address = self.address_of(path)
         there = self.worktree / relative
-        self._remove(there)
+        self.remove(there)
         there.parent.mkdir(parents=True, exist_ok=True)
         if here.is_dir():
             shutil.copytree(here, there, copy_function=_copy_writable)
@@ -329,174 +327,27 @@ class Twin:
             raise RunError(f"The input {path} cannot be read: {error.strerror}.") from error
         return self.addresses.setdefault(key, str(found))
 
-    # ------------------------------------------------------------------ after a job
-
-    def place_result(self, output: Document) -> None:
-        """Link an output of a finished job, an entry of its record, in both folders."""
-        relative, now = output["path"], time.time_ns()
-        self.addresses[relative] = output["address"]
-        self.made[relative] = output
-        self.placed.add(relative)
-        here, there = self.top / relative, self.worktree / relative
-        if output.get("temporary"):
-            self._link_temporary(here, there, now)
-        elif output["kind"] == "tree":
-            entries = self.archive.manifest(Address.parse(output["address"]))
-            for top, place in ((self.worktree, there), (self.top, here)):
-                self._remove(place)
-                links.place_tree(self.archive, place, entries, top=top, mtime_ns=now)
-        else:
-            name = ObjectName.parse(output["name"])
-            for top in (there, here):
-                self._link(top, name, now)
-
-    def _link_temporary(self, here: Path, there: Path, mtime_ns: int) -> None:
-        if not there.is_dir():
-            self._replace(
-                here, lambda place: os.symlink(os.path.relpath(there, here.parent), place)
-            )
-            return
-        self._remove(here)
-        here.mkdir(parents=True)
-        for inner in _files_below(there):
-            place = here / inner.relative_to(there)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.symlink_to(os.path.relpath(inner, place.parent))
-
-    def restore_logs(self, relatives: Iterable[str], clean: Callable[[bytes], bytes]) -> None:
-        """Copy logs and benchmarks from the worktree to the user's folder, as plain files, with
-        what `clean` makes of their content."""
-        for relative in relatives:
-            there, here = self.worktree / relative, self.top / relative
-            if there.is_file():
-                here.parent.mkdir(parents=True, exist_ok=True)
-                fsutil.replace_with_bytes(here, clean(there.read_bytes()))
-                self.placed.add(relative)
-
-    def drop(self, here: Path, there: Path) -> None:
-        """Remove a temporary output, and the link or folder of links that leads to it."""
-        if here.is_symlink():
-            here.unlink()
-        elif here.is_dir():
-            fsutil.remove_tree(here)
-        self._remove(there)
-
-    def result(self, path: str, *, folder: bool) -> Result | None:
-        """What the user's folder holds at the output `path`, with the links for a commit; None for
-        what is no result, such as a dangling link. What has no link yet is stored first."""
-        relative, here = self.relative(path), self.here(path)
-        if relative is not None and relative in self.made:
-            return self._made_result(relative, self.made[relative])
-        if relative is None or not here.exists() or here.is_dir() != folder:
-            return None
-        if not folder and self.archive.object_at(here) is None:
-            if relative in self.tracked and relative not in self.changed:
-                address, size = hashing.hash_file(here, self.archive.algorithm)
-                return Result(path=relative, kind="file", address=str(address), size=size, links={})
-            self.addresses.pop(relative, None)
-        self.bring_output(path)
-        if not folder:
-            name = self.archive.object_at(here)
-            if name is None:
-                return None
-            return Result(
-                path=relative,
-                kind="file",
-                address=str(name.address),
-                size=self.archive.size(name),
-                links={relative: os.readlink(here)},
-            )
-        below = f"{relative}/"
-        entries = self.archive.describe_tree(here)
-        address, _ = self.archive.put_entries(entries)
-        return Result(
-            path=relative,
-            kind="tree",
-            address=str(address),
-            size=sum(entry.size for entry in entries),
-            links={
-                f"{relative}/{entry.path}": os.readlink(here / entry.path)
-                for entry in entries
-                if (here / entry.path).is_symlink()
-            },
-            gone=tuple(
-                path
-                for path in self.tracked
-                if path.startswith(below) and not os.path.lexists(self.top / path)
-            ),
-        )
-
-    def input_links(self, paths: Iterable[str]) -> dict[str, str]:
-        """Of these inputs, and what lies in input folders: the links into the archive that the
-        commit lacks, by path relative to the top."""
-        found = {}
-        for path in dict.fromkeys(paths):
-            here, relative = self.here(path), self.relative(path)
-            if relative is None or relative in self.made:
-                continue
-            inner = [here] if here.is_symlink() else _files_below(here) if here.is_dir() else ()
-            for link in inner:
-                name = str(link.relative_to(self.top))
-                text = os.readlink(link) if link.is_symlink() else ""
-                if linked_object(text) is not None and name not in self.tracked:
-                    found[name] = text
-        return found
-
-    def _made_result(self, relative: str, output: Document) -> Result:
-        """An output of this run as its record says, whatever was done to the link since."""
-        here = self.top / relative
-        address = Address.parse(output["address"])
-        if output["kind"] == "file":
-            name = ObjectName.parse(output["name"])
-            found = {relative: links.link_text(here, self.top, name)}
-        else:
-            entries = self.archive.manifest(address)
-            found = {
-                f"{relative}/{entry.path}": entry.target or self._member_text(here, entry)
-                for entry in entries
-                if entry.kind != "d"
-            }
-        if os.path.lexists(here) and not here.is_dir() and self.archive.object_at(here) is None:
-            self.warn(
-                f"{relative} is no longer the link that this run has put there; the run commit "
-                "has what the run made."
-            )
-        below = f"{relative}/"
-        return Result(
-            path=relative,
-            kind=output["kind"],
-            address=str(address),
-            size=output["size"],
-            links=found,
-            gone=tuple(p for p in self.tracked if p.startswith(below) and p not in found),
-        )
-
-    def _member_text(self, folder: Path, entry: tree.Entry) -> str:
-        address = Address(algorithm=self.archive.algorithm, digest=entry.digest)
-        suffix = layout.suffix_of(entry.path)
-        name = self.archive.find(address, executable=entry.executable, suffix=suffix)
-        return links.link_text(folder / entry.path, self.top, name)
-
-    # ------------------------------------------------------------------
-
-    def _link(self, path: Path, name: ObjectName, mtime_ns: int) -> None:
+    def link(self, path: Path, name: ObjectName, mtime_ns: int) -> None:
+        """Put a link to the object at `path`, in either folder. Raises ArchiveError."""
         inside = path.is_relative_to(self.worktree)
         if path.is_dir() and not path.is_symlink():
-            self._remove(path)
+            self.remove(path)
         top = self.worktree if inside else self.top
         links.place_link(path, name, top=top, mtime_ns=mtime_ns)
         if inside:
             self.placed.add(str(path.relative_to(top)))
 
-    def _replace(self, path: Path, make: Callable[[Path], None]) -> None:
+    def replace(self, path: Path, make: Callable[[Path], None]) -> None:
+        """Make room at `path`, in either folder, and have `make` fill it."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._remove(path)
+        self.remove(path)
         make(path)
         if path.is_relative_to(self.worktree):
             self.placed.add(str(path.relative_to(self.worktree)))
 
     @staticmethod
-    def _remove(path: Path) -> None:
+    def remove(path: Path) -> None:
+        """Remove a file, link or folder, where there is one."""
         if path.is_symlink() or path.is_file():
             path.unlink()
         elif path.is_dir():
@@ -519,7 +370,8 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
+    """Files and links in a folder and its subfolders; links are not followed."""
     for inner, folders, files in os.walk(folder):
         linked = [name for name in folders if Path(inner, name).is_symlink()]
         yield from (Path(inner, name) for name in (*files, *linked) if name != tree.IGNORED)

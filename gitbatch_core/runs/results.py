@@ -1,0 +1,167 @@
+"""What finished jobs made, as links in both folders and in the run commit."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from gitbatch_core import fsutil
+from gitbatch_core.archive import hashing, layout, links, tree
+from gitbatch_core.archive.layout import Address, ObjectName, linked_object
+from gitbatch_core.jsonio import Document
+from gitbatch_core.runs.document import Result
+from gitbatch_core.runs.twin import Twin, files_below
+
+
+def place(twin: Twin, output: Document) -> None:
+    """Link an output of a finished job, an entry of its record, in both folders."""
+    relative, now = output["path"], time.time_ns()
+    twin.addresses[relative] = output["address"]
+    twin.made[relative] = output
+    twin.placed.add(relative)
+    here, there = twin.top / relative, twin.worktree / relative
+    if output.get("temporary"):
+        _link_temporary(twin, here, there, now)
+    elif output["kind"] == "tree":
+        entries = twin.archive.manifest(Address.parse(output["address"]))
+        for top, place in ((twin.worktree, there), (twin.top, here)):
+            twin.remove(place)
+            links.place_tree(twin.archive, place, entries, top=top, mtime_ns=now)
+    else:
+        name = ObjectName.parse(output["name"])
+        for top in (there, here):
+            twin.link(top, name, now)
+
+
+def _link_temporary(twin: Twin, here: Path, there: Path, mtime_ns: int) -> None:
+    if not there.is_dir():
+        twin.replace(here, lambda place: os.symlink(os.path.relpath(there, here.parent), place))
+        return
+    twin.remove(here)
+    here.mkdir(parents=True)
+    for inner in files_below(there):
+        place = here / inner.relative_to(there)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(os.path.relpath(inner, place.parent))
+
+
+def restore_logs(twin: Twin, relatives: Iterable[str], clean: Callable[[bytes], bytes]) -> None:
+    """Copy logs and benchmarks from the worktree to the user's folder, as plain files, with
+    what `clean` makes of their content."""
+    for relative in relatives:
+        there, here = twin.worktree / relative, twin.top / relative
+        if there.is_file():
+            here.parent.mkdir(parents=True, exist_ok=True)
+            fsutil.replace_with_bytes(here, clean(there.read_bytes()))
+            twin.placed.add(relative)
+
+
+def drop(twin: Twin, here: Path, there: Path) -> None:
+    """Remove a temporary output, and the link or folder of links that leads to it."""
+    if here.is_symlink():
+        here.unlink()
+    elif here.is_dir():
+        fsutil.remove_tree(here)
+    twin.remove(there)
+
+
+def result_at(twin: Twin, path: str, *, folder: bool) -> Result | None:
+    """What the user's folder holds at the output `path`, with the links for a commit; None for
+    what is no result, such as a dangling link. What has no link yet is stored first."""
+    relative, here = twin.relative(path), twin.here(path)
+    if relative is not None and relative in twin.made:
+        return _made_result(twin, relative, twin.made[relative])
+    if relative is None or not here.exists() or here.is_dir() != folder:
+        return None
+    if not folder and twin.archive.object_at(here) is None:
+        if relative in twin.tracked and relative not in twin.changed:
+            address, size = hashing.hash_file(here, twin.archive.algorithm)
+            return Result(path=relative, kind="file", address=str(address), size=size, links={})
+        twin.addresses.pop(relative, None)
+    twin.bring_output(path)
+    if not folder:
+        name = twin.archive.object_at(here)
+        if name is None:
+            return None
+        return Result(
+            path=relative,
+            kind="file",
+            address=str(name.address),
+            size=twin.archive.size(name),
+            links={relative: os.readlink(here)},
+        )
+    below = f"{relative}/"
+    entries = twin.archive.describe_tree(here)
+    address, _ = twin.archive.put_entries(entries)
+    return Result(
+        path=relative,
+        kind="tree",
+        address=str(address),
+        size=sum(entry.size for entry in entries),
+        links={
+            f"{relative}/{entry.path}": os.readlink(here / entry.path)
+            for entry in entries
+            if (here / entry.path).is_symlink()
+        },
+        gone=tuple(
+            path
+            for path in twin.tracked
+            if path.startswith(below) and not os.path.lexists(twin.top / path)
+        ),
+    )
+
+
+def input_links(twin: Twin, paths: Iterable[str]) -> dict[str, str]:
+    """Of these inputs, and what lies in input folders: the links into the archive that the
+    commit lacks, by path relative to the top."""
+    found = {}
+    for path in dict.fromkeys(paths):
+        here, relative = twin.here(path), twin.relative(path)
+        if relative is None or relative in twin.made:
+            continue
+        inner = [here] if here.is_symlink() else files_below(here) if here.is_dir() else ()
+        for link in inner:
+            name = str(link.relative_to(twin.top))
+            text = os.readlink(link) if link.is_symlink() else ""
+            if linked_object(text) is not None and name not in twin.tracked:
+                found[name] = text
+    return found
+
+
+def _made_result(twin: Twin, relative: str, output: Document) -> Result:
+    """An output of this run as its record says, whatever was done to the link since."""
+    here = twin.top / relative
+    address = Address.parse(output["address"])
+    if output["kind"] == "file":
+        name = ObjectName.parse(output["name"])
+        found = {relative: links.link_text(here, twin.top, name)}
+    else:
+        entries = twin.archive.manifest(address)
+        found = {
+            f"{relative}/{entry.path}": entry.target or _member_text(twin, here, entry)
+            for entry in entries
+            if entry.kind != "d"
+        }
+    if os.path.lexists(here) and not here.is_dir() and twin.archive.object_at(here) is None:
+        twin.warn(
+            f"{relative} is no longer the link that this run has put there; the run commit "
+            "has what the run made."
+        )
+    below = f"{relative}/"
+    return Result(
+        path=relative,
+        kind=output["kind"],
+        address=str(address),
+        size=output["size"],
+        links=found,
+        gone=tuple(p for p in twin.tracked if p.startswith(below) and p not in found),
+    )
+
+
+def _member_text(twin: Twin, folder: Path, entry: tree.Entry) -> str:
+    address = Address(algorithm=twin.archive.algorithm, digest=entry.digest)
+    suffix = layout.suffix_of(entry.path)
+    name = twin.archive.find(address, executable=entry.executable, suffix=suffix)
+    return links.link_text(folder / entry.path, twin.top, name)
