@@ -6,7 +6,7 @@ import platform
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
@@ -14,7 +14,9 @@ from gitbatch_core import __version__, jsonio
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import Request
 from gitbatch_core.records import KEY_SCHEME, RECORD_FORMAT, RECORD_VERSION
-from gitbatch_core.runs.run import Run
+
+if TYPE_CHECKING:
+    from gitbatch_core.runs.run import Run
 
 _REQUESTS = frozenset(
     {"mem", "mem_mb", "mem_mib", "disk", "disk_mb", "disk_mib", "runtime", "gpu", "gpus"}
