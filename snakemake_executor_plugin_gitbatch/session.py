@@ -229,14 +229,15 @@ class Session:
             "commit": self.run.worktree.commit,
             "key": key,
         }
+        labels = redact(labels, self._secrets.values())
         return JobSpec(
             number=number,
-            name=jobspec.title(job),
+            name=labels["wildcards"],
             argv=(sys.executable, "-m", "gitbatch_core.runner", str(folder)),
             folder=folder,
             request=jobspec.request(job),
             private=self._secrets,
-            labels=redact(labels, self._secrets.values()),
+            labels=labels,
         )
 
     def conclude(self, job: Any, status: JobStatus) -> str | None:
@@ -250,7 +251,7 @@ class Session:
         results.restore_logs(self.twin, order.logs, self._mask)
         if answer is None or not answer.succeeded or status.exit_code != 0:
             log = self._keep_log(folder / LOG_NAME, status.number, jobspec.rule_name(job))
-            self._ending.failed.append(jobspec.title(job))
+            self._ending.failed.append(redact(jobspec.title(job), self._secrets.values()))
             rule_logs = [self.twin.here(path) for path in jobspec.log_paths(job)]
             return explain(
                 status,
