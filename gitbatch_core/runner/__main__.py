@@ -89,10 +89,12 @@ def run(order: Order, secrets: dict[str, str], folder: Path, *, follow_stdin: bo
         record |= publish.publish(archive, order, mask)
         publish.keep_record(archive, record)
     except (GitbatchError, OSError) as error:
+        # Not the hint: it speaks of a source that is still there, and the worktree will be gone.
+        why = error.message if isinstance(error, GitbatchError) else str(error)
         return Answer(
             succeeded=False,
             exit_code=0,
-            reason=f"The command succeeded, but its outputs could not be kept: {error}",
+            reason=f"the command succeeded, but its outputs could not be kept: {why}",
             record=record,
         )
     return Answer(succeeded=True, exit_code=0, record=record)
