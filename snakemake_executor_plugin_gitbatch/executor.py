@@ -74,7 +74,7 @@ class Executor(RemoteExecutor):
         prepared = []
         for job in jobs:
             self.run_job_pre(job)
-            workflowview.keep_on_failure(job)
+            workflowview.leave_alone_on_failure(job)
             try:
                 prepared.append((job, self._session.prepare(job)))
             except (GitbatchError, WorkflowError, RuleException, OSError) as error:

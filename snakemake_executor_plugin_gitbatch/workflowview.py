@@ -79,15 +79,22 @@ def inside(paths: Iterable[str]) -> Callable[[str], bool]:
     return test
 
 
-def keep_on_failure(job: Any) -> None:
-    """Have Snakemake leave the outputs of a failed job alone: what a job writes appears only when
-    it has succeeded, so that what is there is older, and nothing that the failure harmed."""
+def leave_alone_on_failure(job: Any) -> None:
+    """Have Snakemake do nothing to the outputs of this job when it fails.
 
-    async def keep(skip_outputs: Any) -> None:
-        return
-
+    What a job writes appears only when it has succeeded. What is there after a failure is older:
+    Snakemake would remove it, and note that the present code and params have made it.
+    """
     for member in job.jobs if job.is_group() else [job]:
-        member.cleanup = keep
+
+        async def postprocess(*args: Any, member: Any = member, **kwargs: Any) -> None:
+            if not kwargs.get("error", False):
+                await type(member).postprocess(member, *args, **kwargs)
+            elif not any(os.path.lexists(path) for path in member.output):
+                # No mark of an unfinished job may stick to files that come here later.
+                member.dag.workflow.persistence.cleanup(member)
+
+        member.postprocess = postprocess
 
 
 def is_stream(path: Any) -> bool:

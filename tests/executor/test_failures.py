@@ -295,3 +295,26 @@ def test_the_environment_is_stated(make_project: MakeProject, pool: str) -> None
     names = {line.partition("=")[0] for line in project.read("a.txt").splitlines()}
     assert {"HOME", "PATH", "LC_ALL"} <= names
     assert "UNDECLARED" not in names and not {n for n in names if n.startswith("_CONDOR")}
+
+
+def test_a_refused_job_is_still_to_be_run(make_project: MakeProject) -> None:
+    snakefile = "rule a:\n  output: protected('a.txt')\n  shell: 'echo WORD > {output}'\n"
+    project = make_project({"Snakefile": snakefile.replace("WORD", "old")})
+    project.snakemake("a.txt").ok()
+    project.commit({"Snakefile": snakefile.replace("WORD", "new")})
+    project.snakemake("a.txt").failed("rotected output")
+    # Snakemake must not take the old output for one of the new rule.
+    assert "Code has changed" in project.plain("-n", "a.txt").ok().text
+
+
+def test_a_failed_update_is_still_to_be_done(make_project: MakeProject) -> None:
+    snakefile = "rule a:\n  output: update('a.txt')\n  shell: 'echo old >> {output}; COMMAND'\n"
+    project = make_project({"Snakefile": snakefile.replace("COMMAND", "true")})
+    project.snakemake("a.txt").ok()
+    project.commit({"Snakefile": snakefile.replace("COMMAND", "false")})
+    project.snakemake("a.txt").failed("exit status 1")
+    assert project.read("a.txt") == "old\n"
+    assert "Nothing to be done" not in project.plain("-n", "--rerun-incomplete", "a.txt").text
+    project.commit({"Snakefile": snakefile.replace("COMMAND", "echo new >> {output}")})
+    project.snakemake("a.txt", "--rerun-incomplete").ok()
+    assert project.read("a.txt") == "old\nold\nnew\n"
