@@ -54,7 +54,10 @@ def create(root: Path, algorithm: str, *, exist_ok: bool) -> None:
         fsutil.sync_folder(root)
     except FileExistsError as error:
         if not exist_ok or not (root / layout.ARCHIVE).exists():
-            raise ArchiveError(f"there is something in {root} already") from error
+            raise ArchiveError(
+                f"cannot create an archive in {root}: something else is there",
+                hint="Choose a folder that is empty or does not exist yet.",
+            ) from error
     except OSError as error:
         raise ArchiveError(f"cannot create an archive in {root}: {error.strerror}") from error
 
