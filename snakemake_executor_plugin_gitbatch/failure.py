@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from collections.abc import Iterable
@@ -9,11 +10,16 @@ from pathlib import Path
 
 from gitbatch_core.pools.base import JobStatus, State
 from gitbatch_core.records import Answer
+from gitbatch_core.runs.twin import Twin
 
 _LINES = 20
 _BYTES = 4000
 _EXIT_STATUS = re.compile(r"returned non-zero exit status (\d+)")
 _SIGNAL = re.compile(r"died with <Signals\.(SIG\w+): \d+>")
+_MISSING = re.compile(
+    r"""No such file or directory: ['"](.+?)['"]$|([^\s:'"]+)['"]?: No such file or directory""",
+    re.MULTILINE,
+)
 # What the Snakemake in the job says of itself, around the rule's own output.
 _OF_SNAKEMAKE = re.compile(
     r"""Building\ DAG\ of\ jobs\.\.\.
@@ -27,6 +33,7 @@ _OF_SNAKEMAKE = re.compile(
     |Storing\ output\ in\ storage\.
     |Complete\ log\(s\):\ .*
     |Elapsed\ time:\ .*
+    |\ *File\ ".*/snakemake_executor_plugin_gitbatch/.*
     |WorkflowError:\nAt\ least\ one\ job\ did\ not\ complete\ successfully\.
     """,
     re.VERBOSE,
@@ -40,25 +47,43 @@ def explain(
     log: Path | None,
     rule_logs: Iterable[Path],
     folder: Path,
-    worktree: Path,
-    top: Path,
+    twin: Twin,
 ) -> str:
     """The message of a failed job. `log`: what it printed, where it is kept; `rule_logs`: the
     rule's own `log:` files; `folder`: the job's, with what the runner itself printed. Paths in
-    the `worktree`, which will be gone, are shown as those of the user's `top`."""
-    printed = _tail(log).replace(str(worktree), str(top)) if log is not None else ""
+    the worktree, which will be gone, are shown as those of the user."""
+    printed = _tail(log).replace(str(twin.worktree), str(twin.top)) if log is not None else ""
     own = re.sub(rf"^({_OF_SNAKEMAKE.pattern})$\n?", "", printed, flags=re.MULTILINE | re.VERBOSE)
     parts = [f"The job {_how(status, answer, printed)}{_where(status, answer)}."]
+    said = [printed]
     for path in rule_logs:
         if words := _tail(path):
+            said.append(words)
             parts.append(f"End of {path}:\n{_indent(words)}")
     if own := own.strip("\n"):
         parts.append(f"End of its output:\n{_indent(own)}")
     elif answer is None and (words := _tail(folder / "process.log")):
         parts.append(f"The runner said:\n{_indent(words)}")
+    if absent := _absent(said, twin):
+        parts.append(
+            f"Only your folder has {', '.join(absent)}; jobs see the commit and their inputs. "
+            "Commit it, or declare it as input and gitbatch freeze it."
+        )
     if log is not None:
         parts.append(f"All of its output: {log}")
     return "\n".join(parts)
+
+
+def _absent(said: Iterable[str], twin: Twin) -> list[str]:
+    """Files that the job has missed, and that the user's folder has."""
+    named = {a or b for text in said for a, b in _MISSING.findall(text)}
+    return sorted(
+        name
+        for name in named
+        if twin.relative(name) is not None
+        and twin.here(name).exists()
+        and not os.path.lexists(twin.there(name))
+    )
 
 
 def _how(status: JobStatus, answer: Answer | None, printed: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,11 @@ def title(job: Any) -> str:
         return "group[" + ",".join(dict.fromkeys(inner.rule.name for inner in job.jobs)) + "]"
     wildcards = ",".join(f"{name}={value}" for name, value in job.wildcards_dict.items())
     return f"{job.rule.name}[{wildcards}]" if wildcards else str(job.rule.name)
+
+
+def wildcards(job: Any) -> dict[str, str]:
+    """Of a single job."""
+    return {name: str(value) for name, value in job.wildcards_dict.items()}
 
 
 def rule_name(job: Any) -> str:
@@ -89,8 +94,8 @@ class Description:
     """What a job record says before the job has run."""
 
     members: Members
-    """rule, wildcards, command, params, inputs (path -> address), threads, resources of each
-    single job."""
+    """rule, wildcards, command, params, inputs in their order, outputs, threads, resources of each
+    single job. What another job of the group makes has no address yet."""
     canonical: bool
     """Whether all params have a canonical form; where not, the key says nothing."""
 
@@ -100,18 +105,16 @@ def describe(job: Any, address_of: Callable[[str], str]) -> Description:
     made = {str(path) for inner in members(job) for path in inner.output}
     descriptions, canonical = [], True
     for inner in members(job):
-        plain, exact = _plain(_params(inner.params))
+        plain, exact = view(inner)
         canonical &= exact
-        inputs = dict.fromkeys(str(path) for path in inner.input)
+        inputs = [
+            each if each["path"] in made else each | {"address": address_of(each["path"])}
+            for each in plain["inputs"]
+        ]
         descriptions.append(
-            {
-                "rule": inner.rule.name,
-                "wildcards": {k: str(v) for k, v in inner.wildcards_dict.items()},
-                "command": _command(inner),
-                "params": plain,
-                "inputs": {path: address_of(path) for path in inputs if path not in made},
-                "outputs": [str(path) for path in inner.output],
-                "threads": int(inner.threads),
+            plain
+            | {
+                "inputs": inputs,
                 "resources": {
                     name: value if isinstance(value, int) else str(value)
                     for name, value in inner.resources.items()
@@ -121,6 +124,39 @@ def describe(job: Any, address_of: Callable[[str], str]) -> Description:
             }
         )
     return Description(members=descriptions, canonical=canonical)
+
+
+def view(job: Any) -> tuple[dict[str, Any], bool]:
+    """What a Snakemake takes a single job to be, as JSON data: what must be the same where the job
+    runs. And whether that says all of it."""
+    params, exact = _plain(_params(job.params))
+    return {
+        "rule": job.rule.name,
+        "wildcards": wildcards(job),
+        "command": _command(job),
+        "params": params,
+        "inputs": [
+            {"path": str(path)} | ({} if name is None else {"name": name})
+            for path, name in zip(job.input, _names(job.input), strict=True)
+        ],
+        "outputs": [str(path) for path in job.output],
+        "threads": int(job.threads),
+    }, exact
+
+
+def order_inputs(job: Any, paths: Sequence[str]) -> None:
+    """Put the inputs of a single job into the order of `paths`, where these are the same ones.
+
+    What a folder's listing gives comes in any order; the job has to have the one that is recorded.
+    """
+    found: dict[str, list[Any]] = {}
+    for path in job.input:
+        found.setdefault(str(path), []).append(path)
+    if sorted(paths) == sorted(map(str, job.input)) and list(paths) != list(map(str, job.input)):
+        names = list(job.input._get_names())
+        job.input[:] = [found[path].pop(0) for path in paths]
+        job.input._take_names(iter(names))
+        job._params = None
 
 
 def key_document(
@@ -186,16 +222,20 @@ def split(arguments: str | Iterable[str]) -> list[str]:
     return shlex.split(arguments if isinstance(arguments, str) else " ".join(arguments))
 
 
+def _names(items: Any) -> list[str | None]:
+    """The name of each item of one of Snakemake's lists, None for those without."""
+    names: list[str | None] = [None] * len(items)
+    for name, (start, end) in items._get_names():
+        for position in range(start, start + 1 if end is None else end):
+            names[position] = name
+    return names
+
+
 def _params(params: Any) -> dict[str, Any]:
     """Params by name; those without one by their position."""
-    named = dict(params.items())
-    spans = [(start, end or start + 1) for _, (start, end) in params._get_names()]
-    positional = {
-        str(position): value
-        for position, value in enumerate(params)
-        if not any(start <= position < end for start, end in spans)
-    }
-    return positional | named
+    names = _names(params)
+    positional = {str(n): value for n, value in enumerate(params) if names[n] is None}
+    return positional | dict(params.items())
 
 
 def _command(job: Any) -> dict[str, str]:

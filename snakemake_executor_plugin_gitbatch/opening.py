@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +86,6 @@ def find_repository(workflow: Any, folder: Path) -> Repository:
 def check(workflow: Any, twin: Twin, warn: Callable[[str], None]) -> None:
     """Raise RunError for paths that a worktree cannot have; warn of rules whose work is lost."""
     dag = workflow.dag
-    absolute: dict[str, str] = {}
     idle: dict[str, None] = {}
     for job in dag.needrun_jobs():
         for path in (*job.output, *job.log, *((job.benchmark,) if job.benchmark else ())):
@@ -100,16 +98,6 @@ def check(workflow: Any, twin: Twin, warn: Callable[[str], None]) -> None:
             twin.check_folder(str(path))
         if not job.output and not job.is_norun:
             idle[job.rule.name] = None
-        for path in (*job.input, *job.output):
-            if str(path).startswith(f"{twin.top}/"):
-                absolute[str(path)] = job.rule.name
-    if absolute and _names_folder(workflow, twin.top):
-        path, rule = next(iter(absolute.items()))
-        raise RunError(
-            f"{path}, of rule {rule}, is an absolute path into the repository: the job would use "
-            "your folder, not the worktree.",
-            hint="Make it relative, or build it from workflow.basedir.",
-        )
     if idle:
         warn(
             f"Rules without outputs: {', '.join(idle)}. They run in the worktree, and what they "
@@ -117,17 +105,16 @@ def check(workflow: Any, twin: Twin, warn: Callable[[str], None]) -> None:
         )
 
 
-def _names_folder(workflow: Any, top: Path) -> bool:
-    """Whether the workflow's text or settings spell the folder out. A path that is built from
-    workflow.basedir or the working directory is another one in the worktree; this one is not."""
-    sign = f"{top}/"
-    if sign in str(workflow.config) or any(sign in word for word in sys.argv):
-        return True
-    for source in workflowview.sources(workflow):
-        with contextlib.suppress(OSError):
-            if os.fsencode(sign) in Path(source).read_bytes():
-                return True
-    return False
+def limit_threads(workflow: Any, cores: int | None) -> None:
+    """Where all jobs run on `cores` cores, let Snakemake know that none has more threads: records,
+    params and commands then say what the jobs really use."""
+    if cores is None:
+        return
+    settings = workflow.resource_settings
+    settings.max_threads = min(cores, settings.max_threads or cores)
+    for job in workflowview.jobs(workflow):
+        if job.threads > cores:
+            job._resources = job._params = None
 
 
 def fill(workflow: Any, twin: Twin, dead: Sequence[Path]) -> None:

@@ -23,7 +23,8 @@ from gitbatch_core.runs import results
 from gitbatch_core.runs.place import open_archive
 from gitbatch_core.runs.run import Run, new_id, private_folder, stale_runs
 from gitbatch_core.runs.twin import Twin
-from snakemake_executor_plugin_gitbatch import jobspec, opening, spawned, workflowview
+from snakemake_executor_plugin_gitbatch import command, jobspec, opening, workflowview
+from snakemake_executor_plugin_gitbatch.comparison import Comparison
 from snakemake_executor_plugin_gitbatch.ending import Ending
 from snakemake_executor_plugin_gitbatch.failure import explain
 
@@ -60,7 +61,13 @@ class Session:
         self._temporary: dict[Path, Path] = {}
         self._swept = 0.0
         self._mask = Mask(secrets.values()).all
-        self._configfiles = spawned.configfiles(workflow, run, twin)
+        self._general = command.general_arguments(workflow, run, twin)
+        Comparison(
+            top=twin.top,
+            worktree=twin.worktree,
+            secrets=tuple(secrets),
+            configuration=facts["config"],
+        ).write(run.staging)
         self._ending = Ending(run=run, twin=twin)
         self._cancelled = False
 
@@ -95,6 +102,7 @@ class Session:
             twin = Twin.of(run, folder, changed=source.changed_outputs, warn=logger.warning)
             twin.there(".").mkdir(parents=True, exist_ok=True)
             opening.check(workflow, twin, logger.warning)
+            opening.limit_threads(workflow, pool.cores)
             opening.fill(workflow, twin, [each.worktree for each in stale])
             for each in stale:
                 each.clear()
@@ -203,12 +211,12 @@ class Session:
         }
         folder = self.run.job_folder(number)
         order = Order(
-            argv=spawned.command(
+            argv=command.command(
                 self.workflow,
                 job,
-                twin=self.twin,
-                configfiles=self._configfiles,
-                most_cores=(self._light_pool if light else self._pool).cores,
+                order=folder / ORDER_NAME,
+                general=self._general,
+                most_cores=None if light else self._pool.cores,
             ),
             folder=str(self.twin.there(".")),
             worktree=str(self.run.worktree.path),
@@ -259,8 +267,7 @@ class Session:
                 log=log,
                 rule_logs=rule_logs,
                 folder=folder,
-                worktree=self.run.worktree.path,
-                top=self.run.repository.top,
+                twin=self.twin,
             )
         for member in jobspec.members(job):
             for path in member.input:

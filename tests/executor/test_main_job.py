@@ -112,7 +112,7 @@ def test_everything_that_a_run_promises(make_project: MakeProject, pool: str) ->
     )
     assert member["params"] == {"k": 3}
     assert member["wildcards"] == {"n": "1"}
-    assert list(member["inputs"]) == ["data/in.txt"]
+    assert [each["path"] for each in member["inputs"]] == ["data/in.txt"]
     assert by_path["results/folder"]["kind"] == "tree"
     listing = project.git("ls-tree", "-r", "--name-only", tag).split("\n")
     assert "results/folder/a/x.txt" in listing and "results/t.tmp" not in listing

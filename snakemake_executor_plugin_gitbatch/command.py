@@ -1,0 +1,120 @@
+"""The command that runs one job in the worktree: `spawned`, with Snakemake's own arguments."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from snakemake_interface_executor_plugins.settings import ExecMode
+
+from gitbatch_core.archive import hashing
+from gitbatch_core.runs.run import Run
+from gitbatch_core.runs.twin import Twin
+from snakemake_executor_plugin_gitbatch import jobspec
+
+
+def general_arguments(workflow: Any, run: Run, twin: Twin) -> tuple[str, ...]:
+    """What the commands of all jobs of a run have in common."""
+    settings = workflow.config_settings
+    # Snakemake's text for --config does not come back the same where it has quotes or
+    # backslashes: it goes into a file instead.
+    workflow.config_settings = replace(settings, config={}, config_args=[])
+    try:
+        general = workflow.spawned_job_args_factory.general_args(
+            executor_common_settings=workflow.executor_plugin.common_settings
+        )
+    finally:
+        workflow.config_settings = settings
+    configfiles = _configfiles(workflow, run, twin)
+    limits = [
+        f"{name}={getattr(limit, 'raw', limit)}"
+        for name, limit in workflow.resource_settings.resources.items()
+        if not name.startswith("_")
+    ]
+    return (
+        "--snakefile",
+        str(twin.there(str(workflow.main_snakefile))),
+        "--directory",
+        str(twin.there(".")),
+        *jobspec.split(general),
+        # The main process's, as each worktree would otherwise build its own.
+        "--conda-prefix",
+        str(workflow.persistence.conda_env_path),
+        "--apptainer-prefix",
+        str(workflow.persistence.container_img_path),
+        # One job needs no optimal schedule, and its metadata would go with the worktree.
+        "--scheduler",
+        "greedy",
+        "--drop-metadata",
+        # `--retries 0` leaves the retries that a rule itself declares: they would be tried in
+        # the job, with the first attempt's resources, before the main process hears of it.
+        "--preemptible-rules",
+        "--preemptible-retries",
+        "0",
+        "--quiet",
+        "progress",
+        "rules",
+        "host",
+        "--mode",
+        ExecMode.REMOTE.item_to_choice(),
+        *(["--configfiles", *configfiles] if configfiles else []),
+        *(["--replace-workflow-config"] if settings.replace_workflow_config else []),
+        # Limits also hold the resources of single jobs down.
+        *(["--resources", *limits] if limits else []),
+    )
+
+
+def command(
+    workflow: Any, job: Any, *, order: Path, general: Sequence[str], most_cores: int | None
+) -> tuple[str, ...]:
+    """Runs `job`, whose order lies in the file `order`, with as many cores as it has threads, at
+    most `most_cores`."""
+    threads = max(1, int(job.threads))
+    targets = [json.dumps([spec.rulename, spec.wildcards_dict]) for spec in job.get_target_spec()]
+    argv = (
+        sys.executable,
+        "-m",
+        "snakemake_executor_plugin_gitbatch.spawned",
+        str(order),
+        "--target-jobs",
+        *targets,
+        "--allowed-rules",
+        *job.rules,
+        *(("--local-groupid", str(job.jobid)) if job.is_group() else ("--force-use-threads",)),
+        "--cores",
+        str(threads if most_cores is None else min(threads, most_cores)),
+        "--attempt",
+        str(job.attempt),
+        *general,
+    )
+    if precommand := workflow.remote_execution_settings.precommand:
+        return ("/bin/bash", "-c", f'{precommand} && exec "$@"', "bash", *argv)
+    return argv
+
+
+def _configfiles(workflow: Any, run: Run, twin: Twin) -> list[str]:
+    """The config files that the command line names, as jobs are to read them: the commit's, or a
+    copy of what lies outside of the repository. Last, the settings of the command line itself."""
+    found = []
+    for number, path in enumerate(map(str, workflow.overwrite_configfiles)):
+        there = twin.there(path)
+        if twin.relative(path) is None:
+            copy = run.staging / f"config-{number}-{there.name}"
+            shutil.copyfile(there, copy)
+            copy.chmod(0o400)
+            address, _ = hashing.hash_file(copy, run.archive.algorithm)
+            twin.outside[str(there)] = str(address)
+            there = copy
+        found.append(str(there))
+    if workflow.config_settings.config:
+        given = run.staging / "config.yaml"
+        given.touch(mode=0o600)
+        given.write_text(yaml.safe_dump(dict(workflow.config_settings.config)))
+        found.append(str(given))
+    return found

@@ -1,0 +1,168 @@
+"""Whether a job is the same where it runs as where the run was started, and where it is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gitbatch_core import jsonio
+from gitbatch_core.errors import RunError
+from gitbatch_core.records import redact
+
+_NAME = "comparison.json"
+_FORMAT, _VERSION = "gitbatch-comparison", 1
+_LATER = "<TBD>"
+"""Stands, on the access point, for what Snakemake can only say where the job runs."""
+_NOT_DATA = frozenset({".git", ".gitbatch", ".snakemake"})
+_ABSENT = object()
+_MOST_SHOWN = 5
+_LONGEST_SHOWN = 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Compares what a job is in the worktree with what it is in the user's folder."""
+
+    top: Path
+    """The user's."""
+    worktree: Path
+    secrets: tuple[str, ...]
+    """Names of the environment variables whose values neither side shows."""
+    configuration: Any
+    """The workflow's, as JSON data without the values of secrets."""
+
+    def write(self, staging: Path) -> None:
+        """Keep it for the jobs of a run."""
+        document = {"format": _FORMAT, "version": _VERSION, **vars(self)}
+        document |= {"top": str(self.top), "worktree": str(self.worktree)}
+        jsonio.write(staging / _NAME, document, mode=0o600)
+
+    @classmethod
+    def read(cls, staging: Path) -> Comparison:
+        """What `write` has kept. Raises FileNotFoundError, FormatError."""
+        document = jsonio.read(staging / _NAME, format=_FORMAT, version=_VERSION)
+        return cls(
+            top=Path(document["top"]),
+            worktree=Path(document["worktree"]),
+            secrets=tuple(document["secrets"]),
+            configuration=document["configuration"],
+        )
+
+    def job(self, expected: Mapping[str, Any], seen: Mapping[str, Any]) -> None:
+        """Raise RunError where the two views of a single job differ, or where what is seen in the
+        worktree leads back into the user's folder."""
+        self._refuse_ways_back(seen)
+        self.same(expected, self._as_user(seen), f"The job of rule {seen['rule']}")
+
+    def config(self, seen: Any) -> None:
+        """Raise RunError where the workflow's configuration differs."""
+        expected = {"config": self.configuration}
+        self.same(expected, {"config": self._as_user(seen)}, "The configuration")
+
+    def redacted(self, value: Any) -> Any:
+        """JSON data without the values of secrets."""
+        return redact(value, [os.environ[name] for name in self.secrets if name in os.environ])
+
+    def same(self, expected: Any, seen: Any, what: str) -> None:
+        """Raise RunError with the places where the two differ."""
+        found = list(_differences(expected, seen, ""))
+        if not found:
+            return
+        lines = [
+            f"  {name}\n    run: {_short(there)}\n    job: {_short(here)}"
+            for name, there, here in found[:_MOST_SHOWN]
+        ]
+        if len(found) > _MOST_SHOWN:
+            lines.append(f"  … and {len(found) - _MOST_SHOWN} more")
+        raise RunError(
+            f"{what} is not what it was when the run was started:\n" + "\n".join(lines),
+            hint="It must not depend on time, chance, host, environment variables without "
+            "envvars:, or files that are neither in the commit nor frozen.",
+        )
+
+    def _as_user(self, seen: Any) -> Any:
+        return self.redacted(_replaced(seen, str(self.worktree), str(self.top)))
+
+    def _refuse_ways_back(self, seen: Mapping[str, Any]) -> None:
+        paths = {*(each["path"] for each in seen["inputs"]), *seen["outputs"]}
+        below = f"{self.top}/"
+        for text in _strings(seen):
+            text = text.replace(f"{self.worktree}/", "")
+            if text in paths and text.startswith(below):
+                found = [text.removeprefix(below)]
+            else:
+                found = re.findall(re.escape(below) + r"([^\s'\"`;|<>()]+)", text)
+            for relative in found:
+                if relative.partition("/")[0] in _NOT_DATA:
+                    continue
+                if text in paths or os.path.lexists(self.worktree / relative):
+                    raise RunError(
+                        f"{below}{relative}, of rule {seen['rule']}, is an absolute path into the "
+                        "repository: the job would use your folder, not the worktree.",
+                        hint="Make it relative, or build it from workflow.basedir.",
+                    )
+
+
+def _replaced(value: Any, old: str, new: str) -> Any:
+    """JSON data with `old` replaced in all of its strings."""
+    if isinstance(value, str):
+        return value.replace(old, new)
+    if isinstance(value, Mapping):
+        return {_replaced(k, old, new): _replaced(v, old, new) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_replaced(item, old, new) for item in value]
+    return value
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield name
+            yield from _strings(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _strings(item)
+
+
+def _differences(there: Any, here: Any, name: str) -> Iterator[tuple[str, Any, Any]]:
+    """The smallest parts that differ, with their names."""
+    if isinstance(there, Mapping) and isinstance(here, Mapping):
+        for key in dict.fromkeys((*there, *here)):
+            inner = f"{name}.{key}" if name else str(key)
+            yield from _differences(there.get(key, _ABSENT), here.get(key, _ABSENT), inner)
+    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        for number, (one, other) in enumerate(zip(there, here, strict=True)):
+            yield from _differences(one, other, f"{name}[{number}]")
+    elif isinstance(there, list) and isinstance(here, list):
+        yield name, _without(there, here), _without(here, there)
+    elif not _agree(there, here):
+        yield name, there, here
+
+
+def _without(items: list[Any], others: list[Any]) -> Any:
+    """Of many, what shows the difference."""
+    return [item for item in items if item not in others] or items
+
+
+def _agree(there: Any, here: Any) -> bool:
+    if isinstance(there, str) and _LATER in there:
+        if there == _LATER:
+            return True
+        pattern = ".*".join(map(re.escape, there.split(_LATER)))
+        return isinstance(here, str) and re.fullmatch(pattern, here, re.DOTALL) is not None
+    return type(there) is type(here) and bool(there == here)
+
+
+def _short(value: Any) -> str:
+    if value is _ABSENT:
+        return "(nothing)"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = text.strip("\n").replace("\n", "\n         ")
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]} …"
