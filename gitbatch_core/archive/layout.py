@@ -18,6 +18,7 @@ extensions of the output's name, so that tools that look at suffixes go on worki
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from typing import Self
@@ -44,6 +45,8 @@ DEFAULT_ALGORITHM = "xxh3"
 
 MTIME_NS = 946_684_800 * 10**9
 """The one mtime of objects and manifests: 2000-01-01T00:00:00Z, in nanoseconds."""
+LONGEST_PART = 255
+"""Bytes that a part of a path may have."""
 FILE_MODE = 0o444
 EXECUTABLE_MODE = 0o555
 
@@ -190,13 +193,30 @@ def parse_record_path(path: str) -> tuple[str, str, int]:
 
 def name_path(name: str) -> str:
     """Where the writable name `PREFIX/PATH` lies, relative to the archive. Raises UsageError."""
-    parts = name.split("/")
-    if "\0" in name or len(parts) < 2 or any(part in ("", ".", "..") for part in parts):
-        raise UsageError(
-            f"not a name for the archive: {name!r}",
-            hint="A name is PREFIX/PATH, without empty parts, `.` or `..`.",
-        )
+    if "/" not in name:
+        raise UsageError(f"not a name for the archive: {name!r}", hint="A name is PREFIX/PATH.")
+    check_path(name)
     return f"{NAMES}/{name}"
+
+
+def check_path(path: str) -> None:
+    """Raise UsageError where a part of `path` can be no file's name, or leads elsewhere."""
+    parts = path.split("/")
+    if "\0" in path or any(part in ("", ".", "..") for part in parts):
+        raise UsageError(
+            f"not a path below a folder: {path!r}",
+            hint="It has no empty parts, no `.` and no `..`.",
+        )
+    try:
+        longest = max(map(os.fsencode, parts), key=len)
+    except UnicodeEncodeError as error:
+        raise UsageError(f"not a path: {path!r} cannot be written in UTF-8") from error
+    if len(longest) > LONGEST_PART:
+        raise UsageError(
+            f"a part of a path is too long: {os.fsdecode(longest[:40])!r}... "
+            f"has {len(longest)} bytes",
+            hint=f"File systems take {LONGEST_PART} bytes at most.",
+        )
 
 
 def _check_digest(digest: str) -> None:

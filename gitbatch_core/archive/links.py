@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from gitbatch_core.archive.layout import Address, ObjectName
     from gitbatch_core.archive.store import Archive
 
-__all__ = ["address_of", "entries_of", "link_text", "linked_object", "place_link", "place_tree"]
+__all__ = [
+    "address_of",
+    "entries_of",
+    "link_text",
+    "linked_object",
+    "only_links",
+    "place_link",
+    "place_tree",
+]
 
 
 def link_text(path: Path, top: Path, name: ObjectName) -> str:
@@ -83,7 +91,7 @@ def place_tree(
             os.utime(inner, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
         os.utime(temporary, ns=(mtime_ns, mtime_ns))
         if os.path.lexists(path):
-            if path.is_dir() and not path.is_symlink() and not _only_links(path):
+            if path.is_dir() and not path.is_symlink() and not only_links(path):
                 raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
             path.rename(aside)
         temporary.rename(path)
@@ -154,7 +162,8 @@ def _real_path(path: Path, top: Path) -> Path:
     return real
 
 
-def _only_links(folder: Path) -> bool:
+def only_links(folder: Path) -> bool:
+    """Whether a folder holds nothing but links and folders (and Snakemake's time stamp)."""
     waiting = [str(folder)]
     while waiting:
         with os.scandir(waiting.pop()) as items:

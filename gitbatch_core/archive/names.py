@@ -1,0 +1,235 @@
+"""The writable names `PREFIX/PATH`: small files that say which object or tree is meant just now.
+
+They are the one thing in an archive that changes. A name is replaced by rename: readers, and what a
+killed writer leaves, have the old or the new one. Of many writers the last one wins. What a name
+leads to is stored before the name is written, and stays when the name goes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gitbatch_core import fsutil, jsonio
+from gitbatch_core.archive import layout
+from gitbatch_core.archive.layout import Address, ObjectName
+from gitbatch_core.archive.staging import storing_error
+from gitbatch_core.errors import ArchiveError, FormatError, GitbatchError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gitbatch_core.archive.store import Archive
+
+FORMAT, VERSION = "gitbatch-name", 1
+_GRID_NS = 10**9 // 512
+"""Times are whole multiples of this: as seconds in a float, and back, they stay what they are."""
+_TRIES = 20
+"""To write into a folder that others remove, as it is empty."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Name:
+    """A name and what it means."""
+
+    name: str
+    """`PREFIX/PATH`."""
+    address: Address
+    object: ObjectName | None
+    """None for a tree."""
+    size: int
+    """Bytes of the file, or of all members of the tree."""
+    changed_ns: int
+    """When it last got another content, in nanoseconds since 1970."""
+    stored_ns: int
+    """When it was last written, also with the same content."""
+
+
+def read(archive: Archive, name: str) -> Name | None:
+    """What the name means; None where there is no such name, or what it meant is gone.
+
+    Raises UsageError for what can be no name, FormatError, ArchiveError.
+    """
+    path = archive.root / layout.name_path(name)
+    try:
+        found = parse(path.read_bytes(), name, source=str(path))
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    except OSError as error:
+        raise ArchiveError(f"cannot read {path} in the archive: {error.strerror}") from error
+    return found if leads_somewhere(archive, found) else None
+
+
+def write(
+    archive: Archive,
+    name: str,
+    address: Address,
+    *,
+    object: ObjectName | None,
+    size: int,
+    before: Name | None = None,
+) -> Name:
+    """Have the name mean what is stored at the address, durably.
+
+    `object` is None for a tree; `before` is what the name meant where it was removed meanwhile.
+    Raises UsageError where it can be no name, also as other names lie below or above it;
+    ArchiveError.
+    """
+    now = time.time_ns() // _GRID_NS * _GRID_NS
+    with contextlib.suppress(FormatError):  # what is damaged is replaced
+        before = read(archive, name) or before
+    same = before is not None and (before.address, before.object) == (address, object)
+    found = Name(
+        name=name,
+        address=address,
+        object=object,
+        size=size,
+        changed_ns=before.changed_ns if same and before else now,
+        stored_ns=now,
+    )
+    _put(archive, found)
+    return found
+
+
+def touch(archive: Archive, name: str) -> None:
+    """Say that the name was written now. Does nothing where there is none."""
+    if (found := read(archive, name)) is not None:
+        _put(archive, replace(found, stored_ns=time.time_ns() // _GRID_NS * _GRID_NS))
+
+
+def remove(archive: Archive, name: str) -> None:
+    """Remove the name, where it is there; what it means stays. Raises UsageError, ArchiveError."""
+    path = archive.root / layout.name_path(name)
+    try:
+        path.unlink()
+        for folder in path.parents:
+            if folder == archive.root / layout.NAMES:
+                break
+            folder.rmdir()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return
+    except OSError as error:
+        if os.path.lexists(path):
+            raise ArchiveError(f"cannot remove {path}: {error.strerror}") from error
+
+
+def listed(archive: Archive, prefix: str = "") -> Iterator[Name]:
+    """All names, or those whose first part is `prefix`, in no particular order; unreadable ones,
+    and those whose object is gone, are `verify`'s business and are left out."""
+    for path in paths(archive, prefix):
+        name = path.removeprefix(f"{layout.NAMES}/")
+        with contextlib.suppress(GitbatchError, OSError):
+            found = parse((archive.root / path).read_bytes(), name, source=path)
+            if leads_somewhere(archive, found):
+                yield found
+
+
+def paths(archive: Archive, prefix: str = "") -> Iterator[str]:
+    """What lies in the names' folder and is no folder, relative to the archive.
+
+    One look per folder. Raises ArchiveError.
+    """
+    if prefix:
+        layout.name_path(f"{prefix}/x")
+    waiting = [f"{layout.NAMES}/{prefix}" if prefix else layout.NAMES]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(archive.root / folder) as items:
+                for item in items:
+                    path = f"{folder}/{item.name}"
+                    if item.is_dir(follow_symlinks=False):
+                        waiting.append(path)
+                    else:
+                        yield path
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise ArchiveError(
+                f"cannot read {error.filename} in the archive: {error.strerror}"
+            ) from error
+
+
+def parse(data: bytes, name: str, *, source: str) -> Name:
+    """The name's document. Raises FormatError, naming `source`."""
+    document = jsonio.loads(data, format=FORMAT, version=VERSION, source=source)
+    try:
+        if document["name"] != name:
+            raise ValueError("it belongs to another name")
+        path = document["object"]
+        return Name(
+            name=name,
+            address=Address.parse(document["address"]),
+            object=None if path is None else ObjectName.parse(path),
+            size=int(document["size"]),
+            changed_ns=int(document["changed_ns"]),
+            stored_ns=int(document["stored_ns"]),
+        )
+    except (KeyError, TypeError, ValueError, FormatError) as error:
+        raise FormatError(
+            f"{source} is damaged: {error}",
+            hint="Remove that file: then the name is written again by what makes it.",
+        ) from error
+
+
+def leads_somewhere(archive: Archive, name: Name) -> bool:
+    """Whether the object, or the tree's manifest, is there."""
+    if name.object is None:
+        return archive.has_tree(name.address)
+    return os.path.lexists(archive.path(name.object))
+
+
+def _put(archive: Archive, name: Name) -> None:
+    path = archive.root / layout.name_path(name.name)
+    data = jsonio.dumps(
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "name": name.name,
+            "address": str(name.address),
+            "object": None if name.object is None else name.object.path,
+            "size": name.size,
+            "changed_ns": name.changed_ns,
+            "stored_ns": name.stored_ns,
+        }
+    )
+    try:
+        with archive.staging() as folder:
+            mine = folder / "name"
+            with mine.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            _rename(mine, path)
+        with contextlib.suppress(FileNotFoundError):  # somebody has removed it again
+            for above in path.parents[: name.name.count("/") + 1]:
+                fsutil.sync_folder(above)
+    except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
+        raise UsageError(
+            f"{name.name} cannot be a name in the archive {archive.root}: there are names above or "
+            "below it",
+            hint=f"Choose another name, or remove the others in {archive.root / layout.NAMES}",
+        ) from error
+    except OSError as error:
+        raise storing_error(archive.root, f"the name {name.name}", error) from error
+
+
+def _rename(mine: Path, path: Path) -> None:
+    for last in [False] * (_TRIES - 1) + [True]:
+        try:
+            mine.rename(path)
+            return
+        except FileNotFoundError:
+            if last:
+                raise
+            with contextlib.suppress(FileNotFoundError):
+                fsutil.make_folder(path.parent)
+        except IsADirectoryError:
+            if last or any(path.iterdir()):
+                raise
+            with contextlib.suppress(FileNotFoundError):
+                path.rmdir()

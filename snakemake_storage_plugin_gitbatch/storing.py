@@ -1,0 +1,57 @@
+"""A local copy into the archive: what a link leads to is there already, the rest becomes links."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitbatch_core.archive import links
+from gitbatch_core.archive.layout import Address, ObjectName
+from gitbatch_core.archive.store import Stored, Take
+from gitbatch_core.errors import UsageError
+from snakemake_storage_plugin_gitbatch.place import Place
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Put:
+    """What a name can mean."""
+
+    address: Address
+    object: ObjectName | None
+    """None for a folder."""
+    size: int
+    """Bytes, of all files."""
+
+
+def put(place: Place, path: Path, *, link: bool) -> Put:
+    """Store the file or folder at `path`; with `link`, there are links in its place then.
+
+    Raises UsageError where there is none, ArchiveError; then it is as it was.
+    """
+    if not os.path.exists(path):
+        raise UsageError(f"There is no {path} that could be stored.")
+    take = Take.SHARE if link else Take.COPY
+    if path.is_dir():
+        tree = place.archive.put_tree(path, take=take)
+        if link:
+            _place(place, tree.files)
+        return Put(address=tree.address, object=None, size=tree.size)
+    [stored] = place.archive.put([path], take=take)
+    if link and place.archive.object_at(path) is None:
+        _place(place, [stored])
+    return Put(address=stored.address, object=stored.name, size=stored.size)
+
+
+def _place(place: Place, files: Iterable[Stored]) -> None:
+    """Replace all sources by links, or leave them as they were; then raises the first error."""
+    failure: BaseException | None = None
+    for stored in files:
+        try:
+            links.place_link(stored.source, stored.name, top=place.top, mtime_ns=stored.mtime_ns)
+        except BaseException as error:
+            failure = failure or error
+            place.archive.take_back(stored)
+    if failure is not None:
+        raise failure

@@ -1,0 +1,194 @@
+"""Workflows that use the storage, run by plain Snakemake."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from executor.conftest import Project
+
+MakeProject = Callable[..., Project]
+DEFAULT = ("--default-storage-provider", "gitbatch", "--default-storage-prefix")
+
+SNAKEFILE = """
+rule all:
+    input: "summary.txt"
+
+rule one:
+    input: local("letters.txt")
+    output: "parts/{letter}.txt"
+    log: "logs/{letter}.log"
+    shell: "grep {wildcards.letter} {input} > {output} 2> {log}"
+
+rule folder:
+    input: "parts/a.txt"
+    output: directory("folder")
+    shell: "mkdir -p {output}/inner; cp {input} {output}/inner/x.txt"
+
+rule scratch:
+    input: "parts/b.txt"
+    output: temp("scratch.txt")
+    shell: "cat {input} {input} > {output}"
+
+rule summary:
+    input: "parts/a.txt", "folder", "scratch.txt"
+    output: protected("summary.txt")
+    shell: "cat {input[0]} {input[1]}/inner/x.txt {input[2]} > {output}"
+"""
+
+
+def name_file(project: Project, name: str) -> Path:
+    return project.archive / "names" / name
+
+
+def meaning(project: Project, name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(name_file(project, name).read_bytes())
+    return document
+
+
+def content(project: Project, name: str) -> str:
+    return (project.archive / meaning(project, name)["object"]).read_text()
+
+
+def test_a_workflow_whose_files_are_all_names(make_project: MakeProject) -> None:
+    project = make_project({"Snakefile": SNAKEFILE, "letters.txt": "a\nb\n"})
+    arguments = ("--cores", "2", *DEFAULT, "gitbatch://name/demo")
+    project.plain(*arguments).ok()
+    assert content(project, "demo/summary.txt") == "a\na\nb\nb\n"
+    assert meaning(project, "demo/folder")["object"] is None
+    assert name_file(project, "demo/logs/a.log").exists()
+    assert not name_file(project, "demo/scratch.txt").exists()  # temp()
+    # Local copies are Snakemake's to remove; with them, nothing else was there.
+    assert not list(project.path.glob(".snakemake/storage/gitbatch/name/demo/parts/*"))
+    for path in (project.archive / "objects").rglob("*"):
+        if path.is_file():
+            assert stat.S_IMODE(path.stat().st_mode) == 0o444
+    project.gitbatch("archive", "verify").ok()
+    project.nothing_to_do(*arguments)
+
+    # The same content again is older news for what was made from it.
+    project.plain(*arguments, "--force", "parts/a.txt").ok()
+    project.nothing_to_do(*arguments)
+    # Other content of an input, the same of what is made of it: nothing more is to be done.
+    project.write({"letters.txt": "a\nb\nc\n"})
+    shown = project.plain(*arguments, "-n").ok().text
+    assert "rule one" in shown
+    project.plain(*arguments).ok()
+    project.nothing_to_do(*arguments)
+
+    project.plain(*arguments, "--touch").ok()
+    project.nothing_to_do(*arguments)
+
+
+def test_local_copies_are_links(make_project: MakeProject) -> None:
+    project = make_project({"Snakefile": SNAKEFILE, "letters.txt": "a\nb\n"})
+    arguments = ("--cores", "2", "--keep-storage-local-copies")
+    arguments += (*DEFAULT, "gitbatch://name/demo")
+    project.plain(*arguments).ok()
+    copies = project.path / ".snakemake/storage/gitbatch/name/demo"
+    for name in ("parts/a.txt", "folder/inner/x.txt", "summary.txt"):
+        text = os.readlink(copies / name)
+        assert text.startswith("../") and ".gitbatch/archive/objects/" in text
+    assert (copies / "folder").is_dir() and not (copies / "folder").is_symlink()
+    project.nothing_to_do(*arguments)
+    # They are used, where they are what the names mean.
+    project.write({"letters.txt": "aa\nb\n"})
+    text = project.plain(*arguments).ok().text
+    assert content(project, "demo/summary.txt") == "aa\naa\nb\nb\n"
+    assert "Retrieving from storage" not in text
+
+
+def test_reading_what_a_run_made(make_project: MakeProject, finished: Project) -> None:
+    tag = finished.tags()[0]
+    run = finished.run_document(tag)
+    addresses = {output["path"]: output["address"] for output in run["outputs"]}
+    project = make_project(
+        {
+            "Snakefile": f"""
+                found = glob_wildcards(storage.gitbatch("gitbatch://{tag}/results/folder/{{path}}"))
+                tree = "gitbatch://{addresses["results/folder"]}"
+                members = glob_wildcards(storage.gitbatch(tree + "/inner/{{number}}.txt"))
+                print("found", sorted(found.path), sorted(members.number))
+
+                rule all:
+                    input: "all.txt", expand("member-{{number}}.txt", number=members.number)
+
+                rule member:
+                    input: storage.gitbatch(tree + "/inner/{{number}}.txt")
+                    output: "member-{{number}}.txt"
+                    shell: "cp {{input}} {{output}}"
+
+                rule read:
+                    input:
+                        by_tag=storage.gitbatch("gitbatch://{tag}/results/a.txt"),
+                        by_id=storage.gitbatch("gitbatch://{tag.removeprefix("run/")}/results/a.txt"),
+                        other=storage.gitbatch("gitbatch://papers/2026/figure-1/results/a.txt"),
+                        inner=storage("gitbatch://{tag}/results/folder/inner/2.txt"),
+                        folder=storage.gitbatch("gitbatch://{tag}/results/folder"),
+                        tree=storage.gitbatch(tree + "/"),
+                        named=storage.gitbatch("gitbatch://{addresses["results/a.txt"]}/b.csv"),
+                        tool=storage.gitbatch("gitbatch://{tag}/tool.sh"),
+                    output: "all.txt"
+                    shell:
+                        "cat {{input.by_tag}} {{input.by_id}} {{input.other}} {{input.inner}} "
+                        "{{input.folder}}/inner/1.txt {{input.tree}}/inner/2.txt {{input.named}} "
+                        "> {{output}}; {{input.tool}} >> {{output}}"
+                """
+        },
+    )
+    # Another clone of the repository, which shares its archive.
+    project.git("fetch", "--quiet", "--tags", str(finished.path))
+    options = ("--storage-gitbatch-archive", str(finished.archive), "--cores", "2")
+    shown = project.plain(*options, "--keep-storage-local-copies").ok().text
+    assert "found ['inner/1.txt', 'inner/2.txt'] ['1', '2']" in shown
+    assert project.read("all.txt") == "made\nmade\nmade\n2\n1\n2\nmade\ntool\n"
+    assert project.read("member-1.txt") == "1\n"
+    copies = project.path / ".snakemake/storage/gitbatch"
+    link = copies / f"3/{tag}/results/a.txt"
+    assert os.path.samefile(link, finished.path / "results/a.txt") and link.is_symlink()
+    assert not project.archive.exists()  # no other one was asked for
+    project.nothing_to_do(*options)
+    assert (copies / "1" / addresses["results/a.txt"].replace(":", "-") / "b.csv").is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("gitbatch://xxh3:{zeros}/a.txt", ("no object xxh3:{zeros}", "{archive}")),
+        ("gitbatch://blake3:{zeros}{zeros}/a.txt", ("addresses are xxh3", "{archive}")),
+        ("gitbatch://run/20000101-000000-0000/a.txt", ("no tag or run", "{top}", "git fetch")),
+        ("gitbatch://{tag}/missing.txt", ("no output 'missing.txt'", "{tag}", "{top}")),
+        ("gitbatch://{tag}/results/folder/missing.txt", ("no 'missing.txt'", "{archive}")),
+        ("gitbatch://source/a.txt", ("is no run", "source")),
+        ("gitbatch://xxh3:12/a.txt", ("invalid: not a digest of xxh3",)),
+        ("gitbatch://name/demo/../a.txt", ("invalid: not a path below a folder",)),
+        ("gitbatch://name/a.txt", ("invalid: not a name", "PREFIX/PATH")),
+        ("gitbatch://name/demo/{long}", ("too long", "256 bytes")),
+        ("gitbatch://a.txt", ("names no output",)),
+    ],
+)
+def test_queries_that_lead_nowhere(
+    finished: Project, tmp_path: Path, query: str, words: tuple[str, ...]
+) -> None:
+    if "source" not in finished.git("tag", "--list"):
+        finished.git("tag", "source")
+    values = {
+        "zeros": "0" * 32,
+        "tag": finished.tags()[0],
+        "archive": str(finished.archive),
+        "top": str(finished.path),
+        "long": "x" * 256,
+    }
+    snakefile = tmp_path / "Snakefile"
+    snakefile.write_text(
+        f"rule a:\n  input: storage.gitbatch({query.format(**values)!r})\n"
+        "  output: 'a.txt'\n  shell: 'cp {input} {output}'\n"
+    )
+    ended = finished.plain("--cores", "1", "-n", "--snakefile", str(snakefile), "a.txt")
+    ended.failed(*(word.format(**values) for word in words))
