@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.executor.conftest import Project
+from .conftest import Project
 
 MakeProject = Callable[..., Project]
 
