@@ -18,6 +18,7 @@ from gitbatch_core.runs import document, results
 from gitbatch_core.runs.document import Provenance, Result
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
+from snakemake_executor_plugin_gitbatch import workflowview
 from snakemake_executor_plugin_gitbatch.workflowview import inside
 
 _MOST_NAMED = 10
@@ -37,7 +38,7 @@ class Ending:
     def write(
         self,
         facts: Document,
-        outputs: list[tuple[str, bool]],
+        outputs: Iterable[Any],
         inputs: Iterable[str],
         declared: list[str],
         outcome: str,
@@ -45,7 +46,7 @@ class Ending:
     ) -> None:
         """Write the run commit, tagged where the run `succeeded` untainted, and say so.
 
-        `outputs`: those that are to last, and whether each is a folder; `declared`: every path that
+        `outputs`: those that are to last; `declared`: every path that
         a job may write. Raises GitError, ArchiveError.
         """
         found = self._results(outputs)
@@ -93,14 +94,24 @@ class Ending:
             f"{_count(len(found), 'output')} in place, {name}"
         )
 
-    def _results(self, outputs: list[tuple[str, bool]]) -> list[Result]:
+    def _results(self, outputs: Iterable[Any]) -> list[Result]:
         found = []
-        for path, folder in outputs:
-            here = self.twin.here(path)
-            if self.twin.relative(path) is not None and os.path.lexists(here):
+        for output in outputs:
+            path, folder = str(output), bool(output.is_directory)
+            if (storage := workflowview.storage(output)) is not None:
+                result = results.stored_result(
+                    self.twin,
+                    path,
+                    query=storage.print_query,
+                    address=workflowview.address_in(storage),
+                    folder=folder,
+                )
+            elif self.twin.relative(path) is not None and os.path.lexists(self.twin.here(path)):
                 result = results.result_at(self.twin, path, folder=folder)
-                if result is not None:
-                    found.append(result)
+            else:
+                result = None
+            if result is not None:
+                found.append(result)
         return found
 
     def _provenance(self, found: list[Result]) -> Provenance:

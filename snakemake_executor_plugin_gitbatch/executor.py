@@ -15,6 +15,7 @@ from snakemake.exceptions import RuleException
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
 from gitbatch_core.errors import GitbatchError
 from snakemake_executor_plugin_gitbatch import jobspec, workflowview
@@ -43,6 +44,9 @@ class Executor(RemoteExecutor):
             return
         from snakemake_executor_plugin_gitbatch.session import Session
 
+        # To Snakemake, the worktree is the shared folder: this process gets what jobs read from
+        # other storages, and stores what they made, once that is taken over.
+        self.workflow.storage_settings.shared_fs_usage = SharedFSUsage.all()
         try:
             self._session = Session.start(self.workflow, self.logger)
         except BaseException as error:

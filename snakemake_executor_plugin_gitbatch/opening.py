@@ -12,7 +12,7 @@ from typing import Any
 from gitbatch_core.errors import DirtyTreeError, GitbatchError, GitError, RunError, UsageError
 from gitbatch_core.git import state
 from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs import document
+from gitbatch_core.runs import copies, document
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import FREEZE, Twin
 from snakemake_executor_plugin_gitbatch import workflowview
@@ -89,6 +89,13 @@ def check(workflow: Any, twin: Twin, warn: Callable[[str], None]) -> None:
     idle: dict[str, None] = {}
     for job in dag.needrun_jobs():
         for path in (*job.output, *job.log, *((job.benchmark,) if job.benchmark else ())):
+            if (storage := workflowview.storage(path)) is not None and not storage.retrieve:
+                raise RunError(
+                    f"The output {storage.print_query} of rule {job.rule.name} has retrieve=False: "
+                    "nobody could say what the job has written.",
+                    hint="Leave retrieve=False out: the job then writes a local copy, which is "
+                    "kept and stored.",
+                )
             if twin.relative(str(path)) is None:
                 raise RunError(
                     f"The output {path} of rule {job.rule.name} lies outside of the repository "
@@ -129,15 +136,16 @@ def fill(workflow: Any, twin: Twin, dead: Sequence[Path]) -> None:
     coming = {str(path) for job in needed for path in job.products()}
     twin.logs.update(map(twin.relative, workflowview.logs(workflow)))
     for job in workflowview.jobs(workflow):
-        if job not in needed:
-            for path in job.output:
+        # Local copies of what lies in other storages come when they are up to date: see `bring`.
+        for path in (path for path in job.output if workflowview.storage(path) is None):
+            if job not in needed:
                 twin.bring_output(str(path))
-        else:
-            for path in job.output:
+            else:
                 twin.clear_missing(str(path))
     missing = []
     for job in workflowview.jobs(workflow):
-        for path in dict.fromkeys(str(path) for path in job.input):
+        plain = (path for path in job.input if workflowview.storage(path) is None)
+        for path in dict.fromkeys(map(str, plain)):
             # What is not there belongs to a job that need not run: a temporary file, say.
             if path not in coming and os.path.lexists(twin.here(path)):
                 try:
@@ -153,6 +161,21 @@ def fill(workflow: Any, twin: Twin, dead: Sequence[Path]) -> None:
         if all(hint.startswith(FREEZE) for hint in hints):
             hints = [" ".join((FREEZE, *(hint.removeprefix(FREEZE).strip() for hint in hints)))]
         raise RunError("\n".join(lines), hint="\n".join(hints[:_MOST_NAMED]))
+
+
+def bring(twin: Twin, path: Any, rule: str) -> None:
+    """See to it that the worktree has the input `path` of `rule`, for a job that is to start now.
+
+    Raises RunError, ArchiveError.
+    """
+    storage = workflowview.storage(path)
+    if storage is None:
+        twin.bring(str(path), rule)
+    elif storage.retrieve:
+        copies.bring(twin, str(path))
+    else:
+        known = workflowview.address_in(storage) or storage.print_query
+        copies.refer(twin, str(path), known)
 
 
 def queue_has_jobs(run_id: str) -> bool:

@@ -180,7 +180,7 @@ class Session:
         for member in members:
             for path in member.input:
                 if str(path) not in made:
-                    self.twin.bring(str(path), member.rule.name)
+                    opening.bring(self.twin, path, member.rule.name)
         updated = self._make_room(members)
         description = jobspec.describe(job, self.twin.address_of)
         key = hashing.hash_bytes(

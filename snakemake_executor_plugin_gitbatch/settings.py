@@ -1,6 +1,7 @@
 """What the user can set: `snakemake --gitbatch-…`, or the same keys in a profile."""
 
 # No postponed annotations: the interface makes command line arguments from the types.
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
@@ -50,6 +51,8 @@ class ExecutorSettings(ExecutorSettingsBase):
 
     def __post_init__(self) -> None:
         # Before Snakemake looks at any file: to it, links that lead nowhere are damaged files.
-        from gitbatch_core.runs.place import link_existing
+        from gitbatch_core.runs.place import ENVIRONMENT_VARIABLE, link_existing
 
+        if self.archive is not None:  # the storage's archive too, where nothing else was said
+            os.environ[ENVIRONMENT_VARIABLE] = str(self.archive.expanduser().absolute())
         link_existing(Path.cwd(), self.archive)

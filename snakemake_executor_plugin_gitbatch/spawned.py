@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from snakemake import cli
+from snakemake.dag import DAG
 from snakemake.executors import local
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.utils import TargetSpec
@@ -26,6 +27,7 @@ def main(argv: list[str]) -> None:
     """Run Snakemake with the arguments after the order's path; ends the process."""
     order_file, *arguments = argv
     guard(Path(order_file))
+    DAG.store_storage_outputs = store_nothing
     cli.parse_target_jobs_cli_args = parse_targets
     sys.argv = ["snakemake", *arguments]
     cli.main(arguments)
@@ -34,6 +36,10 @@ def main(argv: list[str]) -> None:
 def parse_targets(words: list[str]) -> list[TargetSpec]:
     """The jobs that `command` has named."""
     return [TargetSpec(rule, wildcards) for rule, wildcards in map(json.loads, words)]
+
+
+async def store_nothing(dag: DAG) -> None:
+    """The process that has started the run stores, once it has taken the results over."""
 
 
 def guard(order_file: Path) -> None:

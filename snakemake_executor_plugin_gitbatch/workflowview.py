@@ -64,9 +64,9 @@ def logs(workflow: Any) -> Iterator[str]:
 
 
 def inputs(workflow: Any) -> Iterator[str]:
-    """Inputs of all jobs, maybe more than once."""
+    """Inputs of all jobs but those in other storages, maybe more than once."""
     for job in jobs(workflow):
-        yield from (str(path) for path in job.input)
+        yield from (str(path) for path in job.input if storage(path) is None)
 
 
 def inside(paths: Iterable[str]) -> Callable[[str], bool]:
@@ -97,6 +97,17 @@ def leave_alone_on_failure(job: Any) -> None:
         member.postprocess = postprocess
 
 
+def storage(path: Any) -> Any | None:
+    """The storage's object where an input or output lies in another storage: `path` is then where
+    its local copy is, or will be."""
+    return path.storage_object if is_flagged(path, "storage_object") else None
+
+
+def address_in(storage: Any) -> str | None:
+    """The address of what a storage's object names, where that storage knows addresses."""
+    return storage.address() if hasattr(storage, "address") else None
+
+
 def is_stream(path: Any) -> bool:
     """A pipe or service: nothing that lasts."""
     return is_flagged(path, "pipe") or is_flagged(path, "service")
@@ -110,14 +121,14 @@ def is_update(path: Any) -> bool:
     return is_flagged(path, "update")
 
 
-def kept_outputs(workflow: Any) -> list[tuple[str, bool]]:
-    """Outputs of the DAG that are to last, and whether each is a folder."""
+def kept_outputs(workflow: Any) -> list[Any]:
+    """Outputs of the DAG that are to last."""
     found = {}
     for job in jobs(workflow):
         for path in job.output:
             if not is_stream(path) and not is_temporary(path, workflow):
-                found[str(path)] = bool(path.is_directory)
-    return list(found.items())
+                found[str(path)] = path
+    return list(found.values())
 
 
 async def check_protected(job: Any) -> None:

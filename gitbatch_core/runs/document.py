@@ -44,6 +44,8 @@ class Result:
     links: Mapping[str, str]
     """Path relative to the top -> text of the link. Several for a folder; none for a file that is
     as the source commit has it."""
+    storage: str = ""
+    """Of what lies in another storage: the query that names it there."""
     gone: tuple[str, ...] = ()
     """Files that the source commit has in a folder, and the result has not."""
 
@@ -80,6 +82,8 @@ def compose(facts: Document, results: Iterable[Result], provenance: Provenance) 
             "address": result.address,
             "size": result.size,
         }
+        if result.storage:
+            output["storage"] = result.storage
         job = provenance.of(result)
         if job is None:
             output["provenance"] = "unknown"

@@ -23,14 +23,16 @@ def embedded(repository: Repository) -> Path:
 
 def chosen_place(repository: Repository, chosen: Path | None = None) -> Path:
     """The archive's folder: `chosen`, else GITBATCH_ARCHIVE, else git config gitbatch.archive,
-    else the embedded one. A relative path in git's configuration starts at the top of the work
-    tree."""
+    else the embedded one. A relative path in git's configuration starts at the top of the
+    repository's main work tree, for all of its work trees."""
     if chosen is not None:
         return chosen.expanduser().absolute()
     if named := os.environ.get(ENVIRONMENT_VARIABLE):
         return Path(named).expanduser().absolute()
     if named := repository.config(CONFIG_KEY):
-        return Path(os.path.normpath(repository.top / named))
+        main = repository.common_dir
+        top = main.parent if main.name == ".git" else repository.top
+        return Path(os.path.normpath(top / named))
     return embedded(repository)
 
 

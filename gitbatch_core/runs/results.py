@@ -113,6 +113,28 @@ def result_at(twin: Twin, path: str, *, folder: bool) -> Result | None:
     )
 
 
+def stored_result(
+    twin: Twin, path: str, *, query: str, address: str | None, folder: bool
+) -> Result | None:
+    """The output `path`, the local copy of what `query` names in another storage; None where
+    neither this run has made it nor the storage knows its `address`. The commit has no link to
+    it: local copies come and go."""
+    relative = twin.relative(path) or path
+    if (made := twin.made.get(relative)) is not None:
+        return Result(
+            path=relative,
+            kind=made["kind"],
+            address=made["address"],
+            size=made["size"],
+            links={},
+            storage=query,
+        )
+    if address is None:
+        return None
+    kind = "tree" if folder else "file"
+    return Result(path=relative, kind=kind, address=address, size=None, links={}, storage=query)
+
+
 def input_links(twin: Twin, paths: Iterable[str]) -> dict[str, str]:
     """Of these inputs, and what lies in input folders: the links into the archive that the
     commit lacks, by path relative to the top."""

@@ -52,6 +52,8 @@ class Twin:
     """Logs and benchmarks: plain files for the user, which other jobs may read."""
     made: dict[str, Document] = field(default_factory=dict)
     """Outputs of this run's jobs, entries of their records."""
+    copies: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Local copies of what lies in other storages, with their stamps when they were hashed."""
     outside: dict[str, str] = field(default_factory=dict)
     """Inputs outside of the repository, with their addresses."""
     _checked: set[Path] = field(default_factory=set)
@@ -189,7 +191,7 @@ class Twin:
                 hint="Name it by its absolute path, or put it into the repository and freeze it.",
             )
         try:
-            self._stamps[key] = _stamp(absolute)
+            self._stamps[key] = stamp(absolute)
             if absolute.is_dir():
                 found = str(
                     tree.address(self.archive.describe_tree(absolute), self.archive.algorithm)
@@ -210,7 +212,7 @@ class Twin:
         recorded when it was brought."""
         if self._stamps and self.relative(path) is None:
             key = os.path.normpath(self.folder / path)
-            if key in self._stamps and self._stamps[key] != _stamp(Path(key)):
+            if key in self._stamps and self._stamps[key] != stamp(Path(key)):
                 raise RunError(
                     f"The input {path} was changed during the run; nobody can say what the job "
                     "has read.",
@@ -365,7 +367,8 @@ def _links_below(top: Path) -> Iterator[Path]:
                     waiting.append(entry.path)
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
+def stamp(path: Path) -> tuple[int, ...]:
+    """Tells whether a file was changed."""
     found = path.stat()
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from executor.conftest import Project, make_project, pool  # noqa: F401
 
 SNAKEFILE = """

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from executor.conftest import Project
 from snakemake_interface_storage_plugins.tests import TestStorageBase
 
-from executor.conftest import Project
 from gitbatch_core.archive.store import Archive, Take
 from snakemake_storage_plugin_gitbatch import StorageProvider, StorageProviderSettings
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from executor.conftest import Project
 
 MakeProject = Callable[..., Project]
