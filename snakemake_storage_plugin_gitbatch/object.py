@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from snakemake_storage_plugin_gitbatch.content import Content, Reader
     from snakemake_storage_plugin_gitbatch.provider import StorageProvider
 
-_NS = 1e9
+_NS = 10**9  # not a float: a quotient of integers is exact where it can be
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 

@@ -106,15 +106,13 @@ def remove(archive: Archive, name: str) -> None:
     path = archive.root / layout.name_path(name)
     try:
         path.unlink()
-        for folder in path.parents:
-            if folder == archive.root / layout.NAMES:
-                break
-            folder.rmdir()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return
     except OSError as error:
-        if os.path.lexists(path):
-            raise ArchiveError(f"cannot remove {path}: {error.strerror}") from error
+        raise ArchiveError(f"cannot remove {path}: {error.strerror}") from error
+    with contextlib.suppress(OSError):  # until one that is not empty
+        for above in path.parents[: name.count("/")]:
+            above.rmdir()
 
 
 def listed(archive: Archive, prefix: str = "") -> Iterator[Name]:

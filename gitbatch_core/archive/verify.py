@@ -1,4 +1,4 @@
-"""Whether the archive still holds what its names say: bytes, modes, times, members, records."""
+"""Whether all is as its name says: bytes, modes, times, members, records, writable names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from gitbatch_core import fsutil, jsonio
-from gitbatch_core.archive import hashing, layout, tree
+from gitbatch_core.archive import hashing, layout, names, tree
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.staging import set_aside
 from gitbatch_core.errors import FormatError, NotInArchiveError
@@ -40,6 +40,7 @@ class Problem(enum.Enum):
     SHARED = "another hard link"
     STRAY = "stray file"
     MEMBER = "missing member"
+    NAME = "name of nothing"
     UNREADABLE = "unreadable"
 
 
@@ -64,6 +65,7 @@ class Plan:
     """Paths relative to the archive, as the others."""
     manifests: list[str] = field(default_factory=list)
     records: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
     size: int = 0
     """Bytes of all these files."""
 
@@ -72,34 +74,36 @@ class Plan:
         yield from self.objects
         yield from self.manifests
         yield from self.records
+        yield from self.names
 
 
 def plan(archive: Archive, addresses: Iterable[Address] | None = None) -> Plan:
     """All files of the archive, or those of these objects and trees (with their members).
 
     Raises NotInArchiveError for an address that is not there, DamageError for a tree whose manifest
-    is damaged, OSError where a folder cannot be read.
+    is damaged, OSError or ArchiveError where a folder cannot be read.
     """
     if addresses is None:
         chosen = Plan(
             objects=list(_walk(archive.root, layout.OBJECTS, 2)),
             manifests=list(_walk(archive.root, layout.MANIFESTS, 2)),
             records=list(_walk(archive.root, layout.RECORDS, 3)),
+            names=sorted(names.paths(archive)),
         )
     else:
         chosen = Plan()
         objects: dict[str, None] = {}
         for address in addresses:
-            names = [name.path for name in archive.variants(address)]
+            found = [name.path for name in archive.variants(address)]
             if archive.has_tree(address):
                 chosen.manifests.append(layout.manifest_path(address.digest))
                 for entry in archive.manifest(address):
                     if entry.kind == "f":
                         member = Address.of_digest(entry.digest)
-                        names.extend(name.path for name in archive.variants(member))
-            elif not names:
+                        found.extend(name.path for name in archive.variants(member))
+            elif not found:
                 raise NotInArchiveError(f"the archive {archive.root} has nothing at {address}")
-            objects.update(dict.fromkeys(names))
+            objects.update(dict.fromkeys(found))
         chosen.objects = list(objects)
     chosen.size = sum(_size(archive.root / path) for path in chosen.paths())
     return chosen
@@ -164,6 +168,8 @@ def _check(archive: Archive, path: str, members: _Members) -> list[Finding]:
         elif kind == layout.MANIFESTS:
             digest = layout.parse_manifest_path(path)
             address, mode = Address(algorithm=archive.algorithm, digest=digest), layout.FILE_MODE
+        elif kind == layout.NAMES:
+            return _check_name(archive, path, before)
         else:
             layout.parse_record_path(path)
             return _check_record(archive, path, before)
@@ -223,6 +229,21 @@ def _check_record(archive: Archive, path: str, before: os.stat_result) -> list[F
     except (FormatError, OSError) as error:
         findings.append(_finding(Problem.UNREADABLE, path, None, str(error)))
     return findings
+
+
+def _check_name(archive: Archive, path: str, before: os.stat_result) -> list[Finding]:
+    if not stat.S_ISREG(before.st_mode) or path.count("/") < 2:
+        return [_finding(Problem.STRAY, path, None, "not the file of a name")]
+    name = path.removeprefix(f"{layout.NAMES}/")
+    try:
+        found = names.parse((archive.root / path).read_bytes(), name, source=path)
+    except FileNotFoundError:
+        return []  # removed meanwhile
+    except (FormatError, OSError) as error:
+        return [_finding(Problem.UNREADABLE, path, None, str(error))]
+    if names.leads_somewhere(archive, found):
+        return []
+    return [_finding(Problem.NAME, path, found.address, f"{found.address} is not there")]
 
 
 def _repair(archive: Archive, finding: Finding) -> Finding:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitbatch_core.archive import browse, links
+from gitbatch_core.archive import browse, links, names
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.cli import output
 from gitbatch_core.cli.main import add_archive_option
@@ -42,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     verb = add("ls", _ls, "list trees and objects, with the names that job records know")
     verb.add_argument("prefixes", metavar="PREFIX", nargs="*", help="of an address or a name")
+    verb.add_argument(
+        "--names", action="store_true", help="list the storage's names, and what they mean, instead"
+    )
     for name, function, text in (
         ("show", _show, "say what is known of an object or a tree: size, where from"),
         ("cat", _cat, "write an object's bytes to standard output"),
@@ -93,6 +96,8 @@ def _address(archive: Archive, what: str) -> Address:
 
 
 def _ls(archive: Archive, arguments: argparse.Namespace) -> int:
+    if arguments.names:
+        return _ls_names(archive, arguments)
     items = list(browse.items(archive, tuple(arguments.prefixes)))
     if arguments.json:
         output.print_json(
@@ -112,6 +117,36 @@ def _ls(archive: Archive, arguments: argparse.Namespace) -> int:
         more = f" (and {len(item.names) - 1} more)" if len(item.names) > 1 else ""
         name = output.printable(item.names[0]) + more if item.names else "-"
         rows.append((str(item.address), item.kind, output.human_size(item.size), name))
+    output.table(rows, right=frozenset({2}))
+    return 0
+
+
+def _ls_names(archive: Archive, arguments: argparse.Namespace) -> int:
+    prefixes = tuple(prefix.removeprefix("gitbatch://name/") for prefix in arguments.prefixes)
+    found = sorted(
+        (name for name in names.listed(archive) if not prefixes or name.name.startswith(prefixes)),
+        key=lambda name: name.name,
+    )
+    if arguments.json:
+        output.print_json(
+            [
+                {
+                    "name": name.name,
+                    "address": str(name.address),
+                    "kind": "tree" if name.object is None else "file",
+                    "size": name.size,
+                    "changed_ns": name.changed_ns,
+                    "stored_ns": name.stored_ns,
+                }
+                for name in found
+            ]
+        )
+        return 0
+    rows = []
+    for name in found:
+        kind = "tree" if name.object is None else "file"
+        size = output.human_size(name.size)
+        rows.append((str(name.address), kind, size, output.printable(name.name)))
     output.table(rows, right=frozenset({2}))
     return 0
 
@@ -225,7 +260,10 @@ def _verify(archive: Archive, arguments: argparse.Namespace) -> int:
             path = output.printable(finding.path)
             print(f"{finding.problem.value}: {path}: {output.printable(finding.message)}{done}")
     counts = f"{len(chosen.objects)} objects, {len(chosen.manifests)} trees"
-    counts += f", {len(chosen.records)} records ({output.human_size(chosen.size)})"
+    counts += f", {len(chosen.records)} records"
+    if chosen.names:
+        counts += f", {len(chosen.names)} names"
+    counts += f" ({output.human_size(chosen.size)})"
     result = f"{len(findings)} findings" if findings else "no damage"
     output.message(f"checked {counts}: {result}")
     return 1 if findings else 0

@@ -69,6 +69,11 @@ def test_a_workflow_whose_files_are_all_names(make_project: MakeProject) -> None
         if path.is_file():
             assert stat.S_IMODE(path.stat().st_mode) == 0o444
     project.gitbatch("archive", "verify").ok()
+    listed = project.gitbatch("archive", "ls", "--names", "--json", "gitbatch://name/demo/s").ok()
+    assert [(each["name"], each["size"]) for each in json.loads(listed.text)] == [
+        ("demo/summary.txt", 8)
+    ]
+    assert len(project.gitbatch("archive", "ls", "--names").text.splitlines()) == 6
     project.nothing_to_do(*arguments)
 
     # The same content again is older news for what was made from it.
