@@ -272,8 +272,9 @@ class Session:
         for member in jobspec.members(job):
             for path in member.input:
                 self.twin.check_outside(str(path))
+        others = {self.twin.relative(str(path)) for path in workflowview.in_other_storages(job)}
         for output in answer.record["outputs"]:
-            results.place(self.twin, output)
+            results.place(self.twin, output, copied=output["path"] in others)
             if output.get("temporary"):
                 here = self.run.repository.top / output["path"]
                 self._temporary[here] = self.run.worktree.path / output["path"]

@@ -27,7 +27,7 @@ def main(argv: list[str]) -> None:
     """Run Snakemake with the arguments after the order's path; ends the process."""
     order_file, *arguments = argv
     guard(Path(order_file))
-    DAG.store_storage_outputs = store_nothing
+    DAG.retrieve_storage_inputs = DAG.store_storage_outputs = leave_to_the_run
     cli.parse_target_jobs_cli_args = parse_targets
     sys.argv = ["snakemake", *arguments]
     cli.main(arguments)
@@ -38,8 +38,9 @@ def parse_targets(words: list[str]) -> list[TargetSpec]:
     return [TargetSpec(rule, wildcards) for rule, wildcards in map(json.loads, words)]
 
 
-async def store_nothing(dag: DAG) -> None:
-    """The process that has started the run stores, once it has taken the results over."""
+async def leave_to_the_run(*args: Any, **kwargs: Any) -> None:
+    """Do nothing with other storages: the process that has started the run has brought from there
+    what the job reads, and stores there what it has made, once that is recorded."""
 
 
 def guard(order_file: Path) -> None:

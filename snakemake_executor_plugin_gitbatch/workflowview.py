@@ -108,6 +108,13 @@ def address_in(storage: Any) -> str | None:
     return storage.address() if hasattr(storage, "address") else None
 
 
+def in_other_storages(job: Any) -> list[Any]:
+    """Outputs that go to storages that know no addresses."""
+    members = job.jobs if job.is_group() else [job]
+    outputs = [path for member in members for path in member.output]
+    return [path for path in outputs if (s := storage(path)) and not hasattr(s, "address")]
+
+
 def is_stream(path: Any) -> bool:
     """A pipe or service: nothing that lasts."""
     return is_flagged(path, "pipe") or is_flagged(path, "service")
@@ -122,11 +129,13 @@ def is_update(path: Any) -> bool:
 
 
 def kept_outputs(workflow: Any) -> list[Any]:
-    """Outputs of the DAG that are to last."""
+    """Outputs of the DAG that are to last, at the end of a run: all but the temporary ones that
+    Snakemake has removed."""
     found = {}
     for job in jobs(workflow):
         for path in job.output:
-            if not is_stream(path) and not is_temporary(path, workflow):
+            gone = is_temporary(path, workflow) and not os.path.lexists(path)
+            if not is_stream(path) and not gone:
                 found[str(path)] = path
     return list(found.values())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,11 +13,13 @@ from gitbatch_core.archive import hashing, layout, links, tree
 from gitbatch_core.archive.layout import Address, ObjectName, linked_object
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.document import Result
-from gitbatch_core.runs.twin import Twin, files_below
+from gitbatch_core.runs.twin import Twin, copy_writable, files_below
 
 
-def place(twin: Twin, output: Document) -> None:
-    """Link an output of a finished job, an entry of its record, in both folders."""
+def place(twin: Twin, output: Document, *, copied: bool = False) -> None:
+    """Link an output of a finished job, an entry of its record, in both folders; with `copied` the
+    user's gets a copy, for another storage to take: it may look at what a link leads to, and there
+    at a time that is nobody's."""
     relative, now = output["path"], time.time_ns()
     twin.addresses[relative] = output["address"]
     twin.made[relative] = output
@@ -26,13 +29,24 @@ def place(twin: Twin, output: Document) -> None:
         _link_temporary(twin, here, there, now)
     elif output["kind"] == "tree":
         entries = twin.archive.manifest(Address.parse(output["address"]))
-        for top, place in ((twin.worktree, there), (twin.top, here)):
+        for top, place in ((twin.worktree, there), (twin.top, here))[: 1 if copied else 2]:
             twin.remove(place)
             links.place_tree(twin.archive, place, entries, top=top, mtime_ns=now)
     else:
         name = ObjectName.parse(output["name"])
-        for top in (there, here):
-            twin.link(top, name, now)
+        for place in (there, here)[: 1 if copied else 2]:
+            twin.link(place, name, now)
+    if copied and not output.get("temporary"):
+        _copy_out(twin, here, there)
+
+
+def _copy_out(twin: Twin, here: Path, there: Path) -> None:
+    twin.remove(here)
+    here.parent.mkdir(parents=True, exist_ok=True)
+    if there.is_dir():
+        shutil.copytree(there, here, copy_function=copy_writable)
+    else:
+        copy_writable(there, here)
 
 
 def _link_temporary(twin: Twin, here: Path, there: Path, mtime_ns: int) -> None:

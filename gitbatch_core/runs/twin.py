@@ -306,9 +306,9 @@ class Twin:
         self.remove(there)
         there.parent.mkdir(parents=True, exist_ok=True)
         if here.is_dir():
-            shutil.copytree(here, there, copy_function=_copy_writable)
+            shutil.copytree(here, there, copy_function=copy_writable)
         else:
-            _copy_writable(here, there)
+            copy_writable(here, there)
         self.placed.add(relative)
         return address
 
@@ -386,7 +386,8 @@ def _folders_below(folder: Path) -> Iterator[Path]:
         yield from (Path(inner, name) for name in folders if not Path(inner, name).is_symlink())
 
 
-def _copy_writable(source: str | Path, target: str | Path) -> None:
+def copy_writable(source: str | Path, target: str | Path) -> None:
+    """Copy a file's bytes and x-bit; its time is now."""
     shutil.copyfile(source, target)
     os.chmod(target, 0o644 | stat.S_IMODE(os.stat(source).st_mode) & 0o111)
 
