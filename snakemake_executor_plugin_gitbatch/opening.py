@@ -89,13 +89,8 @@ def check(workflow: Any, twin: Twin, warn: Callable[[str], None]) -> None:
     idle: dict[str, None] = {}
     for job in dag.needrun_jobs():
         for path in (*job.output, *job.log, *((job.benchmark,) if job.benchmark else ())):
-            if (storage := workflowview.storage(path)) is not None and not storage.retrieve:
-                raise RunError(
-                    f"The output {storage.print_query} of rule {job.rule.name} has retrieve=False: "
-                    "nobody could say what the job has written.",
-                    hint="Leave retrieve=False out: the job then writes a local copy, which is "
-                    "kept and stored.",
-                )
+            if (storage := workflowview.storage(path)) is not None:
+                _check_stored(storage, job.rule.name)
             if twin.relative(str(path)) is None:
                 raise RunError(
                     f"The output {path} of rule {job.rule.name} lies outside of the repository "
@@ -109,6 +104,21 @@ def check(workflow: Any, twin: Twin, warn: Callable[[str], None]) -> None:
         warn(
             f"Rules without outputs: {', '.join(idle)}. They run in the worktree, and what they "
             "do there goes with it."
+        )
+
+
+def _check_stored(storage: Any, rule: str) -> None:
+    """Raise RunError where an output of `rule` could not be stored, or not be recorded."""
+    if getattr(storage, "is_read_only", False):
+        raise RunError(
+            f"The output {storage.print_query} of rule {rule} can only be read.",
+            hint="What is to be written has a name: gitbatch://name/<prefix>/<path>",
+        )
+    if not storage.retrieve:
+        raise RunError(
+            f"The output {storage.print_query} of rule {rule} has retrieve=False: nobody could say "
+            "what the job has written.",
+            hint="Leave it out: the job then writes a local copy, which is kept and stored.",
         )
 
 

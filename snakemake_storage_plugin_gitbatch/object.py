@@ -116,7 +116,6 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
         query = parse(self.query)
         if query.kind is Kind.NAME:
             return self._reader.name(query) is not None
-        self._refuse_as_output()
         try:
             self._reader.find(query)
         except NotInArchiveError as error:
@@ -158,14 +157,13 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
 
     @_at_the_edge
     def store_object(self) -> None:
-        """Give the name to the local copy, which then is a link, or a folder of links; a log stays
-        a file: the next job writes to it."""
+        """Give the name to the local copy, which then is a link, or a folder of links."""
         from gitbatch_core.archive import names
         from snakemake_storage_plugin_gitbatch.storing import put
 
         name = self._writable()
         place = self._reader.place
-        stored = put(place, self._local(), link=not self._is_log())
+        stored = put(place, self._local())
         names.write(
             place.archive,
             name,
@@ -226,24 +224,6 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
             path.unlink()
         elif path.is_dir() and links.only_links(path):
             fsutil.remove_tree(path)
-
-    def _is_log(self) -> bool:
-        """Of a rule, or its benchmark."""
-        file = self._file
-        patterns = [] if file is None else [*file.rule.log, file.rule.benchmark]
-        return any(pattern and pattern.match(str(file)) for pattern in patterns)
-
-    @property
-    def _file(self) -> Any:
-        """Snakemake's own view of it; None outside of a workflow."""
-        file = getattr(self, "_iofile", None)
-        return None if file is None or file.rule is None else file
-
-    def _refuse_as_output(self) -> None:
-        """Before the job runs whose output could then not be stored."""
-        for output in self._file.rule.output if self._file is not None else ():
-            if output.is_storage and isinstance(output.storage_object, StorageObject):
-                output.storage_object._writable()
 
     def _mtime_ns(self) -> int:
         """What cannot change is older than all that is made from it."""

@@ -25,21 +25,19 @@ class Put:
     """Bytes, of all files."""
 
 
-def put(place: Place, path: Path, *, link: bool) -> Put:
-    """Store the file or folder at `path`; with `link`, there are links in its place then.
+def put(place: Place, path: Path) -> Put:
+    """Store the file or folder at `path`, with links in its place.
 
     Raises UsageError where there is none, ArchiveError; then it is as it was.
     """
     if not os.path.exists(path):
         raise UsageError(f"There is no {path} that could be stored.")
-    take = Take.SHARE if link else Take.COPY
     if path.is_dir():
-        tree = place.archive.put_tree(path, take=take)
-        if link:
-            _place(place, tree.files)
+        tree = place.archive.put_tree(path, take=Take.SHARE)
+        _place(place, tree.files)
         return Put(address=tree.address, object=None, size=tree.size)
-    [stored] = place.archive.put([path], take=take)
-    if link and place.archive.object_at(path) is None:
+    [stored] = place.archive.put([path], take=Take.SHARE)
+    if place.archive.object_at(path) is None:
         _place(place, [stored])
     return Put(address=stored.address, object=stored.name, size=stored.size)
 
