@@ -73,9 +73,9 @@ def general_arguments(workflow: Any, run: Run, twin: Twin) -> tuple[str, ...]:
 def command(
     workflow: Any, job: Any, *, order: Path, general: Sequence[str], most_cores: int | None
 ) -> tuple[str, ...]:
-    """Runs `job`, whose order lies in the file `order`, with as many cores as it has threads, at
-    most `most_cores`."""
-    threads = max(1, int(job.threads))
+    """Runs `job`, whose order lies in the file `order`, with as many cores as the run was given,
+    else as it has threads, at most `most_cores`."""
+    cores = workflow.resource_settings.cores or max(1, int(job.threads))
     targets = [json.dumps([spec.rulename, spec.wildcards_dict]) for spec in job.get_target_spec()]
     argv = (
         sys.executable,
@@ -88,7 +88,7 @@ def command(
         *job.rules,
         *(("--local-groupid", str(job.jobid)) if job.is_group() else ("--force-use-threads",)),
         "--cores",
-        str(threads if most_cores is None else min(threads, most_cores)),
+        str(cores if most_cores is None else min(cores, most_cores)),
         "--attempt",
         str(job.attempt),
         *general,

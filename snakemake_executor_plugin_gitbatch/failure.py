@@ -16,10 +16,14 @@ _LINES = 20
 _BYTES = 4000
 _EXIT_STATUS = re.compile(r"returned non-zero exit status (\d+)")
 _SIGNAL = re.compile(r"died with <Signals\.(SIG\w+): \d+>")
-_MISSING = re.compile(
-    r"""No such file or directory: ['"](.+?)['"]$|([^\s:'"]+)['"]?: No such file or directory""",
-    re.MULTILINE,
-)
+
+
+def _error(words: str) -> re.Pattern[str]:
+    """As Python and as programs say it of a file."""
+    return re.compile(rf"""{words}: ['"](.+?)['"]$|([^\s:'"]+)['"]?: {words}""", re.MULTILINE)
+
+
+_MISSING, _DENIED = _error("No such file or directory"), _error("Permission denied")
 # What the Snakemake in the job says of itself, around the rule's own output.
 _OF_SNAKEMAKE = re.compile(
     r"""Building\ DAG\ of\ jobs\.\.\.
@@ -48,10 +52,12 @@ def explain(
     rule_logs: Iterable[Path],
     folder: Path,
     twin: Twin,
+    outputs: Iterable[str],
 ) -> str:
     """The message of a failed job. `log`: what it printed, where it is kept; `rule_logs`: the
-    rule's own `log:` files; `folder`: the job's, with what the runner itself printed. Paths in
-    the worktree, which will be gone, are shown as those of the user."""
+    rule's own `log:` files; `folder`: the job's, with what the runner itself printed;
+    `outputs`: relative to the top. Paths in the worktree, which will be gone, are shown as those of
+    the user."""
     printed = _tail(log).replace(str(twin.worktree), str(twin.top)) if log is not None else ""
     own = re.sub(rf"^({_OF_SNAKEMAKE.pattern})$\n?", "", printed, flags=re.MULTILINE | re.VERBOSE)
     parts = [f"The job {_how(status, answer, printed)}{_where(status, answer)}."]
@@ -69,17 +75,25 @@ def explain(
             f"Only your folder has {', '.join(absent)}; jobs see the commit and their inputs. "
             "Commit it, or declare it as input and gitbatch freeze it."
         )
+    if any(twin.relative(name) in outputs for name in _named(_DENIED, said)):
+        parts.append(
+            "Inputs are read-only, and cp gives its copy the same mode: cp --no-preserve=mode, or "
+            "cat, makes one that can be changed."
+        )
     if log is not None:
         parts.append(f"All of its output: {log}")
     return "\n".join(parts)
 
 
+def _named(pattern: re.Pattern[str], said: Iterable[str]) -> set[str]:
+    return {a or b for text in said for a, b in pattern.findall(text)}
+
+
 def _absent(said: Iterable[str], twin: Twin) -> list[str]:
     """Files that the job has missed, and that the user's folder has."""
-    named = {a or b for text in said for a, b in _MISSING.findall(text)}
     return sorted(
         name
-        for name in named
+        for name in _named(_MISSING, said)
         if twin.relative(name) is not None
         and twin.here(name).exists()
         and not os.path.lexists(twin.there(name))

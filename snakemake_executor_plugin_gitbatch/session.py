@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gitbatch_core.archive import hashing
-from gitbatch_core.errors import RunError
+from gitbatch_core.errors import GitbatchError, RunError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import JobSpec, JobStatus, Pool
 from gitbatch_core.pools.choose import choose
@@ -268,6 +268,7 @@ class Session:
                 rule_logs=rule_logs,
                 folder=folder,
                 twin=self.twin,
+                outputs=[output.path for output in order.outputs],
             )
         for member in jobspec.members(job):
             for path in member.input:
@@ -359,14 +360,21 @@ class Session:
         return kept
 
     def _sweep(self, *, at_end: bool = False) -> None:
-        """Remove temporary outputs whose link Snakemake has deleted; at the end, all of them."""
+        """Remove temporary outputs whose link Snakemake has deleted. Keep what it has left at the
+        end: targets, and what a later start will need."""
         if not at_end and time.monotonic() - self._swept < 1:
             return
         self._swept = time.monotonic()
         for here, there in list(self._temporary.items()):
-            if at_end or not os.path.lexists(here):
+            if not os.path.lexists(here):
                 results.drop(self.twin, here, there)
                 del self._temporary[here]
+            elif at_end:
+                try:
+                    results.keep(self.twin, here, there)
+                except (GitbatchError, OSError) as error:
+                    self.logger.warning(f"{here} is temporary and could not be kept: {error}")
+                    results.drop(self.twin, here, there)
 
 
 def _read_answer(folder: Path, *, patient: bool) -> Answer | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from gitbatch_core.archive import tree
@@ -22,30 +23,34 @@ def publish(archive: Archive, order: Order, mask: Mask) -> Document:
     then the outputs are still in the worktree.
     """
     top = Path(order.worktree)
-    files: list[Output] = []
+    files: dict[Take, list[Output]] = {Take.MOVE: [], Take.SHARE: []}
     outputs: dict[str, Document] = {}
+    nested = _nested(order.outputs)
     for output in order.outputs:
         path = top / output.path
+        take = Take.SHARE if output.path in nested else Take.MOVE
         if output.temporary:
             if os.path.lexists(path):
                 outputs[output.path] = _keep_here(archive, path, output)
             continue
         _check(path, output)
         if output.folder:
-            stored = archive.put_tree(path, take=Take.MOVE)
+            stored = archive.put_tree(path, take=take)
             outputs[output.path] = published(
                 output.path, kind="tree", address=str(stored.address), size=stored.size
             )
         else:
-            files.append(output)
-    for output, kept in zip(files, archive.put([top / file.path for file in files]), strict=True):
-        outputs[output.path] = published(
-            output.path,
-            kind="file",
-            address=str(kept.address),
-            name=kept.name.path,
-            size=kept.size,
-        )
+            files[take].append(output)
+    for take, some in files.items():
+        stored_files = archive.put([top / file.path for file in some], take=take)
+        for file, kept in zip(some, stored_files, strict=True):
+            outputs[file.path] = published(
+                file.path,
+                kind="file",
+                address=str(kept.address),
+                name=kept.name.path,
+                size=kept.size,
+            )
     return {
         "outputs": [outputs[o.path] for o in order.outputs if o.path in outputs],
         "logs": [_keep_log(archive, top, path, mask) for path in _existing(top, order.logs)],
@@ -55,6 +60,18 @@ def publish(archive: Archive, order: Order, mask: Mask) -> Document:
 def keep_record(archive: Archive, record: Document) -> None:
     """Write the finished job record under its key. Raises ArchiveError."""
     archive.write_record(record["key"], record["run"], record["number"], record)
+
+
+def _nested(outputs: Iterable[Output]) -> set[str]:
+    """Outputs that lie in an output folder of the same job, and such folders: the same file is
+    needed twice."""
+    folders = {output.path for output in outputs if output.folder}
+    found = set()
+    for output in outputs:
+        for parent in map(str, Path(output.path).parents):
+            if parent in folders:
+                found |= {parent, output.path}
+    return found
 
 
 def _check(path: Path, output: Output) -> None:

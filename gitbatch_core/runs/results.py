@@ -72,6 +72,23 @@ def restore_logs(twin: Twin, relatives: Iterable[str], clean: Callable[[bytes], 
             twin.placed.add(relative)
 
 
+def keep(twin: Twin, here: Path, there: Path) -> None:
+    """Put a temporary output into the archive, where a link or folder of links still leads to it.
+
+    Raises ArchiveError.
+    """
+    if not _leads_to(here, there):
+        return
+    relative = str(there.relative_to(twin.worktree))
+    output = {name: value for name, value in twin.made[relative].items() if name != "temporary"}
+    if output["kind"] == "tree":
+        output["address"] = str(twin.archive.put_tree(there).address)
+    else:
+        [stored] = twin.archive.put([there])
+        output |= {"address": str(stored.address), "name": stored.name.path}
+    place(twin, output)
+
+
 def drop(twin: Twin, here: Path, there: Path) -> None:
     """Remove a temporary output, and the link or folder of links that leads to it."""
     if here.is_symlink():
@@ -79,6 +96,15 @@ def drop(twin: Twin, here: Path, there: Path) -> None:
     elif here.is_dir():
         fsutil.remove_tree(here)
     twin.remove(there)
+
+
+def _leads_to(here: Path, there: Path) -> bool:
+    """Whether `here` is the link, or folder of links, that stands for a temporary output."""
+    if not here.is_dir() or here.is_symlink():
+        return here.is_symlink() and os.readlink(here) == os.path.relpath(there, here.parent)
+    return all(
+        inner.is_symlink() and inner.resolve().is_relative_to(there) for inner in files_below(here)
+    )
 
 
 def result_at(twin: Twin, path: str, *, folder: bool) -> Result | None:

@@ -23,7 +23,7 @@ FILES = {
                 "made/links", "made/links.txt", "made/protected.txt", "made/ensured.txt",
                 "made/updated.txt", "made/several.a", "made/empty", "made/executable",
                 "made/same-1", "made/same-2", "made/touched", "made/chained.txt", "made/sparse",
-                "made/from-folder.txt", "made/ancient.txt"
+                "made/from-folder.txt", "made/ancient.txt", "made/nested/1", "made/wanted.tmp"
 
         rule chain_1:
             output: temp("made/chain-1.txt"), temp(directory("made/chain-folder"))
@@ -32,6 +32,12 @@ FILES = {
             input: "made/chain-1.txt", "made/chain-folder"
             output: "made/chained.txt"
             shell: "cat {input[0]} {input[1]}/inner > {output}"
+        rule nested:
+            output: "made/nested/1", "made/nested/deep/2", directory("made/nested")
+            shell: "mkdir -p {output[2]}/deep; for i in {output}; do test -d $i || echo $i > $i; done"
+        rule target_that_is_temporary:
+            output: temp("made/wanted.tmp"), temp(directory("made/unused.tmp"))
+            shell: "echo > {output[0]}; mkdir {output[1]}; echo > {output[1]}/x"
         rule links:
             output: directory("made/links")
             shell:

@@ -163,3 +163,56 @@ def test_missing_inputs_are_named_together(make_project: MakeProject) -> None:
     )
     project.write({"x 1": "", "x2": ""})
     project.snakemake("a").failed("gitbatch freeze 'x 1' x2")
+
+
+def test_a_failed_run_keeps_what_is_temporary_for_the_next(make_project: MakeProject) -> None:
+    project = make_project(
+        {
+            "Snakefile": """
+                rule all:
+                    input: "b.txt"
+                rule a:
+                    output: temp("a.txt"), temp(directory("a"))
+                    shell: "echo a > {output[0]}; mkdir {output[1]}; echo inner > {output[1]}/x"
+                rule b:
+                    input: "a.txt", "a"
+                    output: "b.txt"
+                    shell: "cat {input[0]} {input[1]}/x {config[more]} > {output}"
+                """,
+            "data.txt": "data\n",
+        }
+    )
+    project.snakemake("--config", "more=missing.txt").failed("missing.txt: No such file")
+    assert project.read("a.txt") == "a\n" and project.read("a/x") == "inner\n"
+    assert project.leftovers() == []
+    printed = project.snakemake("--config", "more=data.txt").ok().text
+    assert "rule a:" not in printed
+    assert project.read("b.txt") == "a\ninner\ndata\n"
+    assert not os.path.lexists(project.path / "a.txt") and not (project.path / "a").exists()
+
+
+def test_common_mistakes_are_explained(make_project: MakeProject) -> None:
+    project = make_project(
+        {
+            ".gitignore": ".snakemake/\nlocal.txt\n",
+            "Snakefile": """
+                rule all:
+                    input: "appended.txt", "read.txt", "opened.txt"
+                rule appended:
+                    input: "data.txt"
+                    output: "appended.txt"
+                    shell: "cp {input} {output}; echo more >> {output}"
+                rule read:
+                    output: "read.txt"
+                    shell: "cat local.txt > {output}"
+                rule opened:
+                    output: "opened.txt"
+                    run:
+                        open(output[0], "w").write(open("local.txt").read())
+                """,
+            "data.txt": "data\n",
+            "local.txt": "local\n",
+        }
+    )
+    text = project.snakemake("--keep-going").failed("cp --no-preserve=mode").text
+    assert text.count("Only your folder has local.txt") == 2
