@@ -32,5 +32,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory, own_home: Path) -> Projec
     project.git("init", "--quiet")
     project.commit({"Snakefile": SNAKEFILE, ".gitignore": ".snakemake/\n"})
     project.snakemake().ok()
-    project.git("tag", "papers/2026/figure 1".replace(" ", "-"), project.tags()[0])
+    project.git("tag", "source")
+    project.git("tag", "papers/2026/figure-1", project.tags()[0])
     return project

@@ -227,9 +227,8 @@ def test_what_cannot_be_an_output(make_project: MakeProject) -> None:
         (f"gitbatch://xxh3:{'0' * 32}/a.txt", "", ("can only be read", "gitbatch://name/")),
         ("gitbatch://name/p/a.txt", ", retrieve=False", ("rule a has retrieve=False",)),
     ):
-        project.commit(
-            {"Snakefile": f"rule a:\n output: storage('{query}'{option})\n shell: 'touch {{output}}'\n"}
-        )
+        rule = f"rule a:\n output: storage('{query}'{option})\n shell: 'touch {{output}}'\n"
+        project.commit({"Snakefile": rule})
         project.snakemake("a").failed(*words)
         if not option:
             project.plain("--cores", "1", "a").failed(*words)

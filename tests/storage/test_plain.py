@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from executor.conftest import Project
 
 MakeProject = Callable[..., Project]
@@ -161,38 +160,27 @@ def test_reading_what_a_run_made(make_project: MakeProject, finished: Project) -
     assert (copies / "1" / addresses["results/a.txt"].replace(":", "-") / "b.csv").is_symlink()
 
 
-@pytest.mark.parametrize(
-    ("query", "words"),
-    [
-        ("gitbatch://xxh3:{zeros}/a.txt", ("no object xxh3:{zeros}", "{archive}")),
-        ("gitbatch://blake3:{zeros}{zeros}/a.txt", ("addresses are xxh3", "{archive}")),
-        ("gitbatch://run/20000101-000000-0000/a.txt", ("no tag or run", "{top}", "git fetch")),
-        ("gitbatch://{tag}/missing.txt", ("no output 'missing.txt'", "{tag}", "{top}")),
-        ("gitbatch://{tag}/results/folder/missing.txt", ("no 'missing.txt'", "{archive}")),
-        ("gitbatch://source/a.txt", ("is no run", "source")),
-        ("gitbatch://xxh3:12/a.txt", ("invalid: not a digest of xxh3",)),
-        ("gitbatch://name/demo/../a.txt", ("invalid: not a path below a folder",)),
-        ("gitbatch://name/a.txt", ("invalid: not a name", "PREFIX/PATH")),
-        ("gitbatch://name/demo/{long}", ("too long", "256 bytes")),
-        ("gitbatch://a.txt", ("names no output",)),
-    ],
-)
-def test_queries_that_lead_nowhere(
-    finished: Project, tmp_path: Path, query: str, words: tuple[str, ...]
-) -> None:
-    if "source" not in finished.git("tag", "--list"):
-        finished.git("tag", "source")
-    values = {
-        "zeros": "0" * 32,
-        "tag": finished.tags()[0],
-        "archive": str(finished.archive),
-        "top": str(finished.path),
-        "long": "x" * 256,
-    }
-    snakefile = tmp_path / "Snakefile"
-    snakefile.write_text(
-        f"rule a:\n  input: storage.gitbatch({query.format(**values)!r})\n"
+def test_under_another_executor(make_project: MakeProject, tmp_path: Path) -> None:
+    """Jobs get and store for themselves where local copies are not shared."""
+    submit = tmp_path / "submit"
+    submit.write_text('#!/bin/sh\nsetsid sh "$1" >/dev/null 2>&1 </dev/null & echo $!\n')
+    submit.chmod(0o755)
+    project = make_project({"Snakefile": SNAKEFILE, "letters.txt": "a\nb\n"})
+    default = (*DEFAULT, "gitbatch://name/demo")
+    project.plain(
+        *("--executor", "cluster-generic", "--cluster-generic-submit-cmd", str(submit)),
+        *("--jobs", "4", "--seconds-between-status-checks", "1"),
+        *("--shared-fs-usage", "persistence", "software-deployment", "sources", "source-cache"),
+        *default,
+    ).ok()
+    assert content(project, "demo/summary.txt") == "a\na\nb\nb\n"
+    project.nothing_to_do(*default)
+
+
+def test_what_leads_nowhere_says_who_was_asked(finished: Project, tmp_path: Path) -> None:
+    (tmp_path / "Snakefile").write_text(
+        "rule a:\n  input: storage.gitbatch('gitbatch://xxh3:" + "0" * 32 + "/a.txt')\n"
         "  output: 'a.txt'\n  shell: 'cp {input} {output}'\n"
     )
-    ended = finished.plain("--cores", "1", "-n", "--snakefile", str(snakefile), "a.txt")
-    ended.failed(*(word.format(**values) for word in words))
+    ended = finished.plain("-n", "--snakefile", str(tmp_path / "Snakefile"), "a.txt")
+    ended.failed("MissingInput", f"the archive {finished.archive} has no object xxh3:0000")
