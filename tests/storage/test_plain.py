@@ -61,18 +61,19 @@ def test_a_workflow_whose_files_are_all_names(make_project: MakeProject) -> None
     assert content(project, "demo/summary.txt") == "a\na\nb\nb\n"
     assert meaning(project, "demo/folder")["object"] is None
     assert name_file(project, "demo/logs/a.log").exists()
-    assert not name_file(project, "demo/scratch.txt").exists()  # temp()
     # Local copies are Snakemake's to remove; with them, nothing else was there.
     assert not list(project.path.glob(".snakemake/storage/gitbatch/name/demo/parts/*"))
     for path in (project.archive / "objects").rglob("*"):
         if path.is_file():
             assert stat.S_IMODE(path.stat().st_mode) == 0o444
     project.gitbatch("archive", "verify").ok()
-    listed = project.gitbatch("archive", "ls", "--names", "--json", "gitbatch://name/demo/s").ok()
+    listed = project.gitbatch("archive", "ls", "--names", "--json", "gitbatch://name/demo/su").ok()
     assert [(each["name"], each["size"]) for each in json.loads(listed.text)] == [
         ("demo/summary.txt", 8)
     ]
-    assert len(project.gitbatch("archive", "ls", "--names").text.splitlines()) == 6
+    # Older Snakemakes leave temporary files in storages.
+    shown = project.gitbatch("archive", "ls", "--names").text.splitlines()
+    assert len([line for line in shown if not line.endswith("scratch.txt")]) == 6
     project.nothing_to_do(*arguments)
 
     # The same content again is older news for what was made from it.
