@@ -235,3 +235,33 @@ def test_what_cannot_be_an_output(make_project: MakeProject) -> None:
         if not option:
             project.plain("--cores", "1", "a").failed(*words)
     assert not project.tags()
+
+
+def test_names_that_hurt(make_project: MakeProject) -> None:
+    words = ["two words", "-rf", "é☃", "$HOME`x`", ".hidden", "".join(map(str, range(80)))]
+    project = make_project(
+        {
+            "Snakefile": """
+                named = glob_wildcards(storage("gitbatch://name/in/{word}.txt"))
+
+                rule all:
+                    input: storage(expand("gitbatch://name/out/{word}/b.txt", word=named.word))
+
+                rule a:
+                    input: storage("gitbatch://name/in/{word}.txt")
+                    output: storage("gitbatch://name/out/{word}/b.txt")
+                    shell: "cat {input:q} > {output:q}"
+                """
+        }
+    )
+    project.gitbatch("init").ok()
+    archive = Archive.open(project.archive)
+    for word in words:
+        put = archive.put_bytes(word.encode())
+        names.write(archive, f"in/{word}.txt", put.address, object=put.name, size=put.size)
+    project.snakemake().ok()
+    for word in words:
+        found = names.read(archive, f"out/{word}/b.txt")
+        assert found is not None and found.object is not None
+        assert archive.path(found.object).read_text() == word
+    project.nothing_to_do()
