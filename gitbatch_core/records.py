@@ -21,6 +21,9 @@ _ANSWER_FORMAT, _ANSWER_VERSION = "gitbatch-answer", 1
 KEY_SCHEME = 1
 """First field of what a job key is the digest of; raised when the meaning of a key changes."""
 
+REDACTED = "***"
+"""Stands for the value of a secret."""
+
 SHORTEST_SECRET = 4
 """Characters; shorter values are not looked for in texts."""
 
@@ -136,7 +139,7 @@ def redact(value: Any, secrets: Iterable[str]) -> Any:
     def clean(item: Any) -> Any:
         if isinstance(item, str):
             for secret in values:
-                item = item.replace(secret, "***")
+                item = item.replace(secret, REDACTED)
             return item
         if isinstance(item, Mapping):
             return {clean(name): clean(inner) for name, inner in item.items()}

@@ -32,11 +32,6 @@ def general_arguments(workflow: Any, run: Run, twin: Twin) -> tuple[str, ...]:
     finally:
         workflow.config_settings = settings
     configfiles = _configfiles(workflow, run, twin)
-    limits = [
-        f"{name}={getattr(limit, 'raw', limit)}"
-        for name, limit in workflow.resource_settings.resources.items()
-        if not name.startswith("_")
-    ]
     return (
         "--snakefile",
         str(twin.there(str(workflow.main_snakefile))),
@@ -65,8 +60,6 @@ def general_arguments(workflow: Any, run: Run, twin: Twin) -> tuple[str, ...]:
         ExecMode.REMOTE.item_to_choice(),
         *(["--configfiles", *configfiles] if configfiles else []),
         *(["--replace-workflow-config"] if settings.replace_workflow_config else []),
-        # Limits also hold the resources of single jobs down.
-        *(["--resources", *limits] if limits else []),
     )
 
 

@@ -13,11 +13,10 @@ from typing import Any
 from gitbatch_core import jsonio
 from gitbatch_core.errors import RunError
 from gitbatch_core.records import redact
+from snakemake_executor_plugin_gitbatch.jobspec import LATER
 
 _NAME = "comparison.json"
 _FORMAT, _VERSION = "gitbatch-comparison", 1
-_LATER = "<TBD>"
-"""Stands, on the access point, for what Snakemake can only say where the job runs."""
 _NOT_DATA = frozenset({".git", ".gitbatch", ".snakemake"})
 _ABSENT = object()
 _MOST_SHOWN = 5
@@ -152,10 +151,10 @@ def _without(items: list[Any], others: list[Any]) -> Any:
 
 
 def _agree(there: Any, here: Any) -> bool:
-    if isinstance(there, str) and _LATER in there:
-        if there == _LATER:
+    if isinstance(there, str) and LATER in there:
+        if there == LATER:
             return True
-        pattern = ".*".join(map(re.escape, there.split(_LATER)))
+        pattern = ".*".join(map(re.escape, there.split(LATER)))
         return isinstance(here, str) and re.fullmatch(pattern, here, re.DOTALL) is not None
     return type(there) is type(here) and bool(there == here)
 

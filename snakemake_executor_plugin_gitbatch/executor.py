@@ -39,7 +39,8 @@ class Executor(RemoteExecutor):
 
     def __post_init__(self) -> None:
         # Snakemake makes an executor also where nothing is to be done, and never shuts it down.
-        if not any(jobspec.has_outputs(job) for job in self.dag.needrun_jobs()):
+        waits = self.dag.has_unfinished_queue_input_jobs()
+        if not waits and not any(map(jobspec.has_outputs, self.dag.needrun_jobs())):
             self._end_status_thread()
             return
         from snakemake_executor_plugin_gitbatch.session import Session

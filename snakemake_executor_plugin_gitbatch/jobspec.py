@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from snakemake_interface_executor_plugins.settings import DeploymentMethod
 from gitbatch_core import __version__, jsonio
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import Request
-from gitbatch_core.records import KEY_SCHEME, RECORD_FORMAT, RECORD_VERSION
+from gitbatch_core.records import KEY_SCHEME, RECORD_FORMAT, RECORD_VERSION, REDACTED
 
 if TYPE_CHECKING:
     from gitbatch_core.runs.run import Run
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _REQUESTS = frozenset(
     {"mem", "mem_mb", "mem_mib", "disk", "disk_mb", "disk_mib", "runtime", "gpu", "gpus"}
 )
+
+LATER = "<TBD>"
+"""Stands, on the access point, for what Snakemake can only say where the job runs."""
 
 Members = list[dict[str, Any]]
 
@@ -144,19 +147,27 @@ def view(job: Any) -> tuple[dict[str, Any], bool]:
     }, exact
 
 
-def order_inputs(job: Any, paths: Sequence[str]) -> None:
-    """Put the inputs of a single job into the order of `paths`, where these are the same ones.
-
-    What a folder's listing gives comes in any order; the job has to have the one that is recorded.
-    """
-    found: dict[str, list[Any]] = {}
-    for path in job.input:
-        found.setdefault(str(path), []).append(path)
-    if sorted(paths) == sorted(map(str, job.input)) and list(paths) != list(map(str, job.input)):
+def take_over(job: Any, member: Mapping[str, Any]) -> None:
+    """Give a single job what the record's `member` says of it: the order of its inputs, which a
+    folder's listing gives in any order, and its resources, which limits, defaults and attempts
+    decide where the run is started. What is only known where the job runs stays."""
+    paths, own = [each["path"] for each in member["inputs"]], [str(path) for path in job.input]
+    if paths != own and sorted(paths) == sorted(own):
+        found: dict[str, list[Any]] = {}
+        for path in job.input:
+            found.setdefault(str(path), []).append(path)
         names = list(job.input._get_names())
         job.input[:] = [found[path].pop(0) for path in paths]
         job.input._take_names(iter(names))
-        job._params = None
+    unknown = (LATER, REDACTED)
+    known = {
+        name: value
+        for name, value in member["resources"].items()
+        if isinstance(value, int) or not any(sign in value for sign in unknown)
+    }
+    resources = dict(job.resources.items()) | known | {"_cores": member["threads"]}
+    job._resources = type(job.resources)(fromdict=resources)
+    job._params = None
 
 
 def key_document(

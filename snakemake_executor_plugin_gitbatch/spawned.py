@@ -7,7 +7,10 @@ worktree, than where the run was started; `--target-jobs` takes JSON, which lose
 from __future__ import annotations
 
 import json
+import logging
+import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,22 @@ def main(argv: list[str]) -> None:
     DAG.retrieve_storage_inputs = DAG.store_storage_outputs = leave_to_the_run
     cli.parse_target_jobs_cli_args = parse_targets
     sys.argv = ["snakemake", *arguments]
-    cli.main(arguments)
+    try:
+        cli.main(arguments)
+    except SystemExit as ended:
+        _end(int(ended.code or 0))
+
+
+def _end(code: int) -> None:
+    """End the process, also where threads that the Snakefile has started go on: for Snakemake's
+    `from_queue`, say."""
+    others = [t for t in threading.enumerate() if t is not threading.main_thread()]
+    if any(not thread.daemon for thread in others):
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def parse_targets(words: list[str]) -> list[TargetSpec]:
@@ -70,7 +88,7 @@ def compare(comparison: Comparison, members: jobspec.Members, job: Any) -> None:
             "outputs are missing here, or are taken to be out of date."
         )
     inputs = [{k: v for k, v in each.items() if k != "address"} for each in expected["inputs"]]
-    jobspec.order_inputs(job, [each["path"] for each in inputs])
+    jobspec.take_over(job, expected)
     seen, _ = jobspec.view(job)
     comparison.job({name: expected[name] for name in seen} | {"inputs": inputs}, seen)
     if seen["command"]["kind"] not in ("shell", "none"):

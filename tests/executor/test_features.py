@@ -34,7 +34,8 @@ FILES = {
             shell: "cat {input[0]} {input[1]}/inner > {output}"
         rule nested:
             output: "made/nested/1", "made/nested/deep/2", directory("made/nested")
-            shell: "mkdir -p {output[2]}/deep; for i in {output}; do test -d $i || echo $i > $i; done"
+            shell:
+                "mkdir -p {output[2]}/deep; for i in {output[0]} {output[1]}; do echo $i > $i; done"
         rule target_that_is_temporary:
             output: temp("made/wanted.tmp"), temp(directory("made/unused.tmp"))
             shell: "echo > {output[0]}; mkdir {output[1]}; echo > {output[1]}/x"
@@ -51,7 +52,7 @@ FILES = {
             output: protected("made/protected.txt")
             shell: "echo > {output}"
         rule ensured:
-            output: ensure("made/ensured.txt", non_empty=True, md5="d8e8fca2dc0f896fd7cb4cb0031ba249")
+            output: ensure("made/ensured.txt", md5="d8e8fca2dc0f896fd7cb4cb0031ba249")
             shell: "echo test > {output}"
         rule updated:
             input: "made/base.txt"
@@ -288,7 +289,8 @@ CODE = {
     "workflow/wrappers/copy/environment.yaml": "dependencies: []\n",
     "workflow/notebooks/copy.py.ipynb": """
         {"cells": [{"cell_type": "code", "execution_count": null, "id": "1", "metadata": {},
-          "outputs": [], "source": ["open(snakemake.output[0], 'w').write(open(snakemake.input[0]).read())"]}],
+          "outputs": [],
+          "source": ["open(snakemake.output[0], 'w').write(open(snakemake.input[0]).read())"]}],
          "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python",
            "name": "python3"}, "language_info": {"name": "python"}},
          "nbformat": 4, "nbformat_minor": 5}
@@ -369,3 +371,32 @@ def made_by(project: Project, args: list[str], run: Callable[..., Any]) -> dict[
     assert "Nothing to be done" in run(*args).ok().text
     assert made(project) == found
     return found
+
+
+def test_inputs_from_a_queue(make_project: MakeProject) -> None:
+    """The Snakefile's thread, which is in each job too, holds no job up."""
+    project = make_project(
+        {
+            "Snakefile": """
+                import queue, threading, time
+                found, end = queue.Queue(), object()
+
+                def look():
+                    for name in ("1.txt", "2.txt", end):
+                        found.put(name)
+                        time.sleep(0.5)
+                    found.join()
+
+                threading.Thread(target=look).start()
+
+                rule all:
+                    input: from_queue(found, finish_sentinel=end)
+                rule one:
+                    output: "{n}.txt"
+                    shell: "echo {wildcards.n} > {output}"
+                """
+        }
+    )
+    project.snakemake("--queue-input-wait-time", "1").ok()
+    assert project.read("1.txt") == "1\n" and project.read("2.txt") == "2\n"
+    assert project.leftovers() == []
