@@ -79,7 +79,7 @@ def command(
         *targets,
         "--allowed-rules",
         *job.rules,
-        *(("--local-groupid", str(job.jobid)) if job.is_group() else ("--force-use-threads",)),
+        *(_group_arguments(workflow, job) if job.is_group() else ("--force-use-threads",)),
         "--cores",
         str(cores if most_cores is None else min(cores, most_cores)),
         "--attempt",
@@ -89,6 +89,13 @@ def command(
     if precommand := workflow.remote_execution_settings.precommand:
         return ("/bin/bash", "-c", f'{precommand} && exec "$@"', "bash", *argv)
     return argv
+
+
+def _group_arguments(workflow: Any, group: Any) -> tuple[str, ...]:
+    # What only the group's jobs need goes as soon as they have had it.
+    unneeded = sorted(map(str, workflow.dag.get_unneeded_temp_files(group)))
+    named = ("--unneeded-temp-files", *unneeded) if unneeded else ()
+    return "--local-groupid", str(group.jobid), *named
 
 
 def _configfiles(workflow: Any, run: Run, twin: Twin) -> list[str]:

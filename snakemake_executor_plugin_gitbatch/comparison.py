@@ -19,6 +19,8 @@ _NAME = "comparison.json"
 _FORMAT, _VERSION = "gitbatch-comparison", 1
 _NOT_DATA = frozenset({".git", ".gitbatch", ".snakemake"})
 _ABSENT = object()
+_IN_MEMORY = re.compile(r"(?<= at )0x[0-9a-f]{6,}(?=>)")
+"""Where an object lies, as Python says it of those without a text of their own."""
 _MOST_SHOWN = 5
 _LONGEST_SHOWN = 600
 
@@ -156,6 +158,8 @@ def _agree(there: Any, here: Any) -> bool:
             return True
         pattern = ".*".join(map(re.escape, there.split(LATER)))
         return isinstance(here, str) and re.fullmatch(pattern, here, re.DOTALL) is not None
+    if isinstance(there, str) and isinstance(here, str):
+        return _IN_MEMORY.sub("", there) == _IN_MEMORY.sub("", here)
     return type(there) is type(here) and bool(there == here)
 
 

@@ -148,6 +148,8 @@ class Executor(RemoteExecutor):
         # Not the parent's, which points to "the cluster/cloud log": the message has it all.
         if job_info.external_jobid is not None:
             kwargs["external_jobid"] = job_info.external_jobid
+        if msg is not None and job_info.job.is_group():  # which does not show it
+            self.logger.error(msg)
         job_info.job.log_error(msg, **kwargs)
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:

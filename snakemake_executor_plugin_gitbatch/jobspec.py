@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import shlex
 from collections.abc import Callable, Iterable, Mapping
@@ -280,10 +281,9 @@ def _plain(value: Any) -> tuple[Any, bool]:
     """
     if value is None or (isinstance(value, (bool, int, str)) and type(value) in (bool, int, str)):
         return value, True
-    if isinstance(value, float):
-        return (
-            (value, True) if value == value and abs(value) != float("inf") else (repr(value), True)
-        )
+    if isinstance(value, float):  # numpy's, too
+        number = float(value)
+        return (number if math.isfinite(number) else repr(number)), True
     if isinstance(value, str):
         return str(value), True
     if isinstance(value, (list, tuple)):

@@ -130,7 +130,8 @@ def limit_threads(workflow: Any, cores: int | None) -> None:
     settings = workflow.resource_settings
     settings.max_threads = min(cores, settings.max_threads or cores)
     for job in workflowview.jobs(workflow):
-        if job.threads > cores:
+        # Not asked for before Snakemake does: they may depend on inputs that are not there yet.
+        if job._resources is not None and job.threads > cores:
             job._resources = job._params = None
 
 

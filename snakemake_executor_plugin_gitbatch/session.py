@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gitbatch_core.archive import hashing
-from gitbatch_core.errors import GitbatchError, RunError
+from gitbatch_core.errors import RunError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import JobSpec, JobStatus, Pool
 from gitbatch_core.pools.choose import choose
@@ -27,6 +27,10 @@ from snakemake_executor_plugin_gitbatch import command, jobspec, opening, workfl
 from snakemake_executor_plugin_gitbatch.comparison import Comparison
 from snakemake_executor_plugin_gitbatch.ending import Ending
 from snakemake_executor_plugin_gitbatch.failure import explain
+from snakemake_executor_plugin_gitbatch.temporary import TemporaryOutputs
+
+_CACHE = "SNAKEMAKE_OUTPUT_CACHE"
+"""Where outputs of rules with `cache:` are kept between workflows."""
 
 
 class Session:
@@ -58,8 +62,7 @@ class Session:
         self._code = run.repository.tree_of(run.worktree.commit)
         self._orders: dict[int, Order] = {}
         self._light: set[int] = set()
-        self._temporary: dict[Path, Path] = {}
-        self._swept = 0.0
+        self._temporary = TemporaryOutputs(twin, logger.warning)
         self._mask = Mask(secrets.values()).all
         self._general = command.general_arguments(workflow, run, twin)
         Comparison(
@@ -156,7 +159,7 @@ class Session:
 
     def wait(self, timeout: float) -> list[JobStatus]:
         """The jobs that ended, as soon as one did, or none after `timeout` seconds."""
-        self._sweep()
+        self._temporary.sweep()
         found: list[JobStatus] = []
         if self._light_pool is not self._pool:
             found = self._light_pool.wait(0)
@@ -191,6 +194,8 @@ class Session:
         ).digest
         environment = start_environment()
         environment.pop("TMPDIR", None)
+        if (cache := os.environ.get(_CACHE)) is not None:
+            environment[_CACHE] = os.path.abspath(cache)
         light = any(self.is_local(member.rule) for member in members)
         if light and self._pool.kind != "local":
             self._light.add(number)
@@ -277,8 +282,8 @@ class Session:
         for output in answer.record["outputs"]:
             results.place(self.twin, output, copied=output["path"] in others)
             if output.get("temporary"):
-                here = self.run.repository.top / output["path"]
-                self._temporary[here] = self.run.worktree.path / output["path"]
+                of_checkpoint = any(member.is_checkpoint for member in jobspec.members(job))
+                self._temporary.add(output["path"], of_checkpoint=of_checkpoint)
         self._ending.records.append(answer.record)
         return None
 
@@ -302,7 +307,7 @@ class Session:
         try:
             if self._orders:  # Snakemake gave up while jobs were running
                 self.cancel()
-            self._sweep(at_end=True)
+            self._temporary.end()
             for pool in self.pools():
                 pool.close()
             outputs = workflowview.kept_outputs(self.workflow)
@@ -336,7 +341,7 @@ class Session:
             self.workflow.async_run(workflowview.check_protected(member))
         for member in members:
             for path in member.output:
-                self._temporary.pop(self.twin.here(str(path)), None)
+                self._temporary.forget(str(path))
                 if not workflowview.is_update(path):
                     self.twin.clear(str(path))
                 elif (address := self.twin.lend(str(path))) is not None:
@@ -358,23 +363,6 @@ class Session:
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_bytes(log.read_bytes())
         return kept
-
-    def _sweep(self, *, at_end: bool = False) -> None:
-        """Remove temporary outputs whose link Snakemake has deleted. Keep what it has left at the
-        end: targets, and what a later start will need."""
-        if not at_end and time.monotonic() - self._swept < 1:
-            return
-        self._swept = time.monotonic()
-        for here, there in list(self._temporary.items()):
-            if not os.path.lexists(here):
-                results.drop(self.twin, here, there)
-                del self._temporary[here]
-            elif at_end:
-                try:
-                    results.keep(self.twin, here, there)
-                except (GitbatchError, OSError) as error:
-                    self.logger.warning(f"{here} is temporary and could not be kept: {error}")
-                    results.drop(self.twin, here, there)
 
 
 def _read_answer(folder: Path, *, patient: bool) -> Answer | None:

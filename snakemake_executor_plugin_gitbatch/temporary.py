@@ -1,0 +1,62 @@
+"""Temporary outputs of a run: they stay in the worktree until Snakemake deletes the link."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from gitbatch_core.errors import GitbatchError
+from gitbatch_core.runs import results
+from gitbatch_core.runs.twin import Twin
+
+_REST_S = 1.0
+"""Between two looks at all of them."""
+
+
+class TemporaryOutputs:
+    """Those of one run's finished jobs."""
+
+    def __init__(self, twin: Twin, warn: Callable[[str], None]) -> None:
+        self._twin = twin
+        self._warn = warn
+        self._places: dict[Path, Path] = {}
+        """The user's link -> where it leads to in the worktree."""
+        self._looked_at: set[Path] = set()
+        """Of checkpoints: later jobs look at them when they read the workflow."""
+        self._swept = 0.0
+
+    def add(self, relative: str, *, of_checkpoint: bool) -> None:
+        """Take note of an output that was put in place; `relative` to the top."""
+        here = self._twin.top / relative
+        self._places[here] = self._twin.worktree / relative
+        if of_checkpoint:
+            self._looked_at.add(here)
+
+    def forget(self, path: str) -> None:
+        """An output that is about to be made again, as the workflow names it."""
+        self._places.pop(self._twin.here(path), None)
+
+    def sweep(self) -> None:
+        """Remove those whose link Snakemake has deleted."""
+        if time.monotonic() - self._swept < _REST_S:
+            return
+        self._swept = time.monotonic()
+        for here, there in list(self._places.items()):
+            if here not in self._looked_at and not os.path.lexists(here):
+                results.drop(self._twin, here, there)
+                del self._places[here]
+
+    def end(self) -> None:
+        """Keep in the archive what Snakemake has left in place: targets, and what a later start
+        will need. The others go."""
+        for here, there in self._places.items():
+            if os.path.lexists(here):
+                try:
+                    results.keep(self._twin, here, there)
+                    continue
+                except (GitbatchError, OSError) as error:
+                    self._warn(f"{here} is temporary and could not be kept: {error}")
+            results.drop(self._twin, here, there)
+        self._places.clear()
