@@ -21,6 +21,8 @@ _NOT_DATA = frozenset({".git", ".gitbatch", ".snakemake"})
 _ABSENT = object()
 _IN_MEMORY = re.compile(r"(?<= at )0x[0-9a-f]{6,}(?=>)")
 """Where an object lies, as Python says it of those without a text of their own."""
+_QUOTED_QUOTE = "'\"'\"'"
+"""A quote in what `shlex.quote` has quoted."""
 _MOST_SHOWN = 5
 _LONGEST_SHOWN = 600
 
@@ -36,6 +38,8 @@ class Comparison:
     """Names of the environment variables whose values neither side shows."""
     configuration: Any
     """The workflow's, as JSON data without the values of secrets."""
+    renamed: tuple[str, str] = ("", "")
+    """A folder as the command line names it, by way of a link, and where that leads; or nothing."""
 
     def write(self, staging: Path) -> None:
         """Keep it for the jobs of a run."""
@@ -52,13 +56,21 @@ class Comparison:
             worktree=Path(document["worktree"]),
             secrets=tuple(document["secrets"]),
             configuration=document["configuration"],
+            renamed=tuple(document["renamed"]),
         )
 
     def job(self, expected: Mapping[str, Any], seen: Mapping[str, Any]) -> None:
         """Raise RunError where the two views of a single job differ, or where what is seen in the
         worktree leads back into the user's folder."""
         self._refuse_ways_back(seen)
-        self.same(expected, self._as_user(seen), f"The job of rule {seen['rule']}")
+        shown = self._as_user(seen)
+        command, other = expected["command"], shown["command"]
+        if _unquoted(str(self.top)) in _unquoted(other["text"]) and _agree(
+            _unquoted(command["text"]), _unquoted(other["text"])
+        ):
+            # Of two paths, one may need quotes and the other not.
+            shown["command"] = other | {"text": command["text"]}
+        self.same(expected, shown, f"The job of rule {seen['rule']}")
 
     def config(self, seen: Any) -> None:
         """Raise RunError where the workflow's configuration differs."""
@@ -71,6 +83,8 @@ class Comparison:
 
     def same(self, expected: Any, seen: Any, what: str) -> None:
         """Raise RunError with the places where the two differ."""
+        if self.renamed[0]:
+            expected, seen = (_replaced(side, *self.renamed) for side in (expected, seen))
         found = list(_differences(expected, seen, ""))
         if not found:
             return
@@ -93,7 +107,7 @@ class Comparison:
         paths = {*(each["path"] for each in seen["inputs"]), *seen["outputs"]}
         below = f"{self.top}/"
         for text in _strings(seen):
-            text = text.replace(f"{self.worktree}/", "")
+            text = text.replace(_QUOTED_QUOTE, "'").replace(f"{self.worktree}/", "")
             if text in paths and text.startswith(below):
                 found = [text.removeprefix(below)]
             else:
@@ -110,14 +124,19 @@ class Comparison:
 
 
 def _replaced(value: Any, old: str, new: str) -> Any:
-    """JSON data with `old` replaced in all of its strings."""
+    """JSON data with the path `old` replaced in all of its strings, also where it is quoted."""
     if isinstance(value, str):
-        return value.replace(old, new)
+        quoted = (path.replace("'", _QUOTED_QUOTE) for path in (old, new))
+        return value.replace(old, new).replace(*quoted)
     if isinstance(value, Mapping):
         return {_replaced(k, old, new): _replaced(v, old, new) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_replaced(item, old, new) for item in value]
     return value
+
+
+def _unquoted(text: str) -> str:
+    return text.replace("'", "").replace('"', "")
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -156,11 +175,24 @@ def _agree(there: Any, here: Any) -> bool:
     if isinstance(there, str) and LATER in there:
         if there == LATER:
             return True
-        pattern = ".*".join(map(re.escape, there.split(LATER)))
-        return isinstance(here, str) and re.fullmatch(pattern, here, re.DOTALL) is not None
+        return isinstance(here, str) and _fits(there.split(LATER), here)
     if isinstance(there, str) and isinstance(here, str):
         return _IN_MEMORY.sub("", there) == _IN_MEMORY.sub("", here)
     return type(there) is type(here) and bool(there == here)
+
+
+def _fits(parts: list[str], text: str) -> bool:
+    """Whether `text` is these parts with anything between them. Of many ways to lay them out the
+    first is as good as any."""
+    first, *middle, last = parts
+    place, end = len(first), len(text) - len(last)
+    if place > end or not (text.startswith(first) and text.endswith(last)):
+        return False
+    for part in middle:
+        place = text.find(part, place, end) + len(part)
+        if place < len(part):
+            return False
+    return True
 
 
 def _short(value: Any) -> str:

@@ -46,8 +46,8 @@ class Ending:
     ) -> None:
         """Write the run commit, tagged where the run `succeeded` untainted, and say so.
 
-        `outputs`: those that are to last; `declared`: every path that
-        a job may write. Raises GitError, ArchiveError.
+        `outputs`: those that are to last; `declared`: every path that a job may write. Raises
+        GitError, ArchiveError.
         """
         found = self._results(outputs)
         known = inside([*self.twin.placed, *filter(None, map(self.twin.relative, declared))])
@@ -70,7 +70,12 @@ class Ending:
             "undeclared": undeclared,
             "outside": self.twin.outside,
         }
-        input_links = results.input_links(self.twin, inputs)
+        of_results = inside(result.path for result in found)
+        input_links = {
+            path: text
+            for path, text in results.input_links(self.twin, inputs).items()
+            if not of_results(path)
+        }
         if input_links:
             facts["input_links"] = sorted(input_links)
             logger.info(

@@ -70,6 +70,7 @@ class Session:
             worktree=twin.worktree,
             secrets=tuple(secrets),
             configuration=facts["config"],
+            renamed=_renamed(workflow, twin),
         ).write(run.staging)
         self._ending = Ending(run=run, twin=twin)
         self._cancelled = False
@@ -150,6 +151,10 @@ class Session:
             secrets=secrets,
         )
 
+    def settle(self) -> None:
+        """Before jobs are prepared: what Snakemake has deleted is gone for them too."""
+        self._temporary.sweep()
+
     def pools(self) -> list[Pool]:
         """The pools that have jobs: the run's, and this machine for local rules."""
         return list({id(pool): pool for pool in (self._pool, self._light_pool)}.values())
@@ -159,7 +164,7 @@ class Session:
 
     def wait(self, timeout: float) -> list[JobStatus]:
         """The jobs that ended, as soon as one did, or none after `timeout` seconds."""
-        self._temporary.sweep()
+        self._temporary.sweep_sometimes()
         found: list[JobStatus] = []
         if self._light_pool is not self._pool:
             found = self._light_pool.wait(0)
@@ -363,6 +368,16 @@ class Session:
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_bytes(log.read_bytes())
         return kept
+
+
+def _renamed(workflow: Any, twin: Twin) -> tuple[str, str]:
+    """The folder by which the command line reaches the Snakefile, and what that is without links;
+    nothing where it is the same."""
+    named = Path(workflow.main_snakefile)
+    real = twin.here(str(named))
+    while named.name == real.name and named != real:
+        named, real = named.parent, real.parent
+    return ("", "") if named == real else (str(named), str(real))
 
 
 def _read_answer(folder: Path, *, patient: bool) -> Answer | None:

@@ -12,7 +12,7 @@ from gitbatch_core.runs import results
 from gitbatch_core.runs.twin import Twin
 
 _REST_S = 1.0
-"""Between two looks at all of them."""
+"""Between two looks at all of them while jobs run."""
 
 
 class TemporaryOutputs:
@@ -38,10 +38,13 @@ class TemporaryOutputs:
         """An output that is about to be made again, as the workflow names it."""
         self._places.pop(self._twin.here(path), None)
 
+    def sweep_sometimes(self) -> None:
+        """Sweep, unless that was done a moment ago."""
+        if time.monotonic() - self._swept >= _REST_S:
+            self.sweep()
+
     def sweep(self) -> None:
         """Remove those whose link Snakemake has deleted."""
-        if time.monotonic() - self._swept < _REST_S:
-            return
         self._swept = time.monotonic()
         for here, there in list(self._places.items()):
             if here not in self._looked_at and not os.path.lexists(here):
