@@ -143,6 +143,12 @@ class Executor(RemoteExecutor):
         else:
             self.report_job_error(info, msg=failure)
 
+    def handle_job_error(self, job: Any) -> None:
+        # Snakemake still takes a job that it is about to restart for a running one, and forgets it
+        # where a checkpoint changes the DAG before the restart (snakemake issue 823).
+        if job.restart_times > job.attempt - 1:
+            self.dag._running.discard(job)
+
     def print_job_error(
         self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: Any
     ) -> None:
