@@ -63,7 +63,7 @@ class Comparison:
         """Raise RunError where the two views of a single job differ, or where what is seen in the
         worktree leads back into the user's folder."""
         self._refuse_ways_back(seen)
-        shown = self._as_user(seen)
+        expected, shown = self._real(expected), self._as_user(seen)
         command, other = expected["command"], shown["command"]
         if _unquoted(str(self.top)) in _unquoted(other["text"]) and _agree(
             _unquoted(command["text"]), _unquoted(other["text"])
@@ -74,7 +74,7 @@ class Comparison:
 
     def config(self, seen: Any) -> None:
         """Raise RunError where the workflow's configuration differs."""
-        expected = {"config": self.configuration}
+        expected = {"config": self._real(self.configuration)}
         self.same(expected, {"config": self._as_user(seen)}, "The configuration")
 
     def redacted(self, value: Any) -> Any:
@@ -83,8 +83,6 @@ class Comparison:
 
     def same(self, expected: Any, seen: Any, what: str) -> None:
         """Raise RunError with the places where the two differ."""
-        if self.renamed[0]:
-            expected, seen = (_replaced(side, *self.renamed) for side in (expected, seen))
         found = list(_differences(expected, seen, ""))
         if not found:
             return
@@ -101,7 +99,10 @@ class Comparison:
         )
 
     def _as_user(self, seen: Any) -> Any:
-        return self.redacted(_replaced(seen, str(self.worktree), str(self.top)))
+        return self.redacted(self._real(_replaced(seen, str(self.worktree), str(self.top))))
+
+    def _real(self, value: Any) -> Any:
+        return _replaced(value, *self.renamed) if self.renamed[0] else value
 
     def _refuse_ways_back(self, seen: Mapping[str, Any]) -> None:
         paths = {*(each["path"] for each in seen["inputs"]), *seen["outputs"]}
@@ -178,7 +179,7 @@ def _agree(there: Any, here: Any) -> bool:
         return isinstance(here, str) and _fits(there.split(LATER), here)
     if isinstance(there, str) and isinstance(here, str):
         return _IN_MEMORY.sub("", there) == _IN_MEMORY.sub("", here)
-    return type(there) is type(here) and bool(there == here)
+    return type(there) is type(here) and repr(there) == repr(here)  # of zeros, too
 
 
 def _fits(parts: list[str], text: str) -> bool:

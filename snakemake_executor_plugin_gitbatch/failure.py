@@ -86,7 +86,8 @@ def explain(
 
 
 def _named(pattern: re.Pattern[str], said: Iterable[str]) -> set[str]:
-    return {a or b for text in said for a, b in pattern.findall(text)}
+    found = {a or b for text in said for a, b in pattern.findall(text)}
+    return {name for name in found if "\0" not in name}
 
 
 def _absent(said: Iterable[str], twin: Twin) -> list[str]:
@@ -95,7 +96,7 @@ def _absent(said: Iterable[str], twin: Twin) -> list[str]:
         name
         for name in _named(_MISSING, said)
         if twin.relative(name) is not None
-        and twin.here(name).exists()
+        and os.path.exists(twin.here(name))  # also for what is too long to be a name
         and not os.path.lexists(twin.there(name))
     )
 

@@ -26,6 +26,9 @@ _REQUESTS = frozenset(
 LATER = "<TBD>"
 """Stands, on the access point, for what Snakemake can only say where the job runs."""
 
+_FORMS = frozenset({"tuple", "set", "mapping", "path", "float", "object"})
+"""Single keys of the JSON objects that stand for what JSON lacks."""
+
 Members = list[dict[str, Any]]
 
 
@@ -283,7 +286,7 @@ def _plain(value: Any) -> tuple[Any, bool]:
         return value, True
     if isinstance(value, float):  # numpy's, too
         number = float(value)
-        return (number if math.isfinite(number) else repr(number)), True
+        return (number if math.isfinite(number) else {"float": repr(number)}), True
     if isinstance(value, str):
         return str(value), True
     if isinstance(value, (list, tuple)):
@@ -297,7 +300,10 @@ def _plain(value: Any) -> tuple[Any, bool]:
         ordered = sorted((item for item, _ in items), key=jsonio.canonical)
         return {"set": ordered}, all(exact for _, exact in items)
     if isinstance(value, Mapping):
-        if all(type(name) is str for name in value):
+        names = list(value)
+        if all(type(name) is str for name in names) and not (
+            len(names) == 1 and names[0] in _FORMS
+        ):
             pairs = {name: _plain(item) for name, item in value.items()}
             return {k: v for k, (v, _) in pairs.items()}, all(x for _, x in pairs.values())
         entries = [(_plain(name), _plain(item)) for name, item in value.items()]
