@@ -2,9 +2,9 @@
 
     python benchmarks/storage.py [NUMBER]
 
-The limit is what the operating system needs for the same questions of the same number of files: list
-their folder, stat each. Both are timed in turn, in one process, on the same file system; the ratio
-is that of the medians.
+The limit is what the operating system needs for the same questions of the same number of files:
+list their folder, stat each. Both are timed in turn, in one process, on the same file system; the
+ratio is that of the medians.
 """
 
 from __future__ import annotations
