@@ -21,7 +21,12 @@ class GitbatchError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}\n{self.hint}" if self.hint else self.message
+        return readable(f"{self.message}\n{self.hint}" if self.hint else self.message)
+
+
+def readable(text: str) -> str:
+    """`text` as any log takes it: bytes of file names that are not UTF-8 become escapes."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 class UsageError(GitbatchError):

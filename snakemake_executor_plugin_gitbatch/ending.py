@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gitbatch_core import __version__
+from gitbatch_core.errors import readable
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document, results
@@ -168,7 +169,7 @@ def _count(number: int, noun: str) -> str:
 def _list(lines: Any) -> str:
     lines = list(lines)
     more = [f"  … and {len(lines) - _MOST_NAMED} more"] if len(lines) > _MOST_NAMED else []
-    return "\n".join([f"  {line}" for line in lines[:_MOST_NAMED]] + more)
+    return readable("\n".join([f"  {line}" for line in lines[:_MOST_NAMED]] + more))
 
 
 def _iso(moment: datetime.datetime) -> str:

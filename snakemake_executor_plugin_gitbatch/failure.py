@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterable
 from pathlib import Path
 
+from gitbatch_core.errors import readable
 from gitbatch_core.pools.base import JobStatus, State
 from gitbatch_core.records import Answer
 from gitbatch_core.runs.twin import Twin
@@ -82,7 +83,7 @@ def explain(
         )
     if log is not None:
         parts.append(f"All of its output: {log}")
-    return "\n".join(parts)
+    return readable("\n".join(parts))
 
 
 def _named(pattern: re.Pattern[str], said: Iterable[str]) -> set[str]:

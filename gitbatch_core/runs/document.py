@@ -74,6 +74,7 @@ class Provenance:
 def compose(facts: Document, results: Iterable[Result], provenance: Provenance) -> Document:
     """The document: `facts` of the run, its outputs, and the jobs that made them."""
     jobs: dict[str, Document] = {}
+    makers: dict[str, dict[str, Document]] = {}
     outputs = []
     for result in sorted(results, key=lambda result: result.path):
         output: dict[str, Any] = {
@@ -89,22 +90,23 @@ def compose(facts: Document, results: Iterable[Result], provenance: Provenance) 
             output["provenance"] = "unknown"
         else:
             name = f"{job['run']}-{job['number']}"
-            jobs[name] = job
+            if name not in jobs:
+                jobs[name], makers[name] = job, _makers(job)
             output["job"] = name
-            member = _member_of(job, result.path)
+            member = makers[name].get(result.path, job["members"][0])
             output |= {"rule": member["rule"], "wildcards": member["wildcards"]}
         outputs.append(output)
     return {"format": FORMAT, "version": VERSION, **facts, "jobs": jobs, "outputs": outputs}
 
 
-def _member_of(job: Document, path: str) -> Document:
-    """The single job, of a group maybe, that made the output."""
-    members: list[Document] = job["members"]
-    for member in members:
-        for output in member["outputs"]:
-            if os.path.normpath(os.path.join(job.get("folder", ""), output)) == path:
-                return member
-    return members[0]
+def _makers(job: Document) -> dict[str, Document]:
+    """By output, relative to the top: the single job, of a group maybe, that makes it."""
+    folder = job.get("folder", "")
+    return {
+        os.path.normpath(os.path.join(folder, output)): member
+        for member in reversed(job["members"])
+        for output in member["outputs"]
+    }
 
 
 def write(

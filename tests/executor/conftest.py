@@ -102,6 +102,7 @@ class Project:
             env={**os.environ, **self.environment},
             capture_output=True,
             text=True,
+            errors="surrogateescape",
             timeout=60,
         )
         return Ended(returncode=done.returncode, text=done.stdout + done.stderr)
