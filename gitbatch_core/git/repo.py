@@ -121,7 +121,13 @@ class Repository:
                 hint="Every result is tied to a commit: put the workflow under git first "
                 "(git init, git add, git commit).",
             ) from error
-        top, git_dir, common_dir = (Path(decode(line)) for line in lines.splitlines())
+        paths = [Path(decode(line)) for line in lines.split(b"\n")[:-1]]
+        if len(paths) != 3:
+            raise GitError(
+                f"The path of the repository that {folder} lies in has a line break.",
+                hint="Rename the folder: git prints paths on lines of their own.",
+            )
+        top, git_dir, common_dir = paths
         return cls(top=top, git_dir=git_dir, common_dir=common_dir)
 
     def git(

@@ -93,6 +93,12 @@ def test_not_a_repository(tmp_path: Path) -> None:
         Repository.find(tmp_path / "nowhere")
 
 
+def test_a_line_break_in_the_path_of_a_repository(tmp_path: Path) -> None:
+    with pytest.raises(GitError, match="has a line break"):
+        new_repository(tmp_path / "new\nline")
+    assert new_repository(tmp_path / "return\r").top.name == "return\r"
+
+
 def test_a_worktree_is_clean_and_read_only(repository: Repository, tmp_path: Path) -> None:
     (repository.top / "code.py").write_text("edited\n")
     path = tmp_path / "with space" / "worktree"
