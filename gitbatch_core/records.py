@@ -6,6 +6,8 @@ record. The record of a job that succeeded also goes into the archive, under its
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,12 +131,21 @@ def published(
     return entry
 
 
-def redact(value: Any, secrets: Iterable[str]) -> Any:
-    """JSON data without the values of secrets, wherever a string holds one.
+def secret_forms(secret: str) -> set[str]:
+    """How texts may hold the value of a secret: as it is, and quoted for a shell, Python or JSON.
 
     Values of fewer than four characters are too common in any text to be taken out.
     """
-    values = sorted({s for s in secrets if len(s) >= SHORTEST_SECRET}, key=len, reverse=True)
+    if len(secret) < SHORTEST_SECRET:
+        return set()
+    quoted = shlex.quote(secret)
+    inner = quoted[1:-1] if quoted != secret else secret
+    return {secret, quoted, inner, repr(secret)[1:-1], json.dumps(secret)[1:-1]}
+
+
+def redact(value: Any, secrets: Iterable[str]) -> Any:
+    """JSON data without the values of secrets, wherever a string or number holds one."""
+    values = sorted(set().union(*map(secret_forms, secrets)), key=len, reverse=True)
 
     def clean(item: Any) -> Any:
         if isinstance(item, str):
@@ -145,6 +156,8 @@ def redact(value: Any, secrets: Iterable[str]) -> Any:
             return {clean(name): clean(inner) for name, inner in item.items()}
         if isinstance(item, (list, tuple)):
             return [clean(inner) for inner in item]
+        if isinstance(item, (int, float)) and str(item) in values:
+            return REDACTED
         return item
 
     return clean(value) if values else value

@@ -72,6 +72,7 @@ def command(
     targets = [json.dumps([spec.rulename, spec.wildcards_dict]) for spec in job.get_target_spec()]
     argv = (
         sys.executable,
+        "-P",  # the worktree may hold a json.py, which is nobody's module json
         "-m",
         "snakemake_executor_plugin_gitbatch.spawned",
         str(order),

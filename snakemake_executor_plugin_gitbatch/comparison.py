@@ -23,6 +23,8 @@ _IN_MEMORY = re.compile(r"(?<= at )0x[0-9a-f]{6,}(?=>)")
 """Where an object lies, as Python says it of those without a text of their own."""
 _QUOTED_QUOTE = "'\"'\"'"
 """A quote in what `shlex.quote` has quoted."""
+_PATH_ENDS = r"(?=/|$|[\s'\"`;|<>():,&])"
+_MAY_END = r"[\s'\"`;|<>():,&]"
 _MOST_SHOWN = 5
 _LONGEST_SHOWN = 600
 
@@ -94,8 +96,9 @@ class Comparison:
             lines.append(f"  … and {len(found) - _MOST_SHOWN} more")
         raise RunError(
             f"{what} is not what it was when the run was started:\n" + "\n".join(lines),
-            hint="It must not depend on time, chance, host, environment variables without "
-            "envvars:, or files that are neither in the commit nor frozen.",
+            hint="It must not depend on time, chance, host, the order of a set or of a folder's "
+            "listing (sorted() helps), environment variables without envvars:, or files that are "
+            "neither in the commit nor frozen.",
         )
 
     def _as_user(self, seen: Any) -> Any:
@@ -105,23 +108,35 @@ class Comparison:
         return _replaced(value, *self.renamed) if self.renamed[0] else value
 
     def _refuse_ways_back(self, seen: Mapping[str, Any]) -> None:
-        paths = {*(each["path"] for each in seen["inputs"]), *seen["outputs"]}
-        below = f"{self.top}/"
+        files = {*(each["path"] for each in seen["inputs"]), *seen["outputs"], *seen["logs"]}
         for text in _strings(seen):
-            text = text.replace(_QUOTED_QUOTE, "'").replace(f"{self.worktree}/", "")
-            if text in paths and text.startswith(below):
-                found = [text.removeprefix(below)]
-            else:
-                found = re.findall(re.escape(below) + r"([^\s'\"`;|<>()]+)", text)
-            for relative in found:
+            found = self._way_back(text, is_file=text in files)
+            if found is not None:
+                raise RunError(
+                    f"{found}, of rule {seen['rule']}, is an absolute path into the repository: "
+                    "the job would use your folder, not the worktree.",
+                    hint="Make it relative, or build it from workflow.basedir.",
+                )
+
+    def _way_back(self, text: str, *, is_file: bool) -> str | None:
+        """What in `text` leads into the user's folder, other than to what only that one has: a
+        virtual environment, say."""
+        text = text.replace(_QUOTED_QUOTE, "'")
+        for home in ("~/", "$HOME/", "${HOME}/"):
+            text = text.replace(home, f"{os.path.expanduser('~')}/")
+        text = re.sub(re.escape(str(self.worktree)) + _PATH_ENDS, "", text)
+        for found in re.finditer(re.escape(str(self.top)) + _PATH_ENDS, text):
+            rest = text[found.end() :]
+            if not rest.startswith("/"):
+                return str(self.top)
+            # Nobody can tell where in a command a path ends: what is there decides.
+            ends = (len(rest), *(end.start() for end in re.finditer(_MAY_END, rest)))
+            for relative in (rest[1:end].rstrip("/") for end in ends):
                 if relative.partition("/")[0] in _NOT_DATA:
                     continue
-                if text in paths or os.path.lexists(self.worktree / relative):
-                    raise RunError(
-                        f"{below}{relative}, of rule {seen['rule']}, is an absolute path into the "
-                        "repository: the job would use your folder, not the worktree.",
-                        hint="Make it relative, or build it from workflow.basedir.",
-                    )
+                if is_file or os.path.lexists(self.worktree / relative):
+                    return f"{self.top}/{relative}"
+        return None
 
 
 def _replaced(value: Any, old: str, new: str) -> Any:

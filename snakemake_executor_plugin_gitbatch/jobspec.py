@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +127,7 @@ def describe(job: Any, address_of: Callable[[str], str]) -> Description:
                     for name, value in inner.resources.items()
                     if name not in ("_cores", "_nodes", "tmpdir")
                 },
-                "software": _software(inner),
+                "threads": int(inner.threads),
             }
         )
     return Description(members=descriptions, canonical=canonical)
@@ -147,22 +147,17 @@ def view(job: Any) -> tuple[dict[str, Any], bool]:
             for path, name in zip(job.input, _names(job.input), strict=True)
         ],
         "outputs": [str(path) for path in job.output],
-        "threads": int(job.threads),
+        "logs": log_paths(job),
+        "software": _software(job),
     }, exact
 
 
 def take_over(job: Any, member: Mapping[str, Any]) -> None:
-    """Give a single job what the record's `member` says of it: the order of its inputs, which a
+    """Give a single job what the record's `member` says of it: the order of its files, which a
     folder's listing gives in any order, and its resources, which limits, defaults and attempts
     decide where the run is started. What is only known where the job runs stays."""
-    paths, own = [each["path"] for each in member["inputs"]], [str(path) for path in job.input]
-    if paths != own and sorted(paths) == sorted(own):
-        found: dict[str, list[Any]] = {}
-        for path in job.input:
-            found.setdefault(str(path), []).append(path)
-        names = list(job.input._get_names())
-        job.input[:] = [found[path].pop(0) for path in paths]
-        job.input._take_names(iter(names))
+    _reorder(job.input, [each["path"] for each in member["inputs"]])
+    _reorder(job.output, member["outputs"])
     unknown = (LATER, REDACTED)
     known = {
         name: value
@@ -172,6 +167,18 @@ def take_over(job: Any, member: Mapping[str, Any]) -> None:
     resources = dict(job.resources.items()) | known | {"_cores": member["threads"]}
     job._resources = type(job.resources)(fromdict=resources)
     job._params = None
+
+
+def _reorder(files: Any, paths: Sequence[str]) -> None:
+    """Put one of Snakemake's lists of files into the order of `paths`, where these are the same."""
+    own = [str(path) for path in files]
+    if paths != own and sorted(paths) == sorted(own):
+        found: dict[str, list[Any]] = {}
+        for path in files:
+            found.setdefault(str(path), []).append(path)
+        names = list(files._get_names())
+        files[:] = [found[path].pop(0) for path in paths]
+        files._take_names(iter(names))
 
 
 def key_document(

@@ -31,6 +31,8 @@ from snakemake_executor_plugin_gitbatch.temporary import TemporaryOutputs
 
 _CACHE = "SNAKEMAKE_OUTPUT_CACHE"
 """Where outputs of rules with `cache:` are kept between workflows."""
+_OF_SNAKEMAKE = (_CACHE, "PYTHONHASHSEED")
+_SEARCH_PATHS = frozenset({"PATH", "PYTHONPATH", "LD_LIBRARY_PATH"})
 
 
 class Session:
@@ -126,7 +128,9 @@ class Session:
         twin: Twin,
         pool: Pool,
     ) -> Session:
-        secrets = dict(workflow.spawned_job_args_factory.envvars())
+        open_to_all = start_environment()
+        envvars = workflow.spawned_job_args_factory.envvars()
+        secrets = {name: value for name, value in envvars.items() if name not in open_to_all}
         facts = {
             "run": run.id,
             "source_commit": source.commit,
@@ -197,10 +201,7 @@ class Session:
             ),
             self.run.archive.algorithm,
         ).digest
-        environment = start_environment()
-        environment.pop("TMPDIR", None)
-        if (cache := os.environ.get(_CACHE)) is not None:
-            environment[_CACHE] = os.path.abspath(cache)
+        environment = self._environment()
         light = any(self.is_local(member.rule) for member in members)
         if light and self._pool.kind != "local":
             self._light.add(number)
@@ -301,7 +302,8 @@ class Session:
     def finish(self) -> None:
         """End the run: run commit, tag, and nothing of it left but results and records.
 
-        Raises GitbatchError; worktree and staging are taken away all the same.
+        Raises GitbatchError; worktree and staging are taken away all the same, but for a worktree
+        that holds what could not be kept.
         """
         succeeded = not self._cancelled and not any(
             jobspec.has_outputs(job) for job in self.workflow.dag.needrun_jobs()
@@ -309,10 +311,11 @@ class Session:
         # Without a failed job it was somebody's wish: Ctrl-C, or SIGTERM.
         wished = self._cancelled or not self._ending.failed
         outcome = "succeeded" if succeeded else "interrupted" if wished else "failed"
+        complete = True
         try:
             if self._orders:  # Snakemake gave up while jobs were running
                 self.cancel()
-            self._temporary.end()
+            complete = self._temporary.end()
             for pool in self.pools():
                 pool.close()
             outputs = workflowview.kept_outputs(self.workflow)
@@ -320,7 +323,27 @@ class Session:
             inputs = workflowview.inputs(self.workflow)
             self._ending.write(self._facts, outputs, inputs, declared, outcome, self.logger)
         finally:
-            self.run.close()
+            if complete:
+                self.run.close()
+
+    def _environment(self) -> dict[str, str]:
+        """The jobs', without the pool's own TMPDIR. Search paths into the user's folder lead to
+        the worktree, where that has the folder: a virtual environment stays where it is."""
+        environment = start_environment()
+        environment.pop("TMPDIR", None)
+        for name in _OF_SNAKEMAKE:
+            if name in os.environ:
+                environment[name] = os.environ[name]
+        if _CACHE in environment:
+            environment[_CACHE] = os.path.abspath(environment[_CACHE])
+        for name in _SEARCH_PATHS & environment.keys():
+            folders = environment[name].split(os.pathsep)
+            environment[name] = os.pathsep.join(map(self._in_worktree, folders))
+        return environment
+
+    def _in_worktree(self, folder: str) -> str:
+        inside = os.path.isabs(folder) and self.twin.relative(folder) is not None
+        return str(there) if inside and (there := self.twin.there(folder)).exists() else folder
 
     def _outputs(self, members: list[Any]) -> Iterable[Output]:
         for member in members:

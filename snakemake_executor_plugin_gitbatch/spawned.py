@@ -30,7 +30,9 @@ def main(argv: list[str]) -> None:
     """Run Snakemake with the arguments after the order's path; ends the process."""
     order_file, *arguments = argv
     guard(Path(order_file))
-    DAG.retrieve_storage_inputs = DAG.store_storage_outputs = leave_to_the_run
+    for name in ("retrieve_storage_inputs", "store_storage_outputs"):
+        getattr(DAG, name)  # an AttributeError, should Snakemake call it otherwise one day
+        setattr(DAG, name, leave_to_the_run)
     cli.parse_target_jobs_cli_args = parse_targets
     sys.argv = ["snakemake", *arguments]
     try:

@@ -51,15 +51,22 @@ class TemporaryOutputs:
                 results.drop(self._twin, here, there)
                 del self._places[here]
 
-    def end(self) -> None:
+    def end(self) -> bool:
         """Keep in the archive what Snakemake has left in place: targets, and what a later start
-        will need. The others go."""
+        will need. The others go. False: some could not be kept, and are still in the worktree."""
+        complete = True
         for here, there in self._places.items():
-            if os.path.lexists(here):
-                try:
-                    results.keep(self._twin, here, there)
-                    continue
-                except (GitbatchError, OSError) as error:
-                    self._warn(f"{here} is temporary and could not be kept: {error}")
-            results.drop(self._twin, here, there)
+            if not os.path.lexists(here):
+                results.drop(self._twin, here, there)
+                continue
+            try:
+                results.keep(self._twin, here, there)
+            except (GitbatchError, OSError) as error:
+                complete = False
+                why = error.message if isinstance(error, GitbatchError) else error
+                self._warn(
+                    f"{here} could not be put into the archive: {why}\n"
+                    "It stays in the run's worktree. The next start keeps it, once it can."
+                )
         self._places.clear()
+        return complete

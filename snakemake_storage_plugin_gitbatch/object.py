@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,7 +18,7 @@ from snakemake_interface_storage_plugins.storage_object import (
 )
 
 from gitbatch_core.archive import layout
-from gitbatch_core.errors import GitbatchError, NotInArchiveError, UsageError
+from gitbatch_core.errors import FormatError, GitbatchError, NotInArchiveError, UsageError
 from snakemake_storage_plugin_gitbatch.query import SCHEME, Kind, parse
 
 if TYPE_CHECKING:
@@ -114,11 +115,11 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
     @_at_the_edge
     def exists(self) -> bool:
         query = parse(self.query)
-        if query.kind is Kind.NAME:
-            return self._reader.name(query) is not None
         try:
+            if query.kind is Kind.NAME:
+                return self._reader.name(query) is not None
             self._reader.find(query)
-        except NotInArchiveError as error:
+        except (NotInArchiveError, FormatError) as error:
             self.provider.say_missing(self.query, error)
             return False
         return True
@@ -178,8 +179,9 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
         from gitbatch_core.archive import names
 
         name = self._writable()
-        if (found := self._reader.name(parse(self.query))) is not None:
-            self.provider.removed[name] = found
+        with contextlib.suppress(FormatError):  # what is damaged is made again
+            if (found := self._reader.name(parse(self.query))) is not None:
+                self.provider.removed[name] = found
         names.remove(self._reader.place.archive, name)
         self._clear_local()
 

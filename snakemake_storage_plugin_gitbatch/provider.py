@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_storage_plugins.storage_provider import (
     ExampleQuery,
     QueryType,
@@ -12,6 +14,7 @@ from snakemake_interface_storage_plugins.storage_provider import (
     StorageQueryValidationResult,
 )
 
+from gitbatch_core.errors import GitbatchError
 from snakemake_storage_plugin_gitbatch.object import StorageObject
 from snakemake_storage_plugin_gitbatch.query import SCHEME, reason_against
 
@@ -34,6 +37,14 @@ class StorageProvider(StorageProviderBase):
         """What names meant that this process has removed: Snakemake removes an output before the
         job that makes it again."""
         self._missing: set[str] = set()
+        if self.settings is not None and self.settings.archive is not None:
+            # Named by somebody: said at once, where Snakemake shows it in one piece.
+            from gitbatch_core.archive.store import Archive
+
+            try:
+                Archive.open(Path(self.settings.archive))
+            except GitbatchError as error:
+                raise WorkflowError(str(error)) from error
 
     @property
     def reader(self) -> Reader:

@@ -12,10 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).parent.parent
 POOL_TOOL = REPOSITORY / "tools" / "htcondor-pool"
 _POOL_VARIABLE = "GITBATCH_TEST_POOL"
+
+# No test is a matter of speed: a busy machine is slow.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

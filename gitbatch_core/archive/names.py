@@ -154,8 +154,8 @@ def paths(archive: Archive, prefix: str = "") -> Iterator[str]:
 
 def parse(data: bytes, name: str, *, source: str) -> Name:
     """The name's document. Raises FormatError, naming `source`."""
-    document = jsonio.loads(data, format=FORMAT, version=VERSION, source=source)
     try:
+        document = jsonio.loads(data, format=FORMAT, version=VERSION, source=source)
         if document["name"] != name:
             raise ValueError("it belongs to another name")
         path = document["object"]

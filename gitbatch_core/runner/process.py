@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gitbatch_core.records import SHORTEST_SECRET
+from gitbatch_core.records import secret_forms
 
 _PR_SET_CHILD_SUBREAPER = 36
 _GRACE_S = 5.0
@@ -26,7 +26,7 @@ class Mask:
     """Takes the values of secrets out of bytes that pass through in pieces."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        values = {os.fsencode(value) for value in secrets if len(value) >= SHORTEST_SECRET}
+        values = {os.fsencode(form) for value in secrets for form in secret_forms(value)}
         self._values = sorted(values, key=len, reverse=True)
         self._held = b""
 

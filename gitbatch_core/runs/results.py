@@ -112,6 +112,8 @@ def result_at(twin: Twin, path: str, *, folder: bool) -> Result | None:
     what is no result, such as a dangling link. What has no link yet is stored first."""
     relative, here = twin.relative(path), twin.here(path)
     if relative is not None and relative in twin.made:
+        if twin.made[relative].get("temporary"):
+            return None
         return _made_result(twin, relative, twin.made[relative])
     if relative is None or not here.exists() or here.is_dir() != folder:
         return None

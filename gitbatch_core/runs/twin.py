@@ -109,20 +109,35 @@ class Twin:
         A link into one of the `dead` worktrees is a temporary output that its run finished: it
         goes into the archive, before the worktree goes.
         """
+        saved = []
         for here in _links_below(self.top):
             text = os.readlink(here)
+            target = Path(os.path.normpath(here.parent / text))
+            if any(map(target.is_relative_to, dead)):
+                saved.append((here, target))
+                continue
             if linked_object(text) is None and str(here.relative_to(self.top)) in self.tracked:
                 continue
-            try:
-                name = self.archive.object_at(here)
-            except NotInArchiveError:  # Snakemake names it, where it is the input of a job
-                continue
-            target = here.resolve()
-            if name is None and any(map(target.is_relative_to, dead)) and target.is_file():
-                name = self.archive.put([target])[0].name
-                self.link(here, name, here.lstat().st_mtime_ns)
-            if name is not None:
-                self._bring_link(here, name)
+            with contextlib.suppress(NotInArchiveError):  # Snakemake names it, where a job needs it
+                if (name := self.archive.object_at(here)) is not None:
+                    self._bring_link(here, name)
+        for here, target in saved:
+            self._save(here, target)
+
+    def _save(self, here: Path, target: Path) -> None:
+        """Put what a dead run's worktree has at `target` in the place of the link to it."""
+        mtime_ns = here.lstat().st_mtime_ns
+        if target.is_symlink():  # within a folder, or to an object
+            text = os.readlink(target)
+            if (name := linked_object(text)) is None:
+                self.replace(here, lambda place: os.symlink(text, place))
+                return
+        elif target.is_file():
+            name = self.archive.put([target])[0].name
+        else:
+            return
+        self.link(here, name, mtime_ns)
+        self._bring_link(here, name)
 
     def _bring_link(self, here: Path, name: ObjectName) -> None:
         relative = str(here.relative_to(self.top))

@@ -185,9 +185,7 @@ def test_damage_is_found_and_repaired(
         assert check(archive) == []
 
 
-@settings(
-    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_flipped_bit_is_found(archive: Archive, tree: StoredTree, data: st.DataObject) -> None:
     plan = verify.plan(archive)

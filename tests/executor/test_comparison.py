@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -159,3 +161,64 @@ def test_inputs_keep_their_order(make_project: MakeProject, tmp_path: Path) -> N
     inputs = record["members"][0]["inputs"]
     assert [each["path"] for each in inputs][1:-1] == project.read("a.txt").split()
     assert [each.get("name") for each in inputs] == [None, *["named"] * 5, "last"]
+
+
+def test_ways_back_into_the_users_folder(make_project: MakeProject) -> None:
+    """However they are spelled. What only that folder has, an environment say, is no such way."""
+    project = make_project({"my data/x.txt": "x\n", "data/x.txt": "x\n", "lib/own.py": "W = 'c'\n"})
+    top = project.path
+    ways = {
+        "spaces": f"cat '{top}/my data/x.txt' > {{output}}",
+        "list": f"D={top}/data:/tmp; cat ${{{{D%%:*}}}}/x.txt > {{output}}",
+        "top": f"cd {top} && cat data/x.txt; echo > {{output}}",
+        "home": f"cat ~/{top.name}/data/x.txt > {{output}}",
+        # It edits the user's modules, and takes the commit's.
+        "good": f"P={top.parent}; echo > $P/{top.name}/lib/own.py;"
+        f"{top}/venv/run 'import own; print(own.W)' > {{output}}",
+    }
+    rules = [
+        f'rule {name}:\n  output: "{name}.txt"\n  shell: """{way}"""\n'
+        for name, way in ways.items()
+    ]
+    project.commit({"Snakefile": "".join(rules), ".gitignore": ".snakemake/\nvenv/\n"})
+    project.write({"venv/run": f'#!/bin/sh\nexec {sys.executable} -c "$1"\n'})
+    (top / "venv/run").chmod(0o755)
+    path = f"{top}/lib:{os.environ.get('PYTHONPATH', '')}"
+    targets = [f"{name}.txt" for name in ways]
+    text = (
+        project.snakemake("--keep-going", *targets, PYTHONPATH=path, HOME=str(top.parent))
+        .failed()
+        .text
+    )
+    for name in ways:
+        refused = f"of rule {name}, is an absolute path into the repository" in text
+        assert refused == (not (top / f"{name}.txt").exists()) == (name != "good"), name
+    assert project.read("good.txt") == "c\n"
+
+
+def test_differences_outside_of_the_command(make_project: MakeProject) -> None:
+    project = make_project(
+        {
+            "Snakefile": """
+                import os, random
+                rule log:
+                    output: "log.txt"
+                    log: f"logs/{random.random()}.log"
+                    run:
+                        open(output[0], "w").close()
+                rule container:
+                    output: "container.txt"
+                    container: "docker://image:" + os.environ.get("TAG", "none")
+                    shell: "echo > {output}"
+                rule folder:
+                    output: expand("folder/{n}", n=random.sample("abcde", 5))
+                    run:
+                        for path in output:
+                            open(path, "w").write(path)
+                """,
+        }
+    )
+    targets = ["log.txt", "container.txt", "folder/a"]
+    text = project.snakemake("--keep-going", *targets, TAG="7").failed("logs[0]", "image:7").text
+    assert "software.container" in text and "rule folder is not" not in text
+    assert project.read("folder/b") == "folder/b"

@@ -245,11 +245,17 @@ def test_a_job_cannot_write_to_the_commit(make_project: MakeProject, pool: str) 
 
 def test_secrets_are_found_nowhere(make_project: MakeProject, pool: str, tmp_path: Path) -> None:
     marker = "s3cret-m4rker-" + os.urandom(8).hex()
+    quoted, number = f'it\'s "{marker}"', str(int.from_bytes(os.urandom(6)) + 10**12)
     project = make_project(
         {
             "Snakefile": """
                 import os
-                envvars: "TOKEN"
+                envvars: "TOKEN", "QUOTED", "PIN", "HOME"
+                rule quoted:
+                    output: "quoted.txt"
+                    log: "quoted.log"
+                    params: token=os.environ["QUOTED"], pin=int(os.environ["PIN"])
+                    shell: "echo {params.token:q} {params.pin} $HOME > {log}; echo > {output}"
                 rule a:
                     output: "a.txt"
                     log: "a.log"
@@ -263,10 +269,12 @@ def test_secrets_are_found_nowhere(make_project: MakeProject, pool: str, tmp_pat
         },
         pool=pool,
     )
-    project.snakemake("a.txt", TOKEN=marker, OTHER="x").ok()
-    project.snakemake("b.txt", TOKEN=marker).failed("***")
-    [record] = project.records()
-    assert "TOKEN" in record["environment"]["names"]
+    secrets = {"TOKEN": marker, "QUOTED": quoted, "PIN": number}
+    project.snakemake("a.txt", "quoted.txt", **secrets, OTHER="x").ok()
+    project.snakemake("b.txt", **secrets).failed("***")
+    for record in project.records():
+        assert "TOKEN" in record["environment"]["names"]
+    assert os.environ["HOME"] in project.read("quoted.log")  # no secret: every job has it
     places = [project.path]
     if folder := os.environ.get("GITBATCH_TEST_POOL"):
         places.append(Path(folder))
@@ -274,8 +282,10 @@ def test_secrets_are_found_nowhere(make_project: MakeProject, pool: str, tmp_pat
         for path in place.rglob("*"):
             # Snakemake's own record of params is as with any executor.
             if path.is_file() and ".snakemake/metadata" not in str(path):
-                assert marker.encode() not in path.read_bytes(), path
-    assert marker not in project.git("log", "--all", "--patch")
+                content = path.read_bytes()
+                assert marker.encode() not in content and number.encode() not in content, path
+    log = project.git("log", "--all", "--patch")
+    assert marker not in log and number not in log
     shown = project.git("for-each-ref", "--format=%(contents)")
     assert marker not in shown
 

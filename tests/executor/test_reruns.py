@@ -217,3 +217,30 @@ def test_common_mistakes_are_explained(make_project: MakeProject) -> None:
     )
     text = project.snakemake("--keep-going").failed("cp --no-preserve=mode").text
     assert text.count("Only your folder has local.txt") == 2
+
+
+def test_what_cannot_be_kept_at_the_end_is_kept_later(make_project: MakeProject) -> None:
+    project = make_project(
+        {
+            "Snakefile": """
+                rule a:
+                    output: temp("a.txt"), temp(directory("a"))
+                    shell: "echo a > {output[0]}; mkdir a; cd a; echo > x; ln -s x l"
+                rule b:
+                    input: "a.txt", "a"
+                    output: "b.txt"
+                    shell:
+                        "chmod {config[mode]} {config[objects]};"
+                        "test -f a/l; cat {input[0]} > {output}"
+                """,
+        }
+    )
+    objects = project.archive / "objects"
+    settings = ["b.txt", "--config", f"objects={objects}"]
+    text = project.snakemake(*settings, "mode=0555").failed("stays in the run's worktree").text
+    assert "could not be put into the archive" in text
+    assert project.read("a.txt") == "a\n" and (project.path / "a/l").exists()
+    objects.chmod(0o755)
+    printed = project.snakemake(*settings, "mode=0755").ok().text
+    assert "rule a:" not in printed and project.read("b.txt") == "a\n"
+    assert project.leftovers() == []

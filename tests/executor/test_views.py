@@ -87,6 +87,7 @@ def view(**fields: Any) -> dict[str, Any]:
         "params": {},
         "inputs": [],
         "outputs": [],
+        "logs": [],
         "threads": 1,
     }
     return seen | fields

@@ -67,7 +67,7 @@ def job(number: int, name: str, text: str, path: str) -> dict[str, Any]:
     return {"run": "r", "number": number, "rule": name, "folder": "", "members": [member]}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(names=st.lists(names, min_size=1, max_size=4, unique=True), text=texts)
 def test_names_come_back_from_everywhere(
     repository: Repository, archive: Archive, names: list[str], text: str

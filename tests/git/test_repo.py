@@ -166,7 +166,7 @@ _component = st.text(
 _count = itertools.count()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     links=st.dictionaries(
         _component,

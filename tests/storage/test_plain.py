@@ -185,3 +185,23 @@ def test_what_leads_nowhere_says_who_was_asked(finished: Project, tmp_path: Path
     )
     ended = finished.plain("-n", "--snakefile", str(tmp_path / "Snakefile"), "a.txt")
     ended.failed("MissingInput", f"the archive {finished.archive} has no object xxh3:0000")
+    ended = finished.plain(
+        *("-n", "--snakefile", str(tmp_path / "Snakefile"), "a.txt"),
+        *("--storage-gitbatch-archive", "/nowhere/archive"),
+    )
+    ended.failed("/nowhere/archive")
+
+
+def test_a_damaged_name_is_made_again(make_project: MakeProject) -> None:
+    query = "gitbatch://name/damaged/a.txt"
+    project = make_project(
+        {
+            "Snakefile": f"rule a:\n  output: storage.gitbatch('{query}')\n"
+            "  shell: 'echo > {output}'\n"
+        }
+    )
+    project.plain("--cores", "1", "a").ok()
+    name_file(project, "damaged/a.txt").chmod(0o644)
+    name_file(project, "damaged/a.txt").write_text("{")
+    project.plain("--cores", "1", "a").ok()
+    assert content(project, "damaged/a.txt") == "\n"
