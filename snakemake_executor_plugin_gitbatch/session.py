@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -15,7 +14,6 @@ from gitbatch_core.errors import RunError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import JobSpec, JobStatus, Pool
 from gitbatch_core.pools.choose import choose
-from gitbatch_core.pools.environment import start_environment
 from gitbatch_core.pools.local import LocalPool
 from gitbatch_core.records import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order, Output, redact
 from gitbatch_core.runner.process import Mask
@@ -23,16 +21,11 @@ from gitbatch_core.runs import results
 from gitbatch_core.runs.place import open_archive
 from gitbatch_core.runs.run import Run, new_id, private_folder, stale_runs
 from gitbatch_core.runs.twin import Twin
-from snakemake_executor_plugin_gitbatch import command, jobspec, opening, workflowview
+from snakemake_executor_plugin_gitbatch import command, environment, jobspec, opening, workflowview
 from snakemake_executor_plugin_gitbatch.comparison import Comparison
 from snakemake_executor_plugin_gitbatch.ending import Ending
 from snakemake_executor_plugin_gitbatch.failure import explain
 from snakemake_executor_plugin_gitbatch.temporary import TemporaryOutputs
-
-_CACHE = "SNAKEMAKE_OUTPUT_CACHE"
-"""Where outputs of rules with `cache:` are kept between workflows."""
-_OF_SNAKEMAKE = (_CACHE, "PYTHONHASHSEED")
-_SEARCH_PATHS = frozenset({"PATH", "PYTHONPATH", "LD_LIBRARY_PATH"})
 
 
 class Session:
@@ -128,9 +121,7 @@ class Session:
         twin: Twin,
         pool: Pool,
     ) -> Session:
-        open_to_all = start_environment()
-        envvars = workflow.spawned_job_args_factory.envvars()
-        secrets = {name: value for name, value in envvars.items() if name not in open_to_all}
+        secrets = environment.secrets(workflow)
         facts = {
             "run": run.id,
             "source_commit": source.commit,
@@ -201,7 +192,7 @@ class Session:
             ),
             self.run.archive.algorithm,
         ).digest
-        environment = self._environment()
+        variables = environment.of_jobs(self.twin)
         light = any(self.is_local(member.rule) for member in members)
         if light and self._pool.kind != "local":
             self._light.add(number)
@@ -217,7 +208,7 @@ class Session:
             "attempt": job.attempt,
             "members": description.members,
             "updated": updated,
-            "environment": jobspec.environment_for_record(environment, self._secrets),
+            "environment": jobspec.environment_for_record(variables, self._secrets),
             "pool": {"kind": "local" if light else self._pool.kind},
         }
         folder = self.run.job_folder(number)
@@ -232,7 +223,7 @@ class Session:
             folder=str(self.twin.there(".")),
             worktree=str(self.run.worktree.path),
             archive=str(self.run.archive.root),
-            environment=environment,
+            environment=variables,
             outputs=tuple(self._outputs(members)),
             logs=tuple(
                 path for path in map(self.twin.relative, jobspec.log_paths(job)) if path is not None
@@ -326,27 +317,9 @@ class Session:
             if complete:
                 self.run.close()
 
-    def _environment(self) -> dict[str, str]:
-        """The jobs', without the pool's own TMPDIR. Search paths into the user's folder lead to
-        the worktree, where that has the folder: a virtual environment stays where it is."""
-        environment = start_environment()
-        environment.pop("TMPDIR", None)
-        for name in _OF_SNAKEMAKE:
-            if name in os.environ:
-                environment[name] = os.environ[name]
-        if _CACHE in environment:
-            environment[_CACHE] = os.path.abspath(environment[_CACHE])
-        for name in _SEARCH_PATHS & environment.keys():
-            folders = environment[name].split(os.pathsep)
-            environment[name] = os.pathsep.join(map(self._in_worktree, folders))
-        return environment
-
-    def _in_worktree(self, folder: str) -> str:
-        inside = os.path.isabs(folder) and self.twin.relative(folder) is not None
-        return str(there) if inside and (there := self.twin.there(folder)).exists() else folder
-
     def _outputs(self, members: list[Any]) -> Iterable[Output]:
         for member in members:
+            environment.check_names(member, list(self._secrets.values()))
             for path in member.output:
                 relative = self.twin.relative(str(path))
                 if relative is None:  # one that a checkpoint has brought

@@ -32,11 +32,6 @@ class Place:
         Only the repository's own archive is created where there is none yet. Raises UsageError,
         ArchiveError, FormatError, GitError.
         """
-        if chosen is not None and not os.path.isabs(chosen):
-            raise UsageError(
-                f"The archive {chosen} of a storage is not an absolute path.",
-                hint="Jobs work in other folders than the one the path starts from.",
-            )
         try:
             repository = Repository.find(Path.cwd())
         except GitError as error:
@@ -45,7 +40,7 @@ class Place:
                     f"No archive is known here: {error.message}",
                     hint="Name it: --storage-gitbatch-archive DIR, or $GITBATCH_ARCHIVE.",
                 ) from error
-            archive = Archive.open(Path(chosen))
+            archive = open_named(chosen)
             return cls(archive=archive, runs=None, top=_own_top(local_prefix, archive))
         root = place.chosen_place(repository, None if chosen is None else Path(chosen))
         if root == place.embedded(repository):
@@ -54,6 +49,16 @@ class Place:
             archive = Archive.open(root)
         top = _top(repository, local_prefix, archive) or _own_top(local_prefix, archive)
         return cls(archive=archive, runs=Runs(repository=repository), top=top)
+
+
+def open_named(chosen: str | os.PathLike[str]) -> Archive:
+    """The archive that a storage's setting names. Raises UsageError, ArchiveError, FormatError."""
+    if not os.path.isabs(chosen):
+        raise UsageError(
+            f"The archive {chosen} of a storage is not an absolute path.",
+            hint="Jobs work in other folders than the one the path starts from.",
+        )
+    return Archive.open(Path(chosen))
 
 
 def _top(repository: Repository, local_prefix: Path, archive: Archive) -> Path | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_common.exceptions import WorkflowError
@@ -39,10 +38,10 @@ class StorageProvider(StorageProviderBase):
         self._missing: set[str] = set()
         if self.settings is not None and self.settings.archive is not None:
             # Named by somebody: said at once, where Snakemake shows it in one piece.
-            from gitbatch_core.archive.store import Archive
+            from snakemake_storage_plugin_gitbatch.place import open_named
 
             try:
-                Archive.open(Path(self.settings.archive))
+                open_named(self.settings.archive)
             except GitbatchError as error:
                 raise WorkflowError(str(error)) from error
 

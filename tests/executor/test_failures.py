@@ -290,6 +290,21 @@ def test_secrets_are_found_nowhere(make_project: MakeProject, pool: str, tmp_pat
     assert marker not in shown
 
 
+def test_a_secret_is_no_file_name(make_project: MakeProject) -> None:
+    project = make_project(
+        {
+            "Snakefile": """
+                import os
+                envvars: "SAMPLE"
+                rule a:
+                    output: os.environ["SAMPLE"] + "/a.txt"
+                    shell: "echo > {output}"
+                """
+        }
+    )
+    project.snakemake("a", SAMPLE="sample-1").failed("envvars: declares", "use --config")
+
+
 def test_the_environment_is_stated(make_project: MakeProject, pool: str) -> None:
     project = make_project(
         {
