@@ -74,5 +74,7 @@ def htcondor_pool(own_home: Path) -> Iterator[Path]:
         if words[:1] == ["export"]:
             name, _, value = words[1].partition("=")
             patch.setenv(name, os.path.expandvars(value))
+    if bindings := sys.modules.get("htcondor2"):  # another plugin's import has configured them
+        bindings.reload_config()
     yield folder
     patch.undo()
