@@ -125,6 +125,20 @@ def copy_file(
         os.close(reader)
 
 
+def copy_writable(source: Path, target: Path) -> None:
+    """Copy the bytes and x-bits of a file, or of a folder's files, to where nothing is. Links are
+    followed; what comes out may be changed, and its time is now."""
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=_copy_writable_file)
+    else:
+        _copy_writable_file(source, target)
+
+
+def _copy_writable_file(source: str | Path, target: str | Path) -> None:
+    shutil.copyfile(source, target)
+    os.chmod(target, 0o644 | stat.S_IMODE(os.stat(source).st_mode) & 0o111)
+
+
 def _seek_data(descriptor: int, offset: int, size: int) -> int:
     try:
         return min(os.lseek(descriptor, offset, os.SEEK_DATA), size)

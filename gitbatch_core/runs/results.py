@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,7 +12,7 @@ from gitbatch_core.archive import hashing, layout, links, tree
 from gitbatch_core.archive.layout import Address, ObjectName, linked_object
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.document import Result
-from gitbatch_core.runs.twin import Twin, copy_writable, files_below
+from gitbatch_core.runs.twin import Twin, files_below
 
 
 def place(twin: Twin, output: Document, *, copied: bool = False) -> None:
@@ -37,16 +36,7 @@ def place(twin: Twin, output: Document, *, copied: bool = False) -> None:
         for place in (there, here)[: 1 if copied else 2]:
             twin.link(place, name, now)
     if copied and not output.get("temporary"):
-        _copy_out(twin, here, there)
-
-
-def _copy_out(twin: Twin, here: Path, there: Path) -> None:
-    twin.remove(here)
-    here.parent.mkdir(parents=True, exist_ok=True)
-    if there.is_dir():
-        shutil.copytree(there, here, copy_function=copy_writable)
-    else:
-        copy_writable(there, here)
+        twin.replace(here, lambda place: fsutil.copy_writable(there, place))
 
 
 def _link_temporary(twin: Twin, here: Path, there: Path, mtime_ns: int) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import stat
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -320,10 +319,7 @@ class Twin:
         there = self.worktree / relative
         self.remove(there)
         there.parent.mkdir(parents=True, exist_ok=True)
-        if here.is_dir():
-            shutil.copytree(here, there, copy_function=copy_writable)
-        else:
-            copy_writable(here, there)
+        fsutil.copy_writable(here, there)
         self.placed.add(relative)
         return address
 
@@ -401,13 +397,5 @@ def _folders_below(folder: Path) -> Iterator[Path]:
         yield from (Path(inner, name) for name in folders if not Path(inner, name).is_symlink())
 
 
-def copy_writable(source: str | Path, target: str | Path) -> None:
-    """Copy a file's bytes and x-bit; its time is now."""
-    shutil.copyfile(source, target)
-    os.chmod(target, 0o644 | stat.S_IMODE(os.stat(source).st_mode) & 0o111)
-
-
 def _quote(path: str) -> str:
-    import shlex
-
     return shlex.quote(path if not path.startswith("-") else f"./{path}")
