@@ -38,7 +38,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput") and (folder := os.environ.pop(_POOL_VARIABLE, None)):
         pool = Path(folder) / "pool"
         if pool.exists():
-            subprocess.run([POOL_TOOL, "down", "--dir", pool], check=False)
+            subprocess.run(
+                [POOL_TOOL, "down", "--dir", pool], check=False, stderr=subprocess.DEVNULL
+            )
         shutil.rmtree(folder, ignore_errors=True)
 
 
