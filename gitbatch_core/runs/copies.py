@@ -10,7 +10,8 @@ import os
 
 from gitbatch_core.archive import hashing
 from gitbatch_core.errors import RunError
-from gitbatch_core.runs.twin import Twin, files_below, stamp
+from gitbatch_core.runs.twin import Twin, stamp
+from gitbatch_core.runs.walk import files_below
 
 
 def bring(twin: Twin, path: str) -> None:

@@ -12,7 +12,8 @@ from gitbatch_core.archive import hashing, layout, links, tree
 from gitbatch_core.archive.layout import Address, ObjectName, linked_object
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.document import Result
-from gitbatch_core.runs.twin import Twin, files_below
+from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.walk import files_below
 
 
 def place(twin: Twin, output: Document, *, copied: bool = False) -> None:

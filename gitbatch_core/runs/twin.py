@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,10 +22,10 @@ from gitbatch_core.errors import NotInArchiveError, RunError
 from gitbatch_core.git import state
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.run import Run
+from gitbatch_core.runs.walk import files_below, folders_below, links_below
 
 FREEZE = "Put it into the archive: gitbatch freeze"
 """How the hint begins that ends in paths."""
-_NOT_DATA = frozenset({".git", ".gitbatch", ".snakemake"})
 
 
 @dataclass(kw_only=True)
@@ -109,7 +109,7 @@ class Twin:
         goes into the archive, before the worktree goes.
         """
         saved = []
-        for here in _links_below(self.top):
+        for here in links_below(self.top):
             text = os.readlink(here)
             target = Path(os.path.normpath(here.parent / text))
             if any(map(target.is_relative_to, dead)):
@@ -246,7 +246,7 @@ class Twin:
         if here.is_dir() and not here.is_symlink():
             inner = [str(found.relative_to(self.top)) for found in files_below(here)]
             self._store([found for found in inner if not self._is_known(found)])
-            for found in _folders_below(here):
+            for found in folders_below(here):
                 (self.worktree / found.relative_to(self.top)).mkdir(parents=True, exist_ok=True)
         elif not self._is_known(relative):
             self._store([relative])
@@ -367,34 +367,10 @@ class Twin:
             fsutil.remove_tree(path)
 
 
-def _links_below(top: Path) -> Iterator[Path]:
-    waiting = [str(top)]
-    while waiting:
-        with contextlib.suppress(PermissionError), os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                if entry.is_symlink():
-                    yield Path(entry.path)
-                elif entry.is_dir() and entry.name not in _NOT_DATA:
-                    waiting.append(entry.path)
-
-
 def stamp(path: Path) -> tuple[int, ...]:
     """Tells whether a file was changed."""
     found = path.stat()
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """Files and links in a folder and its subfolders; links are not followed."""
-    for inner, folders, files in os.walk(folder):
-        linked = [name for name in folders if Path(inner, name).is_symlink()]
-        yield from (Path(inner, name) for name in (*files, *linked) if name != tree.IGNORED)
-
-
-def _folders_below(folder: Path) -> Iterator[Path]:
-    yield folder
-    for inner, folders, _ in os.walk(folder):
-        yield from (Path(inner, name) for name in folders if not Path(inner, name).is_symlink())
 
 
 def _quote(path: str) -> str:

@@ -1,0 +1,38 @@
+"""What lies below a folder. Links are not followed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from gitbatch_core.archive import tree
+
+_NOT_DATA = frozenset({".git", ".gitbatch", ".snakemake"})
+
+
+def links_below(top: Path) -> Iterator[Path]:
+    """Links in a work tree, where the user and the workflow put them."""
+    waiting = [str(top)]
+    while waiting:
+        with contextlib.suppress(PermissionError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    yield Path(entry.path)
+                elif entry.is_dir() and entry.name not in _NOT_DATA:
+                    waiting.append(entry.path)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Files and links in a folder and its subfolders."""
+    for inner, folders, files in os.walk(folder):
+        linked = [name for name in folders if Path(inner, name).is_symlink()]
+        yield from (Path(inner, name) for name in (*files, *linked) if name != tree.IGNORED)
+
+
+def folders_below(folder: Path) -> Iterator[Path]:
+    """The folder and its subfolders."""
+    yield folder
+    for inner, folders, _ in os.walk(folder):
+        yield from (Path(inner, name) for name in folders if not Path(inner, name).is_symlink())
