@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import Any
 import yaml
 from snakemake_interface_executor_plugins.settings import ExecMode
 
+from gitbatch_core import fsutil
 from gitbatch_core.archive import hashing
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
@@ -107,15 +107,23 @@ def _configfiles(workflow: Any, run: Run, twin: Twin) -> list[str]:
         there = twin.there(path)
         if twin.relative(path) is None:
             copy = run.staging / f"config-{number}-{there.name}"
-            shutil.copyfile(there, copy)
-            copy.chmod(0o400)
+            _replace(copy, there.read_bytes(), 0o400)
             address, _ = hashing.hash_file(copy, run.archive.algorithm)
             twin.outside[str(there)] = str(address)
             there = copy
         found.append(str(there))
     if workflow.config_settings.config:
         given = run.staging / "config.yaml"
-        given.touch(mode=0o600)
-        given.write_text(yaml.safe_dump(dict(workflow.config_settings.config)))
+        text = yaml.safe_dump(dict(workflow.config_settings.config))
+        _replace(given, text.encode(), 0o600)
         found.append(str(given))
     return found
+
+
+def _replace(path: Path, data: bytes, mode: int) -> None:
+    """By rename: jobs that an earlier process of the run has started may be reading it."""
+    temporary = fsutil.temporary_beside(path)
+    temporary.touch(mode=0o600)
+    temporary.write_bytes(data)
+    temporary.chmod(mode)
+    temporary.replace(path)

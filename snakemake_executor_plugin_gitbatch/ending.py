@@ -34,7 +34,8 @@ class Ending:
     records: list[Document] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     """Jobs that failed, a retried one once each time."""
-    started: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
+    failed_before: list[str] = field(default_factory=list)
+    """Those that failed before this process went on with the run."""
 
     def write(
         self,
@@ -60,13 +61,12 @@ class Ending:
         }
         facts = facts | {
             "outcome": outcome,
-            "started": _iso(self.started),
-            "ended": _iso(datetime.datetime.now(datetime.UTC)),
+            "ended": now(),
             "user": getpass.getuser(),
             "host": socket.gethostname(),
             "versions": _versions(),
             "jobs_finished": len(self.records),
-            "jobs_failed": self.failed,
+            "jobs_failed": self.failed_before + self.failed,
             "tainted": tainted,
             "undeclared": undeclared,
             "outside": self.twin.outside,
@@ -90,7 +90,9 @@ class Ending:
             document=composed,
             results=found,
             inputs=input_links,
-            message=f"gitbatch run {self.run.id}: {outcome}",
+            message="\n\n".join(
+                filter(None, (facts["message"], f"gitbatch run {self.run.id}: {outcome}"))
+            ),
             tag=succeeded,
         )
         _report_files(tainted, undeclared, logger)
@@ -99,6 +101,11 @@ class Ending:
             f"gitbatch run {self.run.id} {outcome}: {_count(len(self.records), 'job')} done, "
             f"{_count(len(found), 'output')} in place, {name}"
         )
+
+    def add_earlier(self, records: Iterable[Document]) -> None:
+        """What the run had finished before this process went on with it."""
+        known = {record["number"] for record in self.records}
+        self.records[:0] = [record for record in records if record["number"] not in known]
 
     def _results(self, outputs: Iterable[Any]) -> list[Result]:
         found = []
@@ -170,6 +177,11 @@ def _list(lines: Any) -> str:
     lines = list(lines)
     more = [f"  … and {len(lines) - _MOST_NAMED} more"] if len(lines) > _MOST_NAMED else []
     return readable("\n".join([f"  {line}" for line in lines[:_MOST_NAMED]] + more))
+
+
+def now() -> str:
+    """UTC, as records have it."""
+    return _iso(datetime.datetime.now(datetime.UTC))
 
 
 def _iso(moment: datetime.datetime) -> str:

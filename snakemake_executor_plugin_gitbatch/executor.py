@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from snakemake.exceptions import RuleException
@@ -40,16 +40,18 @@ class Executor(RemoteExecutor):
     def __post_init__(self) -> None:
         # Snakemake makes an executor also where nothing is to be done, and never shuts it down.
         waits = self.dag.has_unfinished_queue_input_jobs()
+        from snakemake_executor_plugin_gitbatch import starting
+
         if not waits and not any(map(jobspec.has_outputs, self.dag.needrun_jobs())):
             self._end_status_thread()
+            starting.finish_left_over(self.workflow, self.logger)
             return
-        from snakemake_executor_plugin_gitbatch.session import Session
 
         # To Snakemake, the worktree is the shared folder: this process gets what jobs read from
         # other storages, and stores what they made, once that is taken over.
         self.workflow.storage_settings.shared_fs_usage = SharedFSUsage.all()
         try:
-            self._session = Session.start(self.workflow, self.logger)
+            self._session = starting.start(self.workflow, self.logger)
         except BaseException as error:
             self._end_status_thread()
             if isinstance(error, (GitbatchError, OSError)):
@@ -82,9 +84,14 @@ class Executor(RemoteExecutor):
             self.run_job_pre(job)
             workflowview.leave_alone_on_failure(job)
             try:
-                prepared.append((job, self._session.prepare(job)))
+                found = self._session.prepare(job)
             except (GitbatchError, WorkflowError, RuleException, OSError) as error:
                 self._refuse(job, error)
+                continue
+            if found.spec is None:
+                self._submitted(job, found.number, found.id)
+            else:
+                prepared.append((job, found.spec))
         for pool in self._session.pools():
             self._submit(
                 pool, [pair for pair in prepared if self._session.pool_of(pair[1]) is pool]
@@ -104,10 +111,14 @@ class Executor(RemoteExecutor):
                     self._submit(pool, [pair])
             return
         for (job, spec), id in zip(pairs, ids, strict=True):
-            self._session.submitted(job)
-            self.report_job_submission(
-                SubmittedJobInfo(job=job, external_jobid=id, aux={"number": spec.number})
-            )
+            self._submitted(job, spec.number, id)
+
+    def _submitted(self, job: Any, number: int, id: str) -> None:
+        assert self._session is not None
+        self._session.submitted(job)
+        self.report_job_submission(
+            SubmittedJobInfo(job=job, external_jobid=id, aux={"number": number})
+        )
 
     async def sleep(self) -> None:
         # Before there is a session there is nothing to ask; with one, waiting is its pool's.
@@ -162,12 +173,12 @@ class Executor(RemoteExecutor):
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         if self._session is not None:
             self.logger.info("gitbatch: ending this run's jobs")
-            with _uninterrupted():
+            with _once_more(self._session.hurry):
                 self._session.cancel()
 
     def shutdown(self) -> None:
         """Ends the run, once; the worktree is gone afterwards."""
-        with _uninterrupted():
+        with _once_more(self._session.hurry if self._session else lambda: None):
             self._shut_down()
 
     def _shut_down(self) -> None:
@@ -181,10 +192,11 @@ class Executor(RemoteExecutor):
 
 
 @contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ctrl-C waits: ending jobs and taking the worktree away have limits of their own."""
+def _once_more(hurry: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C does not break in here: what is ended has limits of its own. It says that somebody
+    does not want to wait for these."""
     try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        before = signal.signal(signal.SIGINT, lambda *_: hurry())
     except ValueError:  # not in the main thread, where interrupts do not arrive
         yield
         return

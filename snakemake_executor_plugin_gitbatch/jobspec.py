@@ -43,8 +43,13 @@ def title(job: Any) -> str:
     """For people: `align[sample=a,unit=1]`, or the group's rules."""
     if job.is_group():
         return "group[" + ",".join(dict.fromkeys(inner.rule.name for inner in job.jobs)) + "]"
-    wildcards = ",".join(f"{name}={value}" for name, value in job.wildcards_dict.items())
-    return f"{job.rule.name}[{wildcards}]" if wildcards else str(job.rule.name)
+    return named(job.rule.name, wildcards(job))
+
+
+def named(rule: str, wildcards: Mapping[str, str]) -> str:
+    """A single job, for people."""
+    inner = ",".join(f"{name}={value}" for name, value in wildcards.items())
+    return f"{rule}[{inner}]" if inner else str(rule)
 
 
 def wildcards(job: Any) -> dict[str, str]:

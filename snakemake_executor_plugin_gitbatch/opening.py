@@ -135,9 +135,10 @@ def limit_threads(workflow: Any, cores: int | None) -> None:
             job._resources = job._params = None
 
 
-def fill(workflow: Any, twin: Twin, dead: Sequence[Path]) -> None:
+def fill(workflow: Any, twin: Twin, dead: Sequence[Path], *, is_new: bool) -> None:
     """Make the worktree the twin of the user's folder: all links into the archive, all outputs that
-    are up to date, all inputs; save what links lead to in `dead` worktrees.
+    are up to date, all inputs; save what links lead to in `dead` worktrees. In a worktree that is
+    not new, jobs may be writing the missing ones.
 
     Raises RunError naming every input that nobody has.
     """
@@ -151,7 +152,7 @@ def fill(workflow: Any, twin: Twin, dead: Sequence[Path]) -> None:
         for path in (path for path in job.output if workflowview.storage(path) is None):
             if job not in needed:
                 twin.bring_output(str(path))
-            else:
+            elif is_new:
                 twin.clear_missing(str(path))
     missing = []
     for job in workflowview.jobs(workflow):
@@ -201,10 +202,11 @@ def queue_has_jobs(run_id: str) -> bool:
 
 def greet(workflow: Any, logger: Any, run: Run, source: Source, why: str) -> None:
     """Say what is run, where, and what the user should know."""
-    subject = run.repository.git("show", "--no-patch", "--format=%h %s", source.commit)
+    subject = run.repository.git("show", "--no-patch", "--format=%h %s", run.worktree.commit)
     what = "uncommitted changes, as snapshot" if source.snapshot else "commit"
+    goes_on = " goes on" if run.resumed else ""
     logger.info(
-        f"gitbatch run {run.id}: {what} {subject.decode(errors='replace').strip()}\n"
+        f"gitbatch run {run.id}{goes_on}: {what} {subject.decode(errors='replace').strip()}\n"
         f"{why}\narchive: {run.archive.root}"
     )
     if os.getuid() == 0:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +13,33 @@ from gitbatch_core.archive import hashing
 from gitbatch_core.errors import RunError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import JobSpec, JobStatus, Pool
-from gitbatch_core.pools.choose import choose
 from gitbatch_core.pools.local import LocalPool
 from gitbatch_core.records import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order, Output, redact
 from gitbatch_core.runner.process import Mask
 from gitbatch_core.runs import results
-from gitbatch_core.runs.place import open_archive
-from gitbatch_core.runs.run import Run, new_id, private_folder, stale_runs
+from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import command, environment, jobspec, opening, workflowview
 from snakemake_executor_plugin_gitbatch.comparison import Comparison
+from snakemake_executor_plugin_gitbatch.earlier import Claimed, Earlier
 from snakemake_executor_plugin_gitbatch.ending import Ending
 from snakemake_executor_plugin_gitbatch.failure import explain
 from snakemake_executor_plugin_gitbatch.temporary import TemporaryOutputs
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A job that is ready for its pool, or that a pool has already."""
+
+    number: int
+    spec: JobSpec | None = None
+    """What is to be submitted."""
+    id: str = ""
+    """The pool's own, where it has the job."""
+
+
 class Session:
-    """What the executor holds while a run lasts. Not made directly: `Session.start`."""
+    """What the executor holds while a run lasts. `starting` makes it."""
 
     def __init__(
         self,
@@ -40,8 +50,8 @@ class Session:
         twin: Twin,
         pool: Pool,
         facts: Document,
-        config: Any,
         secrets: dict[str, str],
+        earlier: Earlier,
     ) -> None:
         self.workflow = workflow
         self.logger = logger
@@ -51,12 +61,14 @@ class Session:
         self._pool = pool
         self._light_pool = pool
         self._facts = facts
-        self._config = config
         self._secrets = secrets
-        self._number = 0
+        self._earlier = earlier
+        self._number = earlier.last_number
         self._code = run.repository.tree_of(run.worktree.commit)
         self._orders: dict[int, Order] = {}
         self._light: set[int] = set()
+        self._news: list[JobStatus] = []
+        """Of jobs that had ended before they were asked for."""
         self._temporary = TemporaryOutputs(twin, logger.warning)
         self._mask = Mask(secrets.values()).all
         self._general = command.general_arguments(workflow, run, twin)
@@ -68,83 +80,18 @@ class Session:
             renamed=_renamed(workflow, twin),
         ).write(run.staging)
         self._ending = Ending(run=run, twin=twin)
+        self._ending.failed_before = earlier.failed
         self._cancelled = False
+        self._gone = True
+        """Whether all cancelled jobs have gone."""
 
-    @classmethod
-    def start(cls, workflow: Any, logger: Any) -> Session:
-        """Check the tree, open the archive, make the worktree and choose the pool.
-
-        Raises GitbatchError; then nothing was started and nothing is left behind.
-        """
-        settings = workflow.executor_settings
-        folder = Path.cwd()
-        repository = opening.find_repository(workflow, folder)
-        run_id = new_id()
-        head = repository.commit_of("HEAD")
-        source = opening.clean_source(workflow, repository, head, run_id, settings.dirty)
-        archive = open_archive(repository, settings.archive)
-        stale = stale_runs(repository, opening.queue_has_jobs)
-        private = private_folder(repository, run_id)
-        cores = workflow.resource_settings.cores
-        pool, why = choose(settings.pool, run=run_id, private_folder=private, cores=cores)
-        with contextlib.ExitStack() as undo:
-            undo.callback(pool.close)
-            run = Run.start(
-                repository,
-                archive,
-                id=run_id,
-                commit=source.commit,
-                pool=pool.kind,
-                worktree_parent=settings.worktrees,
-            )
-            undo.callback(run.close)
-            twin = Twin.of(run, folder, changed=source.changed_outputs, warn=logger.warning)
-            twin.there(".").mkdir(parents=True, exist_ok=True)
-            opening.check(workflow, twin, logger.warning)
-            opening.limit_threads(workflow, pool.cores)
-            opening.fill(workflow, twin, [each.worktree for each in stale])
-            for each in stale:
-                each.clear()
-            session = cls._made(workflow, logger, source, head, run, twin, pool)
-            undo.pop_all()
-        opening.greet(workflow, logger, run, source, why)
-        return session
-
-    @classmethod
-    def _made(
-        cls,
-        workflow: Any,
-        logger: Any,
-        source: opening.Source,
-        head: str,
-        run: Run,
-        twin: Twin,
-        pool: Pool,
-    ) -> Session:
-        secrets = environment.secrets(workflow)
-        facts = {
-            "run": run.id,
-            "source_commit": source.commit,
-            "head": head,
-            "snapshot": source.snapshot,
-            "command": redact(sys.argv, secrets.values()),
-            "folder": "" if (where := twin.relative(".")) in (None, ".") else where,
-            "snakefile": twin.relative(str(workflow.main_snakefile)),
-            "targets": [str(target) for target in workflow.dag_settings.targets],
-            "config": redact(jobspec.plain_config(workflow.config), secrets.values()),
-            "pool": {"kind": pool.kind, **pool.facts()},
-            "archive": run.archive.id,
-        }
-        return cls(
-            workflow=workflow,
-            logger=logger,
-            run=run,
-            twin=twin,
-            pool=pool,
-            facts=facts,
-            config=workflow.config,
-            secrets=secrets,
-        )
+    def recall(self, temporary: Iterable[str]) -> None:
+        """Take note of the temporary outputs that an earlier process of the run has left."""
+        makers = {o["path"]: r for r in self._earlier.records.values() for o in r["outputs"]}
+        for path in temporary:
+            rules = {member["rule"] for member in makers[path]["members"]}
+            of_checkpoint = any(r.name in rules and r.is_checkpoint for r in self.workflow.rules)
+            self._temporary.add(path, of_checkpoint=of_checkpoint)
 
     def settle(self) -> None:
         """Before jobs are prepared: what Snakemake has deleted is gone for them too."""
@@ -160,9 +107,9 @@ class Session:
     def wait(self, timeout: float) -> list[JobStatus]:
         """The jobs that ended, as soon as one did, or none after `timeout` seconds."""
         self._temporary.sweep_sometimes()
-        found: list[JobStatus] = []
+        found, self._news = self._news, []
         if self._light_pool is not self._pool:
-            found = self._light_pool.wait(0)
+            found += self._light_pool.wait(0)
         found += self._pool.wait(0 if found else timeout)
         for status in found:
             if not status.state.final and status.reason and status.number in self._orders:
@@ -170,28 +117,55 @@ class Session:
                 self.logger.info(f"Job {status.number}, rule {rule}: {status.reason}")
         return [status for status in found if status.state.final]
 
-    def prepare(self, job: Any) -> JobSpec:
+    def prepare(self, job: Any) -> Prepared:
         """Bring the job's inputs into the worktree, make room there for its outputs, and write its
-        order. The user's folder stays as it is: see `submitted`.
+        order; or find it among the earlier ones of the run. The user's folder stays as it is: see
+        `submitted`.
 
         Raises GitbatchError, WorkflowError, OSError.
         """
-        self._number += 1
-        number = self._number
         members = jobspec.members(job)
         made = {str(path) for member in members for path in member.output}
         for member in members:
             for path in member.input:
                 if str(path) not in made:
                     opening.bring(self.twin, path, member.rule.name)
-        updated = self._make_room(members)
+        updated = self._updated(members)
         description = jobspec.describe(job, self.twin.address_of)
-        key = hashing.hash_bytes(
-            jobspec.key_document(
-                description, code=self._code, config=self._config, updated=updated
-            ),
-            self.run.archive.algorithm,
-        ).digest
+        key = self._key(description, updated)
+        if claimed := self._claim(description, key, updated):
+            self._orders[claimed.number] = claimed.order
+            if claimed.ended:
+                self._news.append(claimed.ended)
+            return Prepared(number=claimed.number, id=claimed.id)
+        return Prepared(
+            spec=(spec := self._order(job, description, key, updated)), number=spec.number
+        )
+
+    def _key(self, description: jobspec.Description, updated: dict[str, str]) -> str:
+        document = jobspec.key_document(
+            description, code=self._code, config=self.workflow.config, updated=updated
+        )
+        return hashing.hash_bytes(document, self.run.archive.algorithm).digest
+
+    def _claim(
+        self, description: jobspec.Description, key: str, updated: dict[str, str]
+    ) -> Claimed | None:
+        claimed = self._earlier.claim(key, self.twin)
+        if claimed is None and updated:
+            # It may have been put in place already: what it found there was older.
+            before = self._earlier.before_update(updated, self.twin)
+            claimed = self._earlier.claim(self._key(description, before), self.twin)
+        return claimed
+
+    def _order(
+        self, job: Any, description: jobspec.Description, key: str, updated: dict[str, str]
+    ) -> JobSpec:
+        members = jobspec.members(job)
+        self._number += 1
+        number = self._number
+        self._end_rivals(members)
+        self._make_room(members)
         variables = environment.of_jobs(self.twin)
         light = any(self.is_local(member.rule) for member in members)
         if light and self._pool.kind != "local":
@@ -287,8 +261,14 @@ class Session:
     def cancel(self) -> None:
         """End all of the run's jobs and nothing else."""
         self._cancelled = True
-        for pool in self.pools():
-            pool.cancel()
+        self._gone = False
+        gone = [pool.cancel() for pool in self.pools()]
+        self._gone = all(gone)
+
+    def hurry(self) -> None:
+        """Somebody asks again to end. Called from a signal handler."""
+        for pool in (self._pool, self._light_pool):
+            pool.hurry()
 
     def finish(self) -> None:
         """End the run: run commit, tag, and nothing of it left but results and records.
@@ -304,16 +284,25 @@ class Session:
         outcome = "succeeded" if succeeded else "interrupted" if wished else "failed"
         complete = True
         try:
-            if self._orders:  # Snakemake gave up while jobs were running
+            # Snakemake gave up while jobs were running, or does not want all of the earlier ones.
+            if self._orders or self._earlier.unclaimed():
                 self.cancel()
+            if not self._gone:
+                complete = False
+                self.logger.warning(
+                    f"The jobs of run {self.run.id} are on their way out; its worktree stays until "
+                    "they are gone. A later start goes on with it, or clears it away."
+                )
+                return
             complete = self._temporary.end()
-            for pool in self.pools():
-                pool.close()
             outputs = workflowview.kept_outputs(self.workflow)
             declared = list(workflowview.declared(self.workflow))
             inputs = workflowview.inputs(self.workflow)
+            self._ending.add_earlier(self._earlier.records.values())
             self._ending.write(self._facts, outputs, inputs, declared, outcome, self.logger)
         finally:
+            for pool in self.pools():
+                pool.close()
             if complete:
                 self.run.close()
 
@@ -334,10 +323,25 @@ class Session:
                         temporary=workflowview.is_temporary(path, self.workflow),
                     )
 
-    def _make_room(self, members: list[Any]) -> dict[str, str]:
-        """Clear the jobs' outputs in the worktree; the addresses of those that are updated in
-        place. Raises ProtectedOutputException."""
-        updated = {}
+    def _updated(self, members: list[Any]) -> dict[str, str]:
+        """The addresses of those outputs that are updated in place, and are there."""
+        paths = [p for m in members for p in m.output if workflowview.is_update(p)]
+        return {
+            str(path): self.twin.address_of(str(path))
+            for path in paths
+            if self.twin.here(str(path)).exists()
+        }
+
+    def _end_rivals(self, members: list[Any]) -> None:
+        """End earlier jobs that would write what these are about to write."""
+        paths = {self.twin.relative(str(path)) for m in members for path in m.output}
+        if rivals := self._earlier.writers(paths):
+            self._pool.cancel(rivals)
+            self._earlier.forget(rivals)
+
+    def _make_room(self, members: list[Any]) -> None:
+        """Clear the jobs' outputs in the worktree; those that are updated in place stay, writable.
+        Raises ProtectedOutputException."""
         for member in members:
             self.workflow.async_run(workflowview.check_protected(member))
         for member in members:
@@ -345,9 +349,8 @@ class Session:
                 self._temporary.forget(str(path))
                 if not workflowview.is_update(path):
                     self.twin.clear(str(path))
-                elif (address := self.twin.lend(str(path))) is not None:
-                    updated[str(path)] = address
-        return updated
+                else:
+                    self.twin.lend(str(path))
 
     def submitted(self, job: Any) -> None:
         """Remove the job's old outputs for the user, as Snakemake does when a job starts."""

@@ -48,6 +48,14 @@ class ExecutorSettings(ExecutorSettingsBase):
             "metavar": "WHAT",
         },
     )
+    message: Optional[str] = field(  # noqa: UP045
+        default=None,
+        metadata={
+            "help": "What the run is for; the first line of its run commit, and shown by "
+            "`gitbatch runs`.",
+            "metavar": "TEXT",
+        },
+    )
 
     def __post_init__(self) -> None:
         # Before Snakemake looks at any file: to it, links that lead nowhere are damaged files.

@@ -108,14 +108,26 @@ class Pool(Protocol):
         """
         ...
 
+    def adopt(self, numbers: Iterable[int]) -> dict[int, str]:
+        """Of these jobs, which another process has handed over for the same run: those that the
+        pool still has, with its own ids; from now on as if they had been submitted here.
+        To be called before `wait`. Raises PoolError."""
+        ...
+
     def wait(self, timeout: float) -> list[JobStatus]:
         """What has changed since the last call; returns at once where something has, else waits
         for at most `timeout` seconds. Raises PoolError where the pool is gone for good."""
         ...
 
-    def cancel(self, numbers: Iterable[int] | None = None) -> None:
+    def cancel(self, numbers: Iterable[int] | None = None) -> bool:
         """End these jobs, or all of this run's and no others, with everything they started.
-        Returns when they are gone or certain to go. Cancelled jobs get no further status."""
+        Returns whether they are gone; else they are certain to go. Cancelled jobs get no further
+        status."""
+        ...
+
+    def hurry(self) -> None:
+        """A `cancel` that is going on, and any later one, is to wait no longer than it must. Called
+        from signal handlers."""
         ...
 
     def close(self) -> None:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _GRACE_S = 15.0
 """Between asking a runner to end and ending its whole tree: the runner takes up to 10 s itself."""
 
+_HURRIED_S = 0.5
+"""What is left of it when the user asks again."""
+
 _POLL_S = 0.05
 """Only where the kernel has no pidfd."""
 
@@ -83,6 +86,7 @@ class LocalPool:
         self._to_end: set[int] = set()
         """Word for the thread: ask these to end."""
         self._news: list[JobStatus] = []
+        self._hurried = False
         self._stalled = False
         """Nothing can be started before something ends."""
         self._closed = False
@@ -125,6 +129,9 @@ class LocalPool:
         self._wake()
         return [f"local.{spec.number}" for spec in jobs]
 
+    def adopt(self, numbers: Iterable[int]) -> dict[int, str]:
+        return {}  # they ended with the process that had started them
+
     def wait(self, timeout: float) -> list[JobStatus]:
         with self._changed:
             self._changed.wait_for(lambda: self._news or self._broken or self._closed, timeout)
@@ -133,14 +140,14 @@ class LocalPool:
                 raise PoolError(f"The local pool broke: {self._broken!r}") from self._broken
             return news
 
-    def cancel(self, numbers: Iterable[int] | None = None) -> None:
+    def cancel(self, numbers: Iterable[int] | None = None) -> bool:
         wanted = None if numbers is None else frozenset(numbers)
         with self._changed:
             self._queue.drop(wanted)
             self._news = [s for s in self._news if wanted is not None and s.number not in wanted]
             ending = {n for n in self._running if wanted is None or n in wanted}
             if not ending:
-                return
+                return True
             self._cancelled |= ending
             self._to_end |= ending
             self._wake()
@@ -148,6 +155,11 @@ class LocalPool:
                 lambda: self._broken or not ending & self._running.keys(),
                 self._grace_s + 10,
             )
+            return not ending & self._running.keys()
+
+    def hurry(self) -> None:
+        self._hurried = True
+        self._wake()
 
     def close(self) -> None:
         """End all that runs, and let go of everything."""
@@ -292,7 +304,7 @@ class LocalPool:
         due = [
             r
             for r in self._running.values()
-            if (r.act_at is not None and r.act_at <= time_now)
+            if (r.act_at is not None and (r.act_at <= time_now or (r.ending and self._hurried)))
             or (r.process.number in wanted and not r.ending)
         ]
         if not due:
@@ -306,7 +318,7 @@ class LocalPool:
                     running.failed = f"ran longer than its runtime of {running.runtime_s} s: ended"
                 running.ending = True
                 running.process.terminate(now)
-            running.act_at = time_now + self._grace_s
+            running.act_at = time_now + (_HURRIED_S if self._hurried else self._grace_s)
 
 
 def _not_started(spec: JobSpec, error: Exception) -> JobStatus:

@@ -10,6 +10,7 @@ from pathlib import Path
 from gitbatch_core import fsutil
 from gitbatch_core.archive import hashing, layout, links, tree
 from gitbatch_core.archive.layout import Address, ObjectName, linked_object
+from gitbatch_core.errors import NotInArchiveError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.document import Result
 from gitbatch_core.runs.twin import Twin
@@ -38,6 +39,39 @@ def place(twin: Twin, output: Document, *, copied: bool = False) -> None:
             twin.link(place, name, now)
     if copied and not output.get("temporary"):
         twin.replace(here, lambda place: fsutil.copy_writable(there, place))
+
+
+def is_there(twin: Twin, output: Document) -> bool:
+    """Whether what the record of a job says that it made, `output`, can still be had."""
+    if output.get("temporary"):
+        return os.path.lexists(twin.worktree / output["path"])
+    if output["kind"] == "file":
+        return os.path.lexists(twin.archive.path(ObjectName.parse(output["name"])))
+    try:
+        entries = twin.archive.manifest(Address.parse(output["address"]))
+        for entry in entries:
+            if entry.kind == "f":
+                _member(twin, entry)
+    except NotInArchiveError:
+        return False
+    return True
+
+
+def recall(twin: Twin, output: Document) -> bool:
+    """Whether an earlier process of the run had put `output` in place and it still is; takes it for
+    this run's own then."""
+    relative = output["path"]
+    here, there = twin.top / relative, twin.worktree / relative
+    if output.get("temporary"):
+        found = os.path.lexists(here) and os.path.lexists(there) and _leads_to(here, there)
+    else:
+        address = links.address_of(here, twin.archive) if os.path.lexists(here) else None
+        found = address is not None and str(address) == output["address"]
+    if found:
+        twin.addresses[relative] = output["address"]
+        twin.made[relative] = output
+        twin.placed.add(relative)
+    return found
 
 
 def _link_temporary(twin: Twin, here: Path, there: Path, mtime_ns: int) -> None:
@@ -216,7 +250,10 @@ def _made_result(twin: Twin, relative: str, output: Document) -> Result:
 
 
 def _member_text(twin: Twin, folder: Path, entry: tree.Entry) -> str:
+    return links.link_text(folder / entry.path, twin.top, _member(twin, entry))
+
+
+def _member(twin: Twin, entry: tree.Entry) -> ObjectName:
     address = Address(algorithm=twin.archive.algorithm, digest=entry.digest)
     suffix = layout.suffix_of(entry.path)
-    name = twin.archive.find(address, executable=entry.executable, suffix=suffix)
-    return links.link_text(folder / entry.path, twin.top, name)
+    return twin.archive.find(address, executable=entry.executable, suffix=suffix)

@@ -1,30 +1,27 @@
-"""One run while it lasts: its id, worktree, staging and private folders, and who owns them.
+"""One run while it lasts: its id, worktree, staging and private folders.
 
 The private folder (`<git folder>/gitbatch/runs/<id>`, 0700) says which process on which host holds
-the run, so that a later start can clear away what a killed one left behind.
+the run (`owner`), so that a later start can go on with what a killed one left, or clear it away.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime
-import os
 import secrets
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitbatch_core import fsutil, jsonio
+from gitbatch_core import fsutil
 from gitbatch_core.archive.store import Archive
-from gitbatch_core.errors import FormatError, GitbatchError, RunError
+from gitbatch_core.errors import GitbatchError, RunError
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.git.worktree import Worktree
-from gitbatch_core.runs import place
-
-_OWNER_FORMAT, _OWNER_VERSION = "gitbatch-run-owner", 1
-_OWNER_NAME = "owner.json"
+from gitbatch_core.jsonio import Document
+from gitbatch_core.runs import owner, place
+from gitbatch_core.runs.owner import Owner
 
 
 def new_id() -> str:
@@ -46,6 +43,11 @@ class Run:
     private: Path
     """For this machine alone: 0700."""
 
+    about: Document
+    """See `Owner`."""
+    resumed: bool = False
+    """Whether another process has begun it."""
+
     @classmethod
     def start(
         cls,
@@ -55,6 +57,7 @@ class Run:
         id: str,
         commit: str,
         pool: str,
+        about: Document,
         worktree_parent: Path | None = None,
     ) -> Run:
         """Make the folders and the worktree. Raises GitError, RunError; then nothing is left."""
@@ -63,18 +66,9 @@ class Run:
         private = private_folder(repository, id)
         try:
             private.mkdir(parents=True, exist_ok=True, mode=0o700)
-            owner = {
-                "format": _OWNER_FORMAT,
-                "version": _OWNER_VERSION,
-                "run": id,
-                "pool": pool,
-                "top": str(repository.top),
-                "worktree": str(path),
-                "staging": str(staging),
-                "host": socket.gethostname(),
-                **_this_process(),
-            }
-            jsonio.write(private / _OWNER_NAME, owner, mode=0o600)
+            Owner.this(
+                run=id, pool=pool, worktree=path, staging=staging, private=private, about=about
+            ).write()
             (staging / "jobs").mkdir(parents=True)
             worktree = worktrees.create(repository, path, commit)
             place.link(path, archive.root)
@@ -94,6 +88,24 @@ class Run:
             worktree=worktree,
             staging=staging,
             private=private,
+            about=about,
+        )
+
+    @classmethod
+    def resume(cls, repository: Repository, archive: Archive, mine: Owner) -> Run:
+        """Go on with a run that was claimed. Raises RunError where its worktree is gone."""
+        if not (mine.worktree.is_dir() and (mine.staging / "jobs").is_dir()):
+            raise RunError(f"The worktree of run {mine.run} is gone: {mine.worktree}.")
+        commit = str(mine.about["commit"])
+        return cls(
+            id=mine.run,
+            repository=repository,
+            archive=archive,
+            worktree=Worktree(repository=repository, path=mine.worktree, commit=commit),
+            staging=mine.staging,
+            private=mine.private,
+            about=mine.about,
+            resumed=True,
         )
 
     def job_folder(self, number: int) -> Path:
@@ -107,50 +119,17 @@ class Run:
         _remove(self.repository, self.worktree.path, self.staging, self.private)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stale:
-    """What a dead run left behind."""
+def is_used(dead: Owner, has_jobs: Callable[[str], bool]) -> bool:
+    """Whether jobs of a dead run are queued or running: as processes here, or, by `has_jobs(run
+    id)`, in HTCondor's queue."""
+    return bool(dead.jobs_here()) or (dead.pool == "htcondor" and has_jobs(dead.run))
 
-    id: str
-    repository: Repository
-    worktree: Path
-    staging: Path
-    private: Path
 
-    def clear(self) -> None:
-        """Take it away, as far as that is possible."""
+def clear(repository: Repository, dead: Owner) -> None:
+    """Take away what a dead run left behind, as far as that is possible."""
+    if dead.claim() is not None:
         with contextlib.suppress(GitbatchError, OSError):
-            _remove(self.repository, self.worktree, self.staging, self.private)
-
-
-def stale_runs(repository: Repository, has_jobs: Callable[[str], bool]) -> list[Stale]:
-    """Dead runs of this repository that left something behind.
-
-    A run is dead where the process that held it ended, on this host, and none of its jobs is queued
-    or running: neither as a process here, nor, by `has_jobs(run id)`, in HTCondor's queue.
-    """
-    found = []
-    parent = _private_parent(repository)
-    for private in sorted(parent.iterdir()) if parent.is_dir() else []:
-        try:
-            owner = jsonio.read(private / _OWNER_NAME, format=_OWNER_FORMAT, version=_OWNER_VERSION)
-        except (FileNotFoundError, NotADirectoryError, FormatError):
-            continue
-        staging = Path(owner["staging"])
-        if owner["host"] != socket.gethostname() or _lives(owner) or _has_processes(staging):
-            continue
-        if owner["pool"] == "htcondor" and has_jobs(owner["run"]):
-            continue
-        found.append(
-            Stale(
-                id=owner["run"],
-                repository=repository,
-                worktree=Path(owner["worktree"]),
-                staging=staging,
-                private=private,
-            )
-        )
-    return found
+            _remove(repository, dead.worktree, dead.staging, dead.private)
 
 
 def _worktree_path(repository: Repository, archive: Archive, id: str, parent: Path | None) -> Path:
@@ -164,11 +143,7 @@ def _worktree_path(repository: Repository, archive: Archive, id: str, parent: Pa
 
 def private_folder(repository: Repository, id: str) -> Path:
     """Where the run's private folder is, or will be once it has started."""
-    return _private_parent(repository) / id
-
-
-def _private_parent(repository: Repository) -> Path:
-    return repository.common_dir / "gitbatch" / "runs"
+    return owner.folder_of_all(repository) / id
 
 
 def _remove(repository: Repository, worktree: Path, staging: Path, private: Path) -> None:
@@ -176,31 +151,3 @@ def _remove(repository: Repository, worktree: Path, staging: Path, private: Path
     for folder in (staging, private):
         if folder.exists():
             fsutil.remove_tree(folder)
-
-
-def _this_process() -> dict[str, int]:
-    return {"pid": os.getpid(), "started": _start_time(os.getpid()) or 0}
-
-
-def _start_time(pid: int) -> int | None:
-    """Clock ticks from boot to the start of a process, which tells it from a later one with the
-    same number; None where there is no such process."""
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-
-
-def _lives(owner: jsonio.Document) -> bool:
-    return bool(_start_time(owner["pid"]) == owner["started"])
-
-
-def _has_processes(staging: Path) -> bool:
-    """Whether a runner of this machine works on one of the run's jobs."""
-    sign = os.fsencode(f"{staging}/jobs/")
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                if sign in (entry / "cmdline").read_bytes():
-                    return True
-    return False

@@ -17,11 +17,19 @@ T = TypeVar("T")
 
 
 class Patience:
-    """Says once that the schedd is away and once that it is back; gives up after `limit_s`."""
+    """Says once that the schedd is away and once that it is back; gives up after `limit_s`, or when
+    somebody is in a hurry."""
 
-    def __init__(self, *, limit_s: float, notice: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        *,
+        limit_s: float,
+        notice: Callable[[str], None],
+        hurried: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._limit_s = limit_s
         self._notice = notice
+        self._hurried = hurried
         self._lock = threading.Lock()
         self._away_since: float | None = None
 
@@ -56,9 +64,9 @@ class Patience:
                 f"HTCondor's schedd does not answer ({error.message}): trying again for "
                 f"{self._limit_s / 60:.0f} minutes"
             )
-        elif now - since > self._limit_s:
+        if now - since > self._limit_s or self._hurried():
             raise PoolError(
-                f"HTCondor's schedd has not answered for {self._limit_s / 60:.0f} minutes: "
+                f"HTCondor's schedd has not answered for {(now - since) / 60:.0f} minutes: "
                 f"{error.message}",
                 hint="Jobs in its queue go on when it is back; `condor_q` shows them.",
             ) from error

@@ -7,14 +7,10 @@ that are gone from it the history, are asked for what the log missed.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
-import os
 import re
-import tempfile
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitbatch_core.errors import PoolError
@@ -22,11 +18,13 @@ from gitbatch_core.pools.environment import public_environment
 from gitbatch_core.pools.htcondor import ads, events
 from gitbatch_core.pools.htcondor.events import Event, Progress, Step
 from gitbatch_core.pools.htcondor.patience import Patience
+from gitbatch_core.pools.htcondor.private import PrivateFiles, write_no_secrets
 from gitbatch_core.pools.htcondor.probe import Found, probe
-from gitbatch_core.pools.htcondor.submit import NO_SECRETS, Submission, named, submissions
+from gitbatch_core.pools.htcondor.submit import Submission, named, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from gitbatch_core.pools.base import JobSpec, JobStatus
     from gitbatch_core.pools.htcondor.schedd import Ad
@@ -87,8 +85,7 @@ class HTCondorPool:
         self._notice = notice
         self._patience_s = patience_s
         self._patience = Patience(limit_s=patience_s, notice=notice)
-        private_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        private_folder.chmod(0o700)
+        self._private = PrivateFiles(private_folder)
         log = private_folder / "events.log"
         log.touch(mode=0o600)
         self._schedd = schedd.Schedd()
@@ -102,8 +99,6 @@ class HTCondorPool:
         self._early: list[Event] = []
         """Of jobs that are being handed over: their ids are not known yet."""
         self._handing_over = 0
-        self._secrets: dict[str, Path] = {}
-        """Files by what is in them."""
         self._given_up: set[int] = set()
         """On hold, and failed for us: all that is left is to remove them."""
         self._to_remove: set[int] = set()
@@ -113,6 +108,7 @@ class HTCondorPool:
         self._next_removal = 0.0
         self._next_look = time.monotonic() + reconcile_s
         self._log_is_bad = False
+        self._hurried = False
         self._closed = False
 
     def describe(self) -> str:
@@ -136,13 +132,15 @@ class HTCondorPool:
         try:
             for spec in jobs:
                 if not spec.private:
-                    _write_no_secrets(spec)
+                    write_no_secrets(spec)
             found = self._hand_over_all(
                 submissions(
                     jobs,
                     run=self._run,
                     private_folder=self._folder,
-                    private_files={s.number: self._secrets_file(s) for s in jobs if s.private},
+                    private_files={
+                        s.number: self._private.file_of(s.private) for s in jobs if s.private
+                    },
                     environment=public_environment(),
                     keep_claim_idle_s=self._keep_claim_idle_s,
                 )
@@ -155,6 +153,20 @@ class HTCondorPool:
             with self._lock:
                 self._handing_over -= 1
         return [found[spec.number] for spec in jobs]
+
+    def adopt(self, numbers: Iterable[int]) -> dict[int, str]:
+        wanted = frozenset(numbers)
+        if not wanted:
+            return {}
+        with self._lock:
+            self._read()  # the queue knows what became of all that
+        queued = self._patience.insist(lambda: self._query(wanted))
+        with self._lock:
+            for ad in queued:
+                progress = Progress(number=ad["GitbatchNumber"])
+                self._jobs[_place(ad)] = progress
+                self._step(_place(ad), ads.observe(progress, ad))
+        return {ad["GitbatchNumber"]: f"{ad['ClusterId']}.{ad['ProcId']}" for ad in queued}
 
     def wait(self, timeout: float) -> list[JobStatus]:
         deadline = time.monotonic() + timeout
@@ -175,10 +187,10 @@ class HTCondorPool:
                 return news
             time.sleep(min(_LOOK_S, left))
 
-    def cancel(self, numbers: Iterable[int] | None = None) -> None:
+    def cancel(self, numbers: Iterable[int] | None = None) -> bool:
         wanted = None if numbers is None else frozenset(numbers)
         if wanted is not None and not wanted:
-            return
+            return True
         with self._lock:
             # Without their progress, nothing is heard of them any more.
             self._jobs = {
@@ -187,7 +199,11 @@ class HTCondorPool:
             self._news = [s for s in self._news if wanted is not None and s.number not in wanted]
             given_up = frozenset(self._given_up)
         constraint = self._constraint(wanted)
-        patience = Patience(limit_s=min(_GONE_S, self._patience_s), notice=self._notice)
+        patience = Patience(
+            limit_s=min(_GONE_S, self._patience_s),
+            notice=self._notice,
+            hurried=lambda: self._hurried,
+        )
         try:
             patience.insist(lambda: self._remove(wanted, "cancelled by gitbatch"))
         except PoolError as error:
@@ -195,17 +211,21 @@ class HTCondorPool:
                 f"The jobs could not be removed: {error.message}",
                 hint=f"When it is back: condor_rm -constraint '{constraint}'",
             ) from error
-        self._until_gone(f"{constraint} && !{_among(given_up)}")
+        return self._until_gone(f"{constraint} && !{_among(given_up)}")
 
-    def _until_gone(self, constraint: str) -> None:
+    def _until_gone(self, constraint: str) -> bool:
         deadline = time.monotonic() + _GONE_S
         pause = _LOOK_S
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self._hurried:
             with contextlib.suppress(PoolError):
                 if not self._schedd.query(constraint, ["ClusterId"]):
-                    return
+                    return True
             time.sleep(pause)
             pause = min(2 * pause, 0.5)
+        return False
+
+    def hurry(self) -> None:
+        self._hurried = True
 
     def close(self) -> None:
         with self._lock:
@@ -214,21 +234,7 @@ class HTCondorPool:
             self._closed = True
             self._log.close()
             if all(progress.state.final for progress in self._jobs.values()):
-                for file in self._secrets.values():
-                    file.unlink(missing_ok=True)
-
-    def _secrets_file(self, spec: JobSpec) -> str:
-        """Name, in the private folder, of the file that has this job's secrets."""
-        content = json.dumps(dict(spec.private), sort_keys=True)
-        with self._lock:
-            if content not in self._secrets:
-                descriptor, name = tempfile.mkstemp(
-                    prefix="secrets-", suffix=".json", dir=self._folder
-                )
-                with os.fdopen(descriptor, "w") as file:
-                    file.write(content)
-                self._secrets[content] = Path(name)
-            return self._secrets[content].name
+                self._private.remove()
 
     def _constraint(self, numbers: Iterable[int] | None) -> str:
         ours = f'GitbatchRun == "{self._run}"'
@@ -370,13 +376,6 @@ class HTCondorPool:
     def _look_soon(self) -> None:
         with self._lock:
             self._next_look = min(self._next_look, time.monotonic() + _RETRY_S)
-
-
-def _write_no_secrets(spec: JobSpec) -> None:
-    try:
-        (spec.folder / NO_SECRETS).write_text("{}\n")
-    except OSError as error:
-        raise PoolError(f"Job {spec.number} ({spec.name}): its folder: {error}") from error
 
 
 def _among(numbers: Iterable[int]) -> str:

@@ -1,0 +1,152 @@
+"""What another process of the same run has begun, and did not live to take over.
+
+A job is the same one where it has the same job key: its result is taken over, or it is followed
+where the pool still has it. No job runs twice, and nothing that is finished is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass, field
+
+from gitbatch_core.errors import FormatError, RunError
+from gitbatch_core.jsonio import Document
+from gitbatch_core.pools.base import JobStatus, Pool, State
+from gitbatch_core.records import ANSWER_NAME, ORDER_NAME, Answer, Order
+from gitbatch_core.runs import results
+from gitbatch_core.runs.owner import Owner
+from gitbatch_core.runs.run import Run
+from gitbatch_core.runs.twin import Twin
+from snakemake_executor_plugin_gitbatch import jobspec
+
+_ENDING_S = 60.0
+"""Jobs on this machine end with the process that started them, in up to 20 seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claimed:
+    """An earlier job that is the one to run now."""
+
+    number: int
+    order: Order
+    id: str
+    """The pool's own."""
+    ended: JobStatus | None
+    """Where it has ended, with success; None: it is queued or running."""
+
+
+@dataclass(kw_only=True)
+class Earlier:
+    """The jobs of one run that an earlier process has handed over."""
+
+    last_number: int = 0
+    records: dict[int, Document] = field(default_factory=dict)
+    """Of those that succeeded, by number."""
+    failed: list[str] = field(default_factory=list)
+    """For people: those that failed."""
+    _orders: dict[int, Order] = field(default_factory=dict)
+    _ids: dict[int, str] = field(default_factory=dict)
+    """Of those that the pool still has."""
+    _by_key: dict[str, list[int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, run: Run, mine: Owner, pool: Pool) -> Earlier:
+        """What `run` has in its staging and in `pool`. Raises PoolError, RunError."""
+        found = cls(last_number=max(mine.job_numbers(), default=0))
+        for number in mine.job_numbers():
+            with contextlib.suppress(FileNotFoundError, FormatError):
+                found._orders[number] = Order.read(run.job_folder(number) / ORDER_NAME)
+        remote = {n for n, o in found._orders.items() if o.record["pool"]["kind"] != "local"}
+        _await_ends(mine, found._orders.keys() - remote)
+        # The pool before the answers: a job that ends meanwhile is in one of them.
+        found._ids = pool.adopt(remote) if pool.kind != "local" else {}
+        for number, order in found._orders.items():
+            answer = None
+            with contextlib.suppress(FileNotFoundError, FormatError):
+                answer = Answer.read(run.job_folder(number) / ANSWER_NAME)
+            if answer is not None and answer.succeeded:
+                found.records[number] = answer.record
+            elif number not in found._ids:
+                if answer is not None:
+                    found.failed.append(_title(answer.record))
+                continue
+            found._by_key.setdefault(order.record["key"], []).append(number)
+        return found
+
+    def describe(self) -> str:
+        """For people."""
+        done, here = len(self.records), len(self._ids)
+        return (
+            "The run goes on where its last controller was lost: "
+            f"{done} of its jobs {'has' if done == 1 else 'have'} finished, "
+            f"{here} {'is' if here == 1 else 'are'} queued or running."
+        )
+
+    def recall(self, twin: Twin) -> list[str]:
+        """Tell `twin` what the earlier process had put in place, and is still there; paths of the
+        temporary outputs among that."""
+        temporary = []
+        for record in self.records.values():
+            for output in record["outputs"]:
+                if results.recall(twin, output) and output.get("temporary"):
+                    temporary.append(output["path"])
+        return temporary
+
+    def claim(self, key: str, twin: Twin) -> Claimed | None:
+        """The earlier job with this key, if its result is there or is still to come."""
+        for number in reversed(self._by_key.get(key, ())):
+            order, ended = self._orders[number], None
+            if number in self.records:
+                if not all(results.is_there(twin, o) for o in self.records[number]["outputs"]):
+                    continue
+                ended = JobStatus(number=number, state=State.ENDED, exit_code=0)
+            self._by_key[key].remove(number)
+            id = self._ids.pop(number, f"earlier.{number}")
+            return Claimed(number=number, order=order, id=id, ended=ended)
+        return None
+
+    def before_update(self, updated: dict[str, str], twin: Twin) -> dict[str, str]:
+        """Where the outputs of these paths and addresses were made by an earlier job that updates
+        them in place: what they were before."""
+        found = dict(updated)
+        for record in self.records.values():
+            made = {output["path"]: output["address"] for output in record["outputs"]}
+            for path, address in updated.items():
+                if made.get(twin.relative(path) or "") == address:
+                    found |= {path: record["updated"].get(path, "")}
+        return {path: address for path, address in found.items() if address}
+
+    def writers(self, paths: set[str | None]) -> list[int]:
+        """Jobs in the pool, claimed by nobody, that would write one of `paths` (to the top)."""
+        return [n for n in self._ids if any(o.path in paths for o in self._orders[n].outputs)]
+
+    def unclaimed(self) -> list[int]:
+        """Jobs in the pool that nothing has asked for."""
+        return list(self._ids)
+
+    def forget(self, numbers: list[int]) -> None:
+        """They were removed from the pool."""
+        for number in numbers:
+            del self._ids[number]
+            for known in self._by_key.values():
+                if number in known and number not in self.records:
+                    known.remove(number)
+
+
+def _title(record: Document) -> str:
+    if len(record["members"]) != 1:
+        return f"group[{','.join(dict.fromkeys(member['rule'] for member in record['members']))}]"
+    return jobspec.named(record["rule"], record["members"][0]["wildcards"])
+
+
+def _await_ends(mine: Owner, numbers: set[int]) -> None:
+    deadline = time.monotonic() + _ENDING_S
+    while left := mine.jobs_here() & numbers:
+        if time.monotonic() > deadline:
+            raise RunError(
+                f"Jobs of run {mine.run}, whose controller is gone, are still ending on this "
+                f"machine: {', '.join(map(str, sorted(left)))}.",
+                hint="Try again in a moment.",
+            )
+        time.sleep(0.1)

@@ -1,0 +1,216 @@
+"""How a run begins: as a new one, or where an earlier process of the same run was killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gitbatch_core import jsonio
+from gitbatch_core.archive import hashing
+from gitbatch_core.errors import GitbatchError
+from gitbatch_core.git.repo import Repository
+from gitbatch_core.jsonio import Document
+from gitbatch_core.pools.base import Pool
+from gitbatch_core.pools.choose import choose
+from gitbatch_core.records import redact
+from gitbatch_core.runs import owner
+from gitbatch_core.runs.owner import LOG_VARIABLE, Owner
+from gitbatch_core.runs.place import open_archive
+from gitbatch_core.runs.run import Run, clear, is_used, new_id, private_folder
+from gitbatch_core.runs.twin import Twin
+from snakemake_executor_plugin_gitbatch import ending, environment, jobspec, opening
+from snakemake_executor_plugin_gitbatch.earlier import Earlier
+from snakemake_executor_plugin_gitbatch.session import Session
+
+_SAME = ("top", "folder", "snakefile", "config")
+"""What makes two starts of one commit the same run. Targets may differ."""
+
+
+@dataclass(kw_only=True)
+class _Place:
+    """Where a start finds itself."""
+
+    workflow: Any
+    repository: Repository
+    head: str
+    source: opening.Source
+    about: Document
+    secrets: dict[str, str]
+    dead: list[Owner]
+    """Runs of this work tree whose process has ended."""
+
+    def to_resume(self) -> Owner | None:
+        """The latest of the dead that is the same run as this start."""
+        return next((dead for dead in reversed(self.dead) if self._is_same(dead)), None)
+
+    def _is_same(self, dead: Owner) -> bool:
+        if any(dead.about.get(name) != self.about[name] for name in _SAME):
+            return False
+        if not dead.worktree.is_dir():
+            return False
+        commit, own = str(dead.about.get("commit")), self.source.commit
+        if commit == own:
+            return True
+        tree_of = self.repository.tree_of
+        both_snapshots = self.source.snapshot and dead.about.get("snapshot")
+        return bool(both_snapshots and tree_of(commit) == tree_of(own))
+
+
+def start(workflow: Any, logger: Any) -> Session:
+    """Check the tree, open the archive, make or take over the worktree and choose the pool.
+
+    Raises GitbatchError; then nothing was started and nothing is left behind.
+    """
+    place = _look(workflow)
+    return _begin(place, logger, place.to_resume())
+
+
+def finish_left_over(workflow: Any, logger: Any) -> None:
+    """Where nothing is to be run any more: end the killed run that has done it all, if there is
+    one. Raises GitbatchError."""
+    with contextlib.suppress(GitbatchError):
+        top = Repository.find(Path.cwd())
+        if not any(_is_of(top, each) for each in owner.owners(top)):
+            return
+        place = _look(workflow)
+        if (mine := place.to_resume()) is not None:
+            _begin(place, logger, mine).finish()
+
+
+def _is_of(repository: Repository, each: Owner) -> bool:
+    """Whether a run is dead, and of this work tree or of one that is gone."""
+    top = str(each.about.get("top", repository.top))
+    return each.is_dead and (top == str(repository.top) or not os.path.isdir(top))
+
+
+def _look(workflow: Any) -> _Place:
+    settings = workflow.executor_settings
+    repository = opening.find_repository(workflow, Path.cwd())
+    head = repository.commit_of("HEAD")
+    source = opening.clean_source(workflow, repository, head, new_id(), settings.dirty)
+    secrets = environment.secrets(workflow)
+    config = jsonio.canonical(redact(jobspec.plain_config(workflow.config), secrets.values()))
+    logs = workflow.logger_manager.get_logfile()
+    locks = getattr(workflow.persistence, "_lockfile", {})
+    about = {
+        "top": str(repository.top),
+        "folder": str(Path.cwd()),
+        "snakefile": str(workflow.main_snakefile),
+        "config": str(hashing.hash_bytes(config, "xxh3")),
+        "commit": source.commit,
+        "snapshot": source.snapshot,
+        "begun": ending.now(),
+        "command": redact(sys.argv, secrets.values()),
+        "message": settings.message or "",
+        "jobs": sum(map(jobspec.has_outputs, workflow.dag.needrun_jobs())),
+        "log": os.environ.get(LOG_VARIABLE) or next(iter(logs), ""),
+        # Snakemake's own, by which it keeps others out of the folder.
+        "locks": [os.path.abspath(path) for path in locks.values()],
+    }
+    return _Place(
+        workflow=workflow,
+        repository=repository,
+        head=head,
+        source=source,
+        about=about,
+        secrets=secrets,
+        dead=[each for each in owner.owners(repository) if _is_of(repository, each)],
+    )
+
+
+def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
+    workflow, repository = place.workflow, place.repository
+    settings = workflow.executor_settings
+    archive = open_archive(repository, settings.archive)
+    if mine is not None and mine.staging != archive.root / "staging" / mine.run:
+        mine = None
+    id = mine.run if mine else new_id()
+    pool, why = _choose(place, id)
+    if mine is not None and (pool.kind != mine.pool or (mine := mine.claim()) is None):
+        pool.close()
+        id = new_id()
+        pool, why = _choose(place, id)
+    with contextlib.ExitStack() as undo:
+        undo.callback(pool.close)
+        if mine is not None:
+            mine = mine.with_new(place.about)
+            run = Run.resume(repository, archive, mine)
+        else:
+            run = Run.start(
+                repository,
+                archive,
+                id=id,
+                commit=place.source.commit,
+                pool=pool.kind,
+                about=place.about,
+                worktree_parent=settings.worktrees,
+            )
+            undo.callback(run.close)
+        changed = place.source.changed_outputs
+        twin = Twin.of(run, Path.cwd(), changed=changed, warn=logger.warning)
+        twin.there(".").mkdir(parents=True, exist_ok=True)
+        earlier = Earlier() if mine is None else Earlier.of(run, mine, pool)
+        temporary = earlier.recall(twin)
+        opening.check(workflow, twin, logger.warning)
+        opening.limit_threads(workflow, pool.cores)
+        others = [dead for dead in place.dead if dead.run != id]
+        stale = [dead for dead in others if not is_used(dead, opening.queue_has_jobs)]
+        opening.fill(workflow, twin, [dead.worktree for dead in stale], is_new=not run.resumed)
+        for dead in stale:
+            clear(repository, dead)
+        session = Session(
+            workflow=workflow,
+            logger=logger,
+            run=run,
+            twin=twin,
+            pool=pool,
+            facts=_facts(place, run, twin, pool),
+            secrets=place.secrets,
+            earlier=earlier,
+        )
+        session.recall(temporary)
+        undo.pop_all()
+    opening.greet(workflow, logger, run, place.source, why)
+    if run.resumed:
+        logger.info(earlier.describe())
+    for dead in others:
+        if dead not in stale:
+            logger.warning(
+                f"Jobs of run {dead.run} ({str(dead.about.get('commit'))[:10]}), whose controller "
+                "is gone, are still queued or running. It is another run than this one: end it "
+                f"with: gitbatch runs cancel {dead.run}"
+            )
+    return session
+
+
+def _choose(place: _Place, id: str) -> tuple[Pool, str]:
+    return choose(
+        place.workflow.executor_settings.pool,
+        run=id,
+        private_folder=private_folder(place.repository, id),
+        cores=place.workflow.resource_settings.cores,
+    )
+
+
+def _facts(place: _Place, run: Run, twin: Twin, pool: Pool) -> Document:
+    """What the run's document says of it from the start."""
+    workflow = place.workflow
+    return {
+        "run": run.id,
+        "source_commit": run.worktree.commit,
+        "head": place.head,
+        "snapshot": place.source.snapshot,
+        "message": run.about["message"],
+        "command": run.about["command"],
+        "folder": "" if (where := twin.relative(".")) in (None, ".") else where,
+        "snakefile": twin.relative(str(workflow.main_snakefile)),
+        "targets": [str(target) for target in workflow.dag_settings.targets],
+        "config": redact(jobspec.plain_config(workflow.config), place.secrets.values()),
+        "pool": {"kind": pool.kind, **pool.facts()},
+        "archive": run.archive.id,
+        "started": run.about["begun"],
+    } | ({"resumed": run.about["resumed"]} if run.resumed else {})

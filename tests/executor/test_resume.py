@@ -1,0 +1,208 @@
+"""The controller dies, the work does not: what goes on is adopted, what finished is collected."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import Project, wait_until
+
+MakeProject = Callable[..., Project]
+
+# Each job says that it has begun, and then waits until its gate is opened.
+GATED = """
+    rule sum:
+        input: expand("out/{n}", n=range(4))
+        output: "sum"
+        shell: "cat {input} > {output}"
+    rule job:
+        output: "out/{n}"
+        threads: 4
+        shell:
+            "echo {wildcards.n} >> {config[gates]}/begun; "
+            "while [ ! -e {config[gates]}/{wildcards.n} ]; do sleep 0.1; done; "
+            "echo {wildcards.n} > {output}"
+    """
+
+
+class Gates:
+    """A folder outside of the repository that jobs look at."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+
+    @property
+    def config(self) -> tuple[str, str]:
+        return "--config", f"gates={self.folder}"
+
+    def open(self, *names: str) -> None:
+        for name in names:
+            (self.folder / name).touch()
+
+    def begun(self) -> Counter[str]:
+        path = self.folder / "begun"
+        return Counter(path.read_text().split() if path.exists() else [])
+
+
+@pytest.fixture
+def gates(tmp_path: Path) -> Gates:
+    return Gates(tmp_path / "gates")
+
+
+def kill(project: Project, process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGKILL)
+    project.end(process)
+
+
+def answered(project: Project) -> set[int]:
+    found = project.archive.glob("staging/*/jobs/*/answer.json")
+    return {int(path.parent.name) for path in found}
+
+
+def test_no_job_runs_twice_and_no_result_is_lost(
+    make_project: MakeProject, htcondor_pool: Path, gates: Gates
+) -> None:
+    """Eight cores, four jobs with four threads each: two run, two are queued."""
+    project = make_project({"Snakefile": GATED}, pool="htcondor")
+    running = project.start("sum", *gates.config)
+    wait_until(lambda: len(gates.begun()) == 2, "two jobs that run")
+    first, second = gates.begun()
+    gates.open(first)
+    project.wait_for(f"out/{first}")
+    wait_until(lambda: len(gates.begun()) == 3, "a third job")
+    kill(project, running)
+    [run] = [path.name for path in (project.path / ".git/gitbatch/runs").iterdir()]
+    gates.open(second)  # finishes with nobody there
+    wait_until(lambda: len(answered(project)) == 2, "an answer")
+    assert not (project.path / f"out/{second}").exists()
+    project.plain("--unlock", *gates.config).ok()
+    resumed = project.start("sum", "--rerun-incomplete", *gates.config)
+    project.wait_for(f"out/{second}")
+    gates.open("0", "1", "2", "3")
+    text = project.end(resumed).ok().text
+    assert f"gitbatch run {run} goes on" in text
+    assert gates.begun() == dict.fromkeys("0123", 1)
+    assert project.read("sum") == "0\n1\n2\n3\n"
+    assert project.tags() == [f"run/{run}"] and project.leftovers() == []
+    document = project.run_document(f"run/{run}")
+    assert document["jobs_finished"] == 5 and len(document["resumed"]) == 1
+    assert {output["path"] for output in document["outputs"]} == {
+        "sum", "out/0", "out/1", "out/2", "out/3",
+    }  # fmt: skip
+    assert all("job" in output for output in document["outputs"])
+    project.nothing_to_do("sum", *gates.config)
+
+
+def test_on_this_machine_what_was_finished_is_collected(
+    make_project: MakeProject, gates: Gates
+) -> None:
+    snakefile = GATED.replace("threads: 4", "threads: 1").replace(
+        'output: "out/{n}"', 'output: temp("out/{n}")'
+    )
+    project = make_project({"Snakefile": snakefile})
+    running = project.start("sum", *gates.config, "--cores", "4")
+    wait_until(lambda: len(gates.begun()) == 4, "four jobs that run")
+    gates.open("1", "2")
+    project.wait_for("out/2")
+    project.wait_for("out/1")
+    os.kill(running.pid, signal.SIGSTOP)
+    gates.open("3")  # finishes while nobody looks
+    wait_until(lambda: len(answered(project)) == 3, "an answer")
+    kill(project, running)
+    project.plain("--unlock", *gates.config).ok()
+    gates.open("0")
+    project.snakemake("sum", "--rerun-incomplete", *gates.config, "--cores", "4").ok()
+    assert gates.begun() == {"0": 2, "1": 1, "2": 1, "3": 1}
+    assert project.read("sum") == "0\n1\n2\n3\n"
+    assert len(project.tags()) == 1 and project.leftovers() == []
+    assert not (project.path / "out/1").exists()
+    project.nothing_to_do("sum", *gates.config)
+
+
+def test_another_commit_is_another_run(
+    make_project: MakeProject, htcondor_pool: Path, gates: Gates
+) -> None:
+    project = make_project({"Snakefile": GATED}, pool="htcondor")
+    running = project.start("out/0", *gates.config)
+    wait_until(lambda: bool(gates.begun()), "a job that runs")
+    kill(project, running)
+    [run] = [path.name for path in (project.path / ".git/gitbatch/runs").iterdir()]
+    project.commit({"README": "more\n"})
+    project.plain("--unlock", *gates.config).ok()
+    gates.open("1")
+    text = project.snakemake("out/1", "--rerun-incomplete", *gates.config).ok().text
+    assert f"gitbatch runs cancel {run}" in text
+    assert f"run {run} goes on" not in text
+    assert project.gitbatch("runs", "cancel", run).ok()
+    text = project.snakemake("out/1", "--force", *gates.config).ok().text
+    assert run not in text and project.leftovers() == []
+
+
+def test_a_run_that_has_nothing_left_to_do_ends(
+    make_project: MakeProject, htcondor_pool: Path, gates: Gates
+) -> None:
+    project = make_project({"Snakefile": GATED}, pool="htcondor")
+    gates.open("0")
+    running = project.start("out/0", "out/1", *gates.config)
+    wait_until(lambda: len(gates.begun()) == 2, "two jobs that run")
+    project.wait_for("out/0")
+    kill(project, running)
+    project.plain("--unlock", *gates.config).ok()
+    text = project.snakemake("out/0", "--rerun-incomplete", *gates.config).ok().text
+    assert "goes on" in text and "succeeded: 1 job done" in text
+    assert len(project.tags()) == 1 and project.leftovers() == []
+    assert project.git("status", "--porcelain") == "?? out/\n"
+
+
+def test_an_update_that_was_done_is_not_done_again(make_project: MakeProject, gates: Gates) -> None:
+    project = make_project(
+        {
+            "Snakefile": """
+                rule last:
+                    input: "list"
+                    output: "last"
+                    shell: "echo >> {config[gates]}/begun last; sleep 600"
+                rule add:
+                    output: update("list")
+                    shell: "echo >> {config[gates]}/begun add; echo more >> {output}"
+                """,
+        }
+    )
+    running = project.start("last", *gates.config)
+    wait_until(lambda: gates.begun() == {"add": 1, "last": 1}, "the second job")
+    kill(project, running)
+    project.plain("--unlock", *gates.config).ok()
+    project.snakemake("list", "--force", "--rerun-incomplete", *gates.config).ok()
+    assert gates.begun() == {"add": 1, "last": 1} and project.read("list") == "more\n"
+    project.snakemake("list", "--force", *gates.config).ok()
+    assert project.read("list") == "more\nmore\n"
+
+
+def test_a_second_interrupt_is_quick(
+    make_project: MakeProject, htcondor_pool: Path, gates: Gates
+) -> None:
+    project = make_project(
+        {
+            "Snakefile": """
+                rule stubborn:
+                    output: "a"
+                    shell: "trap '' TERM; echo >> {config[gates]}/begun a; sleep 600 & wait"
+                """,
+        },
+        pool="htcondor",
+    )
+    running = project.start("a", *gates.config)
+    wait_until(lambda: bool(gates.begun()), "a job that runs")
+    running.send_signal(signal.SIGINT)
+    wait_until(lambda: not _queued(project), "the removal")
+    running.send_signal(signal.SIGINT)
+    assert "are on their way out" in project.end(running).text
+    wait_until(lambda: not processes_with(str(gates.folder)), "the end of all processes")
+    project.snakemake("--force", "a", "--config", "gates=/tmp", "--dry-run").ok()
