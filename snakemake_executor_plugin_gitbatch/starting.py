@@ -109,7 +109,7 @@ def _look(workflow: Any) -> _Place:
         "jobs": sum(map(jobspec.has_outputs, workflow.dag.needrun_jobs())),
         "log": os.environ.get(LOG_VARIABLE) or next(iter(logs), ""),
         # Snakemake's own, by which it keeps others out of the folder.
-        "locks": [os.path.abspath(path) for path in locks.values()],
+        "locks": {path: owner.stamp(path) for path in map(os.path.abspath, locks.values())},
     }
     return _Place(
         workflow=workflow,

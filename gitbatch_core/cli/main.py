@@ -36,6 +36,8 @@ VERBS = {
     "init": "create the archive of this repository",
     "freeze": "move data into the archive and put links in its place",
     "thaw": "put writable copies in the places of links",
+    "run": "run a workflow without depending on the terminal, or go on with one",
+    "runs": "list runs: ls; look at one, or end it: attach, cancel",
     "archive": "look into the archive and check it: ls, show, cat, tree, verify",
 }
 """Verb (the name of its module, too) and what it does."""
@@ -97,7 +99,10 @@ def _run(argv: Sequence[str]) -> int:
             prog=f"gitbatch {before.verb}", description=verb.__doc__, allow_abbrev=False
         )
         verb.add_arguments(parser)
-        arguments = parser.parse_args(before.rest)
+        first = len(argv) - len(before.rest)
+        # argparse drops this one where it follows the verb.
+        separator = ["--"] if argv[first - 1] == "--" else []
+        arguments = parser.parse_args([*separator, *before.rest])
     except SystemExit as done:
         return int(done.code or 0)
     if getattr(arguments, "archive", None) is None:

@@ -153,6 +153,12 @@ def folder_of_all(repository: Repository) -> Path:
     return repository.common_dir / "gitbatch" / "runs"
 
 
+def stamp(path: str) -> list[int]:
+    """Tells a file from a later one of the same name. Raises FileNotFoundError."""
+    found = os.stat(path)
+    return [found.st_ino, found.st_mtime_ns]
+
+
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)

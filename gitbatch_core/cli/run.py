@@ -1,0 +1,117 @@
+"""Run a workflow without depending on the terminal, or go on with a run whose controller was lost.
+
+The controller goes on when the terminal is gone; here you see what it prints. Ctrl-C ends the run.
+With --detach nothing is shown: on HTCondor the controller is a job of the local universe, which the
+schedd starts again after a crash.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitbatch_core.cli import output
+from gitbatch_core.errors import PoolError, RunError, UsageError
+from gitbatch_core.git.repo import Repository
+from gitbatch_core.runs import controller, overview
+from gitbatch_core.runs.owner import owners
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from subprocess import Popen
+
+    from gitbatch_core.runs.controller import Command
+
+_STARTED_S = 300.0
+"""Reading a large workflow takes its time, and so may the start of a job."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.usage = (
+        "gitbatch run [--detach] [-m TEXT] -- ARGUMENTS OF SNAKEMAKE\n"
+        "       gitbatch run [--detach] --resume [RUN] [-- ARGUMENTS OF SNAKEMAKE]"
+    )
+    parser.add_argument("--detach", action="store_true", help="do not wait for the run")
+    parser.add_argument("-m", "--message", metavar="TEXT", help="what the run is for")
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="",
+        metavar="RUN",
+        help="go on with this run, whose controller is gone; the only such one, if left out",
+    )
+    parser.add_argument(
+        "arguments",
+        nargs="*",
+        metavar="ARGUMENTS",
+        help="of snakemake; with --resume the run's own, if left out",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; Snakemake's exit status."""
+    repository = Repository.find(Path.cwd())
+    if arguments.resume is None:
+        command = controller.Command.new(arguments.arguments, message=arguments.message)
+    else:
+        if arguments.message is not None:
+            raise UsageError("A run that goes on has its message already: leave --message out.")
+        dead = [each for each in owners(repository) if each.is_dead]
+        what = "run, started on this host, that has lost its controller"
+        lost = overview.chosen(dead, arguments.resume, what=what)
+        command = controller.Command.again(lost, arguments.arguments)
+        controller.release_lock(lost)
+    return _detached(command, repository) if arguments.detach else _attached(command)
+
+
+def _attached(command: Command) -> int:
+    log = command.new_log()
+    process = controller.start_process(command, log)
+    signal.signal(signal.SIGINT, lambda *_: process.send_signal(signal.SIGINT))
+    for text in controller.follow(log, lambda: process.poll() is None):
+        print(text, end="", flush=True)
+    status = process.wait()
+    return status if status >= 0 else 128 - status
+
+
+def _detached(command: Command, repository: Repository) -> int:
+    log = command.new_log()
+    process: Popen[bytes] | None = None
+    if _wants_htcondor(command):
+        id = controller.start_job(command, log, repository)
+        output.message(f"the controller is job {id} of HTCondor")
+        goes_on: Callable[[], bool] = controller.job_folder(log, repository).exists
+    else:
+        process = controller.start_process(command, log)
+        goes_on = lambda: process.poll() is None  # noqa: E731
+    deadline = time.monotonic() + _STARTED_S
+    while time.monotonic() < deadline:
+        if (owner := controller.owner_of(repository, log)) is not None:
+            print(owner.run)
+            output.message(f"gitbatch runs attach {owner.run}  # shows it, gitbatch runs: all")
+            return 0
+        if not goes_on():  # nothing to do, an error, or a run of no time at all
+            print(log.read_text(errors="replace"), end="", file=sys.stderr)
+            return process.wait() if process else controller.status_of(log)
+        time.sleep(0.1)
+    raise RunError(f"The run has not started in {_STARTED_S:.0f} s.", hint=f"Look into {log}")
+
+
+def _wants_htcondor(command: Command) -> bool:
+    """Whether the run's pool will be HTCondor, as far as its arguments say."""
+    from gitbatch_core.pools.htcondor.probe import probe
+
+    option = "--gitbatch-pool"
+    words = [w for word in command.arguments for w in word.split("=", 1)]
+    kind = words[words.index(option) + 1] if option in words[:-1] else "auto"
+    if kind == "local":
+        return False
+    found = probe()
+    if kind == "htcondor" and not found.answers:
+        raise PoolError(f"No HTCondor to run on: {found.text}")
+    return found.answers

@@ -1,0 +1,40 @@
+"""A job that the schedd runs on its own machine, and starts again after a crash: a controller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitbatch_core.pools.htcondor.submit import Submission, path, string, word_v2
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_MOST_STARTS = 20
+
+
+def submit(argv: Sequence[str], *, folder: Path, name: str) -> str:
+    """Start `argv` in `folder`; the job's id. Its environment is empty. Raises PoolError."""
+    from gitbatch_core.pools.htcondor.schedd import Schedd
+
+    place = path(folder, of="The controller's folder")
+    description = {
+        "universe": "local",
+        "executable": path(argv[0], of="Python"),
+        "MY.Arguments": string(" ".join(map(word_v2, argv[1:]))),
+        "initialdir": place,
+        "output": f"{place}/output",
+        "error": f"{place}/output",
+        "log": f"{place}/events.log",
+        "batch_name": "gitbatch controller",
+        "MY.GitbatchName": string(name),
+        # condor_rm ends the run as Ctrl-C does. A schedd that goes away just ends the process: the
+        # run's jobs stay, and the next start finds them.
+        "remove_kill_sig": "SIGINT",
+        "kill_sig": "SIGKILL",
+        "on_exit_remove": f"ExitBySignal =!= true || NumJobStarts >= {_MOST_STARTS}",
+        "MY.WantGracefulRemoval": "true",
+        "job_max_vacate_time": "60",
+    }
+    [id] = Schedd().submit(Submission(description=description, items=({"item": "1"},), jobs=()))
+    return id
