@@ -71,14 +71,21 @@ def start(workflow: Any, logger: Any) -> Session:
 
 def finish_left_over(workflow: Any, logger: Any) -> None:
     """Where nothing is to be run any more: end the killed run that has done it all, if there is
-    one. Raises GitbatchError."""
-    with contextlib.suppress(GitbatchError):
-        top = Repository.find(Path.cwd())
-        if not any(_is_of(top, each) for each in owner.owners(top)):
+    one. Never raises GitbatchError: what was asked for is done."""
+    try:
+        repository = Repository.find(Path.cwd())
+        if not any(_is_of(repository, each) for each in owner.owners(repository)):
             return
         place = _look(workflow)
-        if (mine := place.to_resume()) is not None:
+    except GitbatchError:  # no folder to run from, so none that a run was killed in
+        return
+    if (mine := place.to_resume()) is not None:
+        try:
             _begin(place, logger, mine).finish()
+        except (GitbatchError, OSError) as error:
+            logger.warning(
+                f"The run {mine.run}, whose controller is gone, cannot be ended: {error}"
+            )
 
 
 def _is_of(repository: Repository, each: Owner) -> bool:
