@@ -105,6 +105,7 @@ class Executor(RemoteExecutor):
             return
         for (job, spec), id in zip(pairs, ids, strict=True):
             self._session.submitted(job)
+            self._session.report.costs.submit(spec.number, id)
             self.report_job_submission(
                 SubmittedJobInfo(job=job, external_jobid=id, aux={"number": spec.number})
             )
@@ -114,6 +115,8 @@ class Executor(RemoteExecutor):
         await asyncio.sleep(0.05 if self._session is None else 0)
 
     def _refuse(self, job: Any, error: Exception) -> None:
+        assert self._session is not None
+        self._session.report.refuse(jobspec.title(job), str(error))
         self.report_job_error(SubmittedJobInfo(job=job), msg=str(error))
 
     async def check_active_jobs(
@@ -138,6 +141,7 @@ class Executor(RemoteExecutor):
             failure = self._session.conclude(info.job, status)
         except (GitbatchError, OSError) as error:
             failure = f"The job's results could not be taken over: {error}"
+        self._session.report.conclude(status.number, jobspec.title(info.job), failure)
         if failure is None:
             self.report_job_success(info)
         else:
@@ -178,6 +182,8 @@ class Executor(RemoteExecutor):
                 session.finish()
             except (GitbatchError, OSError) as error:
                 raise WorkflowError(f"The run could not be ended: {error}") from error
+            finally:
+                session.report.send()
 
 
 @contextlib.contextmanager

@@ -25,11 +25,14 @@ from snakemake_executor_plugin_gitbatch import command, environment, jobspec, op
 from snakemake_executor_plugin_gitbatch.comparison import Comparison
 from snakemake_executor_plugin_gitbatch.ending import Ending
 from snakemake_executor_plugin_gitbatch.failure import explain
+from snakemake_executor_plugin_gitbatch.report import Report
 from snakemake_executor_plugin_gitbatch.temporary import TemporaryOutputs
 
 
 class Session:
     """What the executor holds while a run lasts. Not made directly: `Session.start`."""
+
+    report: Report
 
     def __init__(
         self,
@@ -80,6 +83,8 @@ class Session:
         folder = Path.cwd()
         repository = opening.find_repository(workflow, folder)
         run_id = new_id()
+        secrets = environment.secrets(workflow).values()
+        report = Report.start(settings, run_id, repository, logger, secrets)
         head = repository.commit_of("HEAD")
         source = opening.clean_source(workflow, repository, head, run_id, settings.dirty)
         archive = open_archive(repository, settings.archive)
@@ -106,6 +111,7 @@ class Session:
             for each in stale:
                 each.clear()
             session = cls._made(workflow, logger, source, head, run, twin, pool)
+            session.report = report
             undo.pop_all()
         opening.greet(workflow, logger, run, source, why)
         return session
@@ -240,7 +246,7 @@ class Session:
             "key": key,
         }
         labels = redact(labels, self._secrets.values())
-        return JobSpec(
+        spec = JobSpec(
             number=number,
             name=labels["wildcards"],
             argv=(sys.executable, "-m", "gitbatch_core.runner", str(folder)),
@@ -249,6 +255,8 @@ class Session:
             private=self._secrets,
             labels=labels,
         )
+        self.report.costs.order(spec, job.attempt)
+        return spec
 
     def conclude(self, job: Any, status: JobStatus) -> str | None:
         """Take over what the ended job made; None, or why it failed, for people.
@@ -258,6 +266,7 @@ class Session:
         order = self._orders.pop(status.number)
         folder = self.run.job_folder(status.number)
         answer = _read_answer(folder, patient=status.exit_code == 0)
+        self.report.measure(status, answer)
         results.restore_logs(self.twin, order.logs, self._mask)
         if answer is None or not answer.succeeded or status.exit_code != 0:
             log = self._keep_log(folder / LOG_NAME, status.number, jobspec.rule_name(job))
@@ -281,7 +290,8 @@ class Session:
             if output.get("temporary"):
                 of_checkpoint = any(member.is_checkpoint for member in jobspec.members(job))
                 self._temporary.add(output["path"], of_checkpoint=of_checkpoint)
-        self._ending.records.append(answer.record)
+        costs = self.report.costs.of_job(status.number, status.usage)
+        self._ending.records.append(answer.record | costs)
         return None
 
     def cancel(self) -> None:
@@ -306,13 +316,15 @@ class Session:
         try:
             if self._orders:  # Snakemake gave up while jobs were running
                 self.cancel()
+            self.report.show(outcome, lambda n: _read_answer(self.run.job_folder(n), patient=False))
             complete = self._temporary.end()
             for pool in self.pools():
                 pool.close()
             outputs = workflowview.kept_outputs(self.workflow)
             declared = list(workflowview.declared(self.workflow))
             inputs = workflowview.inputs(self.workflow)
-            self._ending.write(self._facts, outputs, inputs, declared, outcome, self.logger)
+            facts = self._facts | {"costs": self.report.costs.document()}
+            self._ending.write(facts, outputs, inputs, declared, outcome, self.logger)
         finally:
             if complete:
                 self.run.close()

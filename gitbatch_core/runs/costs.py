@@ -161,7 +161,7 @@ class Costs:
         """How many jobs ended how, by the last attempt of each; `repeated`: attempts that were
         followed by another one."""
         last = {job.name: job.state for job in self.jobs()}
-        found = {state: 0 for state in ("done", "failed", "cancelled")}
+        found = dict.fromkeys(("done", "failed", "cancelled"), 0)
         for state in last.values():
             found[state] += 1
         return found | {"repeated": len(self.jobs()) - len(last)}
@@ -246,5 +246,3 @@ def _moment(text: str | None) -> float | None:
 
 def _rounded(value: Any) -> Any:
     return round(value, 3) if isinstance(value, float) else value
-
-
