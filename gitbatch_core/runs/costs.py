@@ -7,6 +7,7 @@ execution counts, failed ones too. What nobody has measured is None, and no part
 from __future__ import annotations
 
 import datetime
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -111,8 +112,8 @@ class Costs:
             rule=spec.labels.get("rule", spec.name),
             attempt=attempt,
             cpus=spec.request.cpus,
-            asked_mb=_mb(spec.request.memory_mb),
-            asked_disk_mb=_mb(spec.request.disk_mb),
+            asked_mb=_asked_mb(spec.request.memory_mb),
+            asked_disk_mb=_asked_mb(spec.request.disk_mb),
         )
 
     def submit(self, number: int, id: str) -> None:
@@ -238,6 +239,11 @@ def _ratio(part: float | None, whole: float | None) -> float | None:
 
 def _mb(mib: float | None) -> float | None:
     return None if mib is None else round(mib * _MIB, 1)
+
+
+def _asked_mb(mib: int | None) -> float | None:
+    """The least MB that Snakemake, which rounds up, makes so many MiB."""
+    return None if mib is None else float(math.floor(max(0, mib - 1) * _MIB) + 1)
 
 
 def _moment(text: str | None) -> float | None:

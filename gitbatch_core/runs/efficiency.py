@@ -48,7 +48,7 @@ def summary(costs: Costs) -> str:
         parts.append(f"{_count(repeated, 'attempt')} repeated")
     rows = costs.rules()
     cpu_s, core_s = sum(row.cpu_s for row in rows), sum(row.core_s for row in rows)
-    used = f"; {duration(cpu_s)} of CPU in {duration(core_s)} of cores" if core_s else ""
+    used = f"; {duration(cpu_s)} of CPU in {duration(core_s)} of core time" if core_s else ""
     return f"jobs: {', '.join(parts)}{used}"
 
 
