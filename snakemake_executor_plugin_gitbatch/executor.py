@@ -179,11 +179,10 @@ class Executor(RemoteExecutor):
         session, self._session = self._session, None
         if session is not None:
             try:
-                session.finish()
+                with session.report.sending():
+                    session.finish()
             except (GitbatchError, OSError) as error:
                 raise WorkflowError(f"The run could not be ended: {error}") from error
-            finally:
-                session.report.send()
 
 
 @contextlib.contextmanager

@@ -7,8 +7,7 @@ import datetime
 import os
 import shlex
 import socket
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,11 +96,21 @@ class Report:
                     f"The efficiency report {self.file} cannot be written: {error.strerror}."
                 )
 
-    def send(self) -> None:
-        """Notify, where that is wanted. Called last, also while an error ends the run."""
+    @contextlib.contextmanager
+    def sending(self) -> Iterator[None]:
+        """Notify, where that is wanted, when what is done meanwhile has ended the run, or an error
+        has come of it."""
+        try:
+            yield
+        except BaseException as error:
+            self._send(error)
+            raise
+        self._send(None)
+
+    def _send(self, error: BaseException | None) -> None:
         if self.recipient is None:
             return
-        message = self._message(sys.exception())
+        message = self._message(error)
         smtp: str | None = os.environ.get(notify.SMTP_VARIABLE)
         with contextlib.suppress(GitbatchError):
             smtp = smtp or self.repository.config(notify.SMTP_KEY)
@@ -124,7 +133,8 @@ class Report:
             f"{socket.gethostname()}"
         ]
         if error is not None:
-            parts.append(_first_lines(str(error) or type(error).__name__))
+            why = str(error) or type(error).__name__
+            parts.append(f"The run could not be ended:\n{_first_lines(why)}")
         parts += self._failed()
         parts.append(efficiency.table(self.costs) or efficiency.summary(self.costs))
         if ref is not None:

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import formatdate, make_msgid
 
 from gitbatch_core.errors import UsageError, readable
@@ -100,7 +101,8 @@ def mail(address: str, message: Message) -> EmailMessage:
     found["Date"] = formatdate(localtime=True)
     found["Message-ID"] = make_msgid(domain=host)
     found["Auto-Submitted"] = "auto-generated"
-    found.set_content(readable(message.text).replace("\0", ""))
+    text = readable(message.text).replace("\0", "")
+    found.set_content(text, cte="quoted-printable")  # any server takes that
     return found
 
 
@@ -124,7 +126,7 @@ def _mail(address: str, message: Message, smtp: str | None, limit_s: float) -> N
             server.ehlo_or_helo_if_needed()
             if server.has_extn("starttls"):
                 server.starttls()
-            server.send_message(content)
+            server.sendmail(content["From"], [address], content.as_bytes(policy=SMTP))
     except OSError as error:  # smtplib's own are such
         raise OSError(f"the mail server {host}:{port}: {error}") from error
 

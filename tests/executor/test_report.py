@@ -84,7 +84,7 @@ def test_a_run_that_fails(make_project: MakeProject, pool: str) -> None:
 
 
 def test_a_run_that_succeeds_can_be_fetched_as_it_is_told(
-    make_project: MakeProject, tmp_path: object
+    make_project: MakeProject,
 ) -> None:
     project = make_project(WORKFLOW)
     ended = project.snakemake(
@@ -96,8 +96,8 @@ def test_a_run_that_succeeds_can_be_fetched_as_it_is_told(
     [tag] = project.tags()
     assert (facts["GITBATCH_STATE"], facts["GITBATCH_REF"]) == ("succeeded", f"refs/tags/{tag}")
     assert facts["GITBATCH_COMMIT"] == project.git("rev-parse", tag).strip()
-    [how] = [line.strip() for line in text.splitlines() if line.strip().startswith("git show")]
-    assert "again.txt" in project.git(*how.split()[1:])
+    [show] = [line for line in text.splitlines() if "git show" in line]
+    assert "again.txt" in project.git(*show.partition("git ")[2].split())
     assert len(json.loads(project.read("jobs.json"))["jobs"]) == 2
 
 
