@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 from faults import objects, state, write
 
-from gitbatch_core.archive import layout, publish, sources
+from gitbatch_core.archive import layout, names, publish, sources
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.store import Archive, Take
 from gitbatch_core.errors import (
@@ -428,8 +428,12 @@ def test_folders_are_open_to_the_group_that_the_archive_is_open_to(tmp_path: Pat
     try:
         archive = Archive.create(shared / "archive")
         (stored,) = archive.put([write(tmp_path / "a.csv")])
+        names.write(archive, "team/a", stored.address, object=stored.name, size=stored.size)
     finally:
         os.umask(before)
+    name = archive.root / layout.name_path("team/a")
+    assert stat.S_IMODE(name.stat().st_mode) == layout.NAME_MODE
+    assert stat.S_IMODE(name.parent.stat().st_mode) == 0o2775
     assert stat.S_IMODE(archive.path(stored.name).parent.stat().st_mode) == 0o2775
     assert stat.S_IMODE(archive.path(stored.name).stat().st_mode) == 0o444
     assert stat.S_IMODE((archive.root / layout.ARCHIVE).stat().st_mode) == 0o444

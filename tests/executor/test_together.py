@@ -92,12 +92,10 @@ def test_two_clones_with_one_archive(make_project: MakeProject, pool: str, tmp_p
     assert os.path.samefile(first.path / "folder/a", second.path / "folder/a")
 
 
-def test_two_worktrees_of_one_repository(
-    make_project: MakeProject, pool: str, tmp_path: Path
-) -> None:
-    first = make_project(WORKFLOW, pool=pool)
+def test_two_worktrees_of_one_repository(make_project: MakeProject, tmp_path: Path) -> None:
+    first = make_project(WORKFLOW)
     first.git("worktree", "add", "--quiet", "--detach", str(tmp_path / "second"))
-    second = Project(path=tmp_path / "second", pool=pool)
+    second = Project(path=tmp_path / "second")
     both(first, second, tmp_path / "gate")
     tags = []
     for number, project in ((1, first), (2, second)):
@@ -105,7 +103,8 @@ def test_two_worktrees_of_one_repository(
         tags.append(own_run(project, number))
     assert sorted(tags) == first.tags() == second.tags()
     # At different commits.
-    second.commit({"code.txt": "second\n"})
+    second.write({"code.txt": "second\n"})
+    second.git("commit", "--quiet", "--message", "second", "code.txt")
     gate = tmp_path / "other gate"
     both(first, second, gate, "--forceall")
     check(first, 1, "first")
@@ -124,8 +123,8 @@ def test_two_worktrees_of_one_repository(
     first.gitbatch("archive", "verify").ok()
 
 
-def test_two_targets_in_one_folder(make_project: MakeProject, pool: str, tmp_path: Path) -> None:
-    project = make_project(WORKFLOW, pool=pool)
+def test_two_targets_in_one_folder(make_project: MakeProject, tmp_path: Path) -> None:
+    project = make_project(WORKFLOW)
     gate = tmp_path / "gate"
     running = [
         project.start(f"sum{n}.txt", "--nolock", "--config", f"gate={gate}", f"me={n}")
