@@ -116,7 +116,7 @@ class Executor(RemoteExecutor):
 
     def _refuse(self, job: Any, error: Exception) -> None:
         assert self._session is not None
-        self._session.report.refuse(jobspec.title(job), str(error))
+        self._session.report.refuse(job, str(error))
         self.report_job_error(SubmittedJobInfo(job=job), msg=str(error))
 
     async def check_active_jobs(
@@ -141,7 +141,7 @@ class Executor(RemoteExecutor):
             failure = self._session.conclude(info.job, status)
         except (GitbatchError, OSError) as error:
             failure = f"The job's results could not be taken over: {error}"
-        self._session.report.conclude(status.number, jobspec.title(info.job), failure)
+        self._session.report.conclude(status.number, info.job, failure)
         if failure is None:
             self.report_job_success(info)
         else:

@@ -18,6 +18,7 @@ from gitbatch_core.pools.base import JobStatus
 from gitbatch_core.records import Answer, redact
 from gitbatch_core.runs import document, efficiency, notify
 from gitbatch_core.runs.costs import Costs
+from snakemake_executor_plugin_gitbatch import jobspec
 
 _MOST_FAILURES, _MOST_LINES, _LONGEST_LINE = 10, 12, 300
 
@@ -35,8 +36,8 @@ class Report:
     recipient: str | None
     """Who is notified."""
     costs: Costs = field(default_factory=Costs)
-    failures: dict[str, str] = field(default_factory=dict)
-    """Job -> the message of its last failure."""
+    failures: dict[Any, tuple[str, str]] = field(default_factory=dict)
+    """Snakemake's id of a job -> its title, and the message of its last failure."""
     outcome: str = "failed"
     """`succeeded`, `failed` or `interrupted`."""
     started: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
@@ -66,17 +67,17 @@ class Report:
         record = {} if answer is None else answer.record
         self.costs.measure(status.number, record, status.usage, status.host)
 
-    def conclude(self, number: int, job: str, failure: str | None) -> None:
+    def conclude(self, number: int, job: Any, failure: str | None) -> None:
         """What became of it. A later attempt's success makes an earlier failure forgotten."""
         self.costs.conclude(number, succeeded=failure is None)
         if failure is None:
-            self.failures.pop(job, None)
+            self.failures.pop(job.jobid, None)
         else:
             self.refuse(job, failure)
 
-    def refuse(self, job: str, failure: str) -> None:
+    def refuse(self, job: Any, failure: str) -> None:
         """It failed, maybe before any pool had it."""
-        self.failures[job] = failure
+        self.failures[job.jobid] = jobspec.title(job), failure
 
     def show(self, outcome: str, rest: Callable[[int], Answer | None]) -> None:
         """Say what the run has cost, and write the report. `rest`: what is there of jobs that were
@@ -157,7 +158,7 @@ class Report:
         )
 
     def _failed(self) -> list[str]:
-        found = list(self.failures.items())
+        found = list(self.failures.values())
         texts = [f"{job}:\n{_first_lines(why)}" for job, why in found[:_MOST_FAILURES]]
         more = len(found) - len(texts)
         if more:

@@ -161,11 +161,12 @@ class Costs:
     def states(self) -> dict[str, int]:
         """How many jobs ended how, by the last attempt of each; `repeated`: attempts that were
         followed by another one."""
-        last = {job.name: job.state for job in self.jobs()}
         found = dict.fromkeys(("done", "failed", "cancelled"), 0)
-        for state in last.values():
-            found[state] += 1
-        return found | {"repeated": len(self.jobs()) - len(last)}
+        for job in self.jobs():
+            found[job.state] += 1
+        # Not by name: groups of the same rules have the same.
+        repeated = sum(job.attempt > 1 for job in self.jobs())
+        return found | {"failed": max(0, found["failed"] - repeated), "repeated": repeated}
 
     def of_job(self, number: int, pool: Mapping[str, float]) -> Document:
         """What a job's entry in run.json says beyond its record."""

@@ -93,7 +93,7 @@ def send(
 
 def mail(address: str, message: Message) -> EmailMessage:
     """The message as a mail. No header holds more than one line, whatever the texts hold."""
-    host = socket.gethostname()
+    host = socket.getfqdn()
     found = EmailMessage()
     found["Subject"] = readable(_UNPRINTABLE.sub(" ", message.subject))
     found["From"] = f"{getpass.getuser()}@{host}"
@@ -120,7 +120,6 @@ def _mail(address: str, message: Message, smtp: str | None, limit_s: float) -> N
         with smtplib.SMTP(
             host,
             port,
-            local_hostname=socket.gethostname(),  # asking for more may wait for a name server
             timeout=_ANSWER_S,
         ) as server:
             server.ehlo_or_helo_if_needed()

@@ -55,6 +55,7 @@ def test_a_run_that_fails(make_project: MakeProject, pool: str) -> None:
         .failed("jobs: 1 done, 1 failed, 1 attempt repeated")
         .text
     )
+    # The table is as wide as a terminal.
     assert max(map(len, printed[printed.index("jobs: 1 done") :].splitlines()[:5])) <= 100
     with (project.path / "reports/jobs.csv").open(newline="") as file:
         rows = {(row["RuleName"], row["Attempt"]): row for row in csv.DictReader(file)}
