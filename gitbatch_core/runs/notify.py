@@ -94,6 +94,8 @@ def send(
 def mail(address: str, message: Message) -> EmailMessage:
     """The message as a mail. No header holds more than one line, whatever the texts hold."""
     host = socket.getfqdn()
+    if host.startswith("localhost"):
+        host = socket.gethostname()
     found = EmailMessage()
     found["Subject"] = readable(_UNPRINTABLE.sub(" ", message.subject))
     found["From"] = f"{getpass.getuser()}@{host}"
