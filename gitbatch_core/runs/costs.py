@@ -73,8 +73,11 @@ class RuleCost:
     """All executions of the jobs of one rule."""
 
     rule: str
+    jobs: int
     executions: int
+    """Of these jobs: more where some were tried again."""
     failed: int
+    """Executions."""
     waited_s: float | None
     """Median."""
     wall_s: float | None
@@ -170,7 +173,8 @@ class Costs:
 
     def of_job(self, number: int, pool: Mapping[str, float]) -> Document:
         """What a job's entry in run.json says beyond its record."""
-        job = self._jobs[number]
+        if (job := self._jobs.get(number)) is None:
+            return {"pool_usage": dict(pool)}
         asked = {"cpus": job.cpus, "mem_mb": job.asked_mb, "disk_mb": job.asked_disk_mb}
         return {
             "request": {name: value for name, value in asked.items() if value is not None},
@@ -217,6 +221,7 @@ def _row(rule: str, jobs: list[JobCost]) -> RuleCost:
     waits = [job.waited_s for job in jobs if job.waited_s is not None]
     return RuleCost(
         rule=rule,
+        jobs=sum(job.attempt == 1 for job in jobs),
         executions=len(jobs),
         failed=sum(job.state == "failed" for job in jobs),
         waited_s=statistics.median(waits) if waits else None,

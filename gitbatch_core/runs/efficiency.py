@@ -21,7 +21,7 @@ _MOST_ROWS = 12
 _WIDTH, _SHORTEST_NAME = 100, 12
 _HEAD = ("rule", "jobs", "failed", "waited", "wall", "longest", "CPU", "used", "asked", "next time")
 _NOTE = (
-    "(waited, wall: median times; CPU: busy part of the cores; used, asked: MB of memory, the most)"
+    "(failed: attempts; waited, wall: medians; CPU: busy part of cores; used, asked: MB, the most)"
 )
 
 
@@ -130,7 +130,7 @@ def _percent(part: float | None) -> float | None:
 def _cells(row: RuleCost) -> tuple[str, ...]:
     return (
         row.rule,
-        str(row.executions),
+        str(row.jobs),
         str(row.failed or ""),
         duration(row.waited_s),
         duration(row.wall_s),

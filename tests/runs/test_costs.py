@@ -65,7 +65,7 @@ def test_every_execution_counts_and_each_job_once() -> None:
     assert run.costs.states() == {"done": 2, "failed": 1, "cancelled": 2, "repeated": 1}
     assert run.costs.unfinished() == [5, 6]
     a, b, c = run.costs.rules()
-    assert (a.rule, a.executions, a.failed) == ("a", 3, 1)
+    assert (a.rule, a.jobs, a.executions, a.failed) == ("a", 2, 3, 1)
     assert (a.waited_s, a.wall_s, a.longest_s, a.total_s) == (10.0, 20.0, 30.0, 60.0)
     assert (a.core_s, a.cpu_s, a.cpu_efficiency) == (120.0, 60.0, 0.5)
     # What only the pool knows counts too; what nobody knows is nothing, not 0.
