@@ -151,6 +151,7 @@ def _run(argv: list[str], data: bytes, environment: Mapping[str, str], limit_s: 
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         raise TimeoutError(f"it did not end within {limit_s:.0f} s") from None
     if process.returncode != 0:
         words = said.decode(errors="replace").strip()[-500:]
