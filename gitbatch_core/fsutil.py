@@ -198,6 +198,11 @@ def temporary_beside(path: Path) -> Path:
     return path.with_name(f".gitbatch-{os.uname().nodename}-{os.getpid()}-{next(_counter)}.tmp")
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a file has its name from `temporary_beside`."""
+    return name.startswith(".gitbatch-") and name.endswith(".tmp")
+
+
 def replace_with_link(path: Path, text: str, *, mtime_ns: int) -> None:
     """Put a symbolic link with this text and mtime at `path`, by rename.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gitbatch_core.errors import FormatError, RunError
@@ -34,6 +35,8 @@ class Claimed:
     """The pool's own."""
     ended: JobStatus | None
     """Where it has ended, with success; None: it is queued or running."""
+    handed_over: float
+    """To the pool, in seconds since 1970."""
 
 
 @dataclass(kw_only=True)
@@ -46,6 +49,8 @@ class Earlier:
     failed: list[str] = field(default_factory=list)
     """For people: those that failed."""
     _orders: dict[int, Order] = field(default_factory=dict)
+    _handed_over: dict[int, float] = field(default_factory=dict)
+    _claimed: set[int] = field(default_factory=set)
     _ids: dict[int, str] = field(default_factory=dict)
     """Of those that the pool still has."""
     _by_key: dict[str, list[int]] = field(default_factory=dict)
@@ -56,7 +61,9 @@ class Earlier:
         found = cls(last_number=max(mine.job_numbers(), default=0))
         for number in mine.job_numbers():
             with contextlib.suppress(FileNotFoundError, FormatError):
-                found._orders[number] = Order.read(run.job_folder(number) / ORDER_NAME)
+                path = run.job_folder(number) / ORDER_NAME
+                found._orders[number] = Order.read(path)
+                found._handed_over[number] = path.stat().st_mtime
         remote = {n for n, o in found._orders.items() if o.record["pool"]["kind"] != "local"}
         _await_ends(mine, found._orders.keys() - remote)
         # The pool before the answers: a job that ends meanwhile is in one of them.
@@ -102,8 +109,10 @@ class Earlier:
                     continue
                 ended = JobStatus(number=number, state=State.ENDED, exit_code=0)
             self._by_key[key].remove(number)
+            self._claimed.add(number)
             id = self._ids.pop(number, f"earlier.{number}")
-            return Claimed(number=number, order=order, id=id, ended=ended)
+            handed_over = self._handed_over[number]
+            return Claimed(number=number, order=order, id=id, ended=ended, handed_over=handed_over)
         return None
 
     def before_update(self, updated: dict[str, str], twin: Twin) -> dict[str, str]:
@@ -116,6 +125,12 @@ class Earlier:
                 if made.get(twin.relative(path) or "") == address:
                     found |= {path: record["updated"].get(path, "")}
         return {path: address for path, address in found.items() if address}
+
+    def concluded(self) -> Iterator[tuple[Document, float]]:
+        """Records of jobs that nothing had to ask for again, and when these were handed over."""
+        for number, record in self.records.items():
+            if number not in self._claimed:
+                yield record, self._handed_over[number]
 
     def writers(self, paths: set[str | None]) -> list[int]:
         """Jobs in the pool, claimed by nobody, that would write one of `paths` (to the top)."""

@@ -111,6 +111,7 @@ class Executor(RemoteExecutor):
                     self._submit(pool, [pair])
             return
         for (job, spec), id in zip(pairs, ids, strict=True):
+            self._session.report.costs.submit(spec.number, id)
             self._submitted(job, spec.number, id)
 
     def _submitted(self, job: Any, number: int, id: str) -> None:
@@ -125,6 +126,8 @@ class Executor(RemoteExecutor):
         await asyncio.sleep(0.05 if self._session is None else 0)
 
     def _refuse(self, job: Any, error: Exception) -> None:
+        assert self._session is not None
+        self._session.report.refuse(job, str(error))
         self.report_job_error(SubmittedJobInfo(job=job), msg=str(error))
 
     async def check_active_jobs(
@@ -149,6 +152,7 @@ class Executor(RemoteExecutor):
             failure = self._session.conclude(info.job, status)
         except (GitbatchError, OSError) as error:
             failure = f"The job's results could not be taken over: {error}"
+        self._session.report.conclude(status.number, info.job, failure)
         if failure is None:
             self.report_job_success(info)
         else:
@@ -186,7 +190,8 @@ class Executor(RemoteExecutor):
         session, self._session = self._session, None
         if session is not None:
             try:
-                session.finish()
+                with session.report.sending():
+                    session.finish()
             except (GitbatchError, OSError) as error:
                 raise WorkflowError(f"The run could not be ended: {error}") from error
 

@@ -24,6 +24,7 @@ from snakemake_executor_plugin_gitbatch.comparison import Comparison
 from snakemake_executor_plugin_gitbatch.earlier import Claimed, Earlier
 from snakemake_executor_plugin_gitbatch.ending import Ending
 from snakemake_executor_plugin_gitbatch.failure import explain
+from snakemake_executor_plugin_gitbatch.report import Report
 from snakemake_executor_plugin_gitbatch.temporary import TemporaryOutputs
 
 
@@ -52,6 +53,7 @@ class Session:
         facts: Document,
         secrets: dict[str, str],
         earlier: Earlier,
+        report: Report,
     ) -> None:
         self.workflow = workflow
         self.logger = logger
@@ -63,6 +65,7 @@ class Session:
         self._facts = facts
         self._secrets = secrets
         self._earlier = earlier
+        self.report = report
         self._number = earlier.last_number
         self._code = run.repository.tree_of(run.worktree.commit)
         self._orders: dict[int, Order] = {}
@@ -135,6 +138,7 @@ class Session:
         key = self._key(description, updated)
         if claimed := self._claim(description, key, updated):
             self._orders[claimed.number] = claimed.order
+            self.report.costs.recall(claimed.order.record, claimed.id, claimed.handed_over)
             if claimed.ended:
                 self._news.append(claimed.ended)
             return Prepared(number=claimed.number, id=claimed.id)
@@ -214,7 +218,7 @@ class Session:
             "key": key,
         }
         labels = redact(labels, self._secrets.values())
-        return JobSpec(
+        spec = JobSpec(
             number=number,
             name=labels["wildcards"],
             argv=(sys.executable, "-m", "gitbatch_core.runner", str(folder)),
@@ -223,6 +227,8 @@ class Session:
             private=self._secrets,
             labels=labels,
         )
+        self.report.costs.order(spec, job.attempt)
+        return spec
 
     def conclude(self, job: Any, status: JobStatus) -> str | None:
         """Take over what the ended job made; None, or why it failed, for people.
@@ -232,6 +238,7 @@ class Session:
         order = self._orders.pop(status.number)
         folder = self.run.job_folder(status.number)
         answer = _read_answer(folder, patient=status.exit_code == 0)
+        self.report.measure(status, answer)
         results.restore_logs(self.twin, order.logs, self._mask)
         if answer is None or not answer.succeeded or status.exit_code != 0:
             log = self._keep_log(folder / LOG_NAME, status.number, jobspec.rule_name(job))
@@ -255,7 +262,8 @@ class Session:
             if output.get("temporary"):
                 of_checkpoint = any(member.is_checkpoint for member in jobspec.members(job))
                 self._temporary.add(output["path"], of_checkpoint=of_checkpoint)
-        self._ending.records.append(answer.record)
+        costs = self.report.costs.of_job(status.number, status.usage)
+        self._ending.records.append(answer.record | costs)
         return None
 
     def cancel(self) -> None:
@@ -294,12 +302,16 @@ class Session:
                     "they are gone. A later start goes on with it, or clears it away."
                 )
                 return
+            for record, handed_over in self._earlier.concluded():
+                self.report.recall(record, handed_over)
+            self.report.show(outcome, lambda n: _read_answer(self.run.job_folder(n), patient=False))
             complete = self._temporary.end()
             outputs = workflowview.kept_outputs(self.workflow)
             declared = list(workflowview.declared(self.workflow))
             inputs = workflowview.inputs(self.workflow)
+            facts = self._facts | {"costs": self.report.costs.document()}
             self._ending.add_earlier(self._earlier.records.values())
-            self._ending.write(self._facts, outputs, inputs, declared, outcome, self.logger)
+            self._ending.write(facts, outputs, inputs, declared, outcome, self.logger)
         finally:
             for pool in self.pools():
                 pool.close()

@@ -56,6 +56,22 @@ class ExecutorSettings(ExecutorSettingsBase):
             "metavar": "TEXT",
         },
     )
+    efficiency_report: Optional[Path] = field(  # noqa: UP045
+        default=None,
+        metadata={
+            "help": "Write what each job has used and asked for to this file, as CSV or JSON by "
+            "its end (.csv, .json), also when the run fails. Relative to the working directory.",
+            "metavar": "FILE",
+        },
+    )
+    notify: Optional[str] = field(  # noqa: UP045
+        default=None,
+        metadata={
+            "help": "Who is told when the run has ended: a mail address, or a shell command, which "
+            "gets the text on standard input and facts as GITBATCH_… in its environment.",
+            "metavar": "ADDRESS|COMMAND",
+        },
+    )
 
     def __post_init__(self) -> None:
         # Before Snakemake looks at any file: to it, links that lead nowhere are damaged files.

@@ -24,6 +24,7 @@ from gitbatch_core.runs.run import Run, clear, is_used, new_id, private_folder
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import ending, environment, jobspec, opening
 from snakemake_executor_plugin_gitbatch.earlier import Earlier
+from snakemake_executor_plugin_gitbatch.report import Report
 from snakemake_executor_plugin_gitbatch.session import Session
 
 _SAME = ("top", "folder", "snakefile", "config")
@@ -132,6 +133,7 @@ def _look(workflow: Any) -> _Place:
 def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
     workflow, repository = place.workflow, place.repository
     settings = workflow.executor_settings
+    report = Report.start(settings, repository, logger, place.secrets.values())
     archive = open_archive(repository, settings.archive)
     if mine is not None and mine.staging != archive.root / "staging" / mine.run:
         mine = None
@@ -178,9 +180,11 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
             facts=_facts(place, run, twin, pool),
             secrets=place.secrets,
             earlier=earlier,
+            report=report,
         )
         session.recall(temporary)
         undo.pop_all()
+    report.begin(run.id, run.about["begun"])
     opening.greet(workflow, logger, run, place.source, why)
     if run.resumed:
         logger.info(earlier.describe())

@@ -49,6 +49,7 @@ LONGEST_PART = 255
 """Bytes that a part of a path may have."""
 FILE_MODE = 0o444
 EXECUTABLE_MODE = 0o555
+NAME_MODE = 0o644
 
 _HEX = r"[0-9a-f]{32}|[0-9a-f]{64}"
 _EXTENSION = r"\.(?=[0-9_-]*[A-Za-z])[A-Za-z0-9_-]{1,10}"

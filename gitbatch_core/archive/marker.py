@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import stat
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -31,7 +33,7 @@ def create(root: Path, algorithm: str, *, exist_ok: bool) -> None:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        _make_root(root)
         names = [path.name for path in root.iterdir()]
         others = [name for name in names if not name.lstrip(".").startswith("ARCHIVE.")]
         # Asked after the listing, during which another process may have created it.
@@ -43,6 +45,7 @@ def create(root: Path, algorithm: str, *, exist_ok: bool) -> None:
                 )
             temporary = root / f"ARCHIVE.{uuid.uuid4().hex}"
             jsonio.write(temporary, document, mode=layout.FILE_MODE)
+            temporary.chmod(layout.FILE_MODE)  # whatever the umask
             try:
                 fsutil.create_exclusive(root / layout.ARCHIVE, temporary)
             finally:
@@ -60,6 +63,15 @@ def create(root: Path, algorithm: str, *, exist_ok: bool) -> None:
             ) from error
     except OSError as error:
         raise ArchiveError(f"cannot create an archive in {root}: {error.strerror}") from error
+
+
+def _make_root(root: Path) -> None:
+    """Make the archive's folder. In one that is shared by a group, as its set-group-id bit says, it
+    is open to the same people; elsewhere the umask decides."""
+    with contextlib.suppress(FileNotFoundError):
+        if root.parent.stat().st_mode & stat.S_ISGID:
+            fsutil.make_folder(root)
+    root.mkdir(parents=True, exist_ok=True)
 
 
 def read(root: Path) -> jsonio.Document:

@@ -201,6 +201,7 @@ def _put(archive: Archive, name: Name) -> None:
             with mine.open("xb") as file:
                 file.write(data)
                 file.flush()
+                os.fchmod(file.fileno(), layout.NAME_MODE)
                 os.fsync(file.fileno())
             _rename(mine, path)
         with contextlib.suppress(FileNotFoundError):  # somebody has removed it again

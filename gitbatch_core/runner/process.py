@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitbatch_core.records import secret_forms
+from gitbatch_core.runner.memory import FamilyMemory
 
 _PR_SET_CHILD_SUBREAPER = 36
 _GRACE_S = 5.0
@@ -66,7 +67,7 @@ class Ended:
     signal: int | None = None
     reason: str | None = None
     usage: dict[str, float] = field(default_factory=dict)
-    """wall_s, cpu_s, memory_mb (the largest process), read_mb, written_mb."""
+    """wall_s, cpu_s, memory_mb (MiB; all processes together, at the peak), read_mb, written_mb."""
 
     @property
     def succeeded(self) -> bool:
@@ -112,8 +113,9 @@ def run(
         output = command.stdout.fileno()
         watched = {output, wake_read} | ({sys.stdin.fileno()} if follow_stdin else set())
         reason = None
+        memory = FamilyMemory(lambda: [os.getpid(), *_descendants(os.getpid())])
         while command.poll() is None:
-            for ready in select.select(list(watched), [], [])[0]:
+            for ready in select.select(list(watched), [], [], memory.look_sometimes())[0]:
                 data = os.read(ready, 1 << 16)
                 if ready == output:
                     file.write(mask.piece(data))
@@ -138,7 +140,7 @@ def run(
         exit_code=status if status >= 0 else None,
         signal=-status if status < 0 else None,
         reason=reason,
-        usage=_usage(time.monotonic() - started),
+        usage=_usage(time.monotonic() - started, memory.peak_mb()),
     )
 
 
@@ -183,12 +185,12 @@ def _descendants(pid: int) -> Iterator[int]:
                 yield from _descendants(int(child))
 
 
-def _usage(wall_s: float) -> dict[str, float]:
+def _usage(wall_s: float, memory_mb: float) -> dict[str, float]:
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "wall_s": round(wall_s, 3),
         "cpu_s": round(children.ru_utime + children.ru_stime, 3),
-        "memory_mb": round(children.ru_maxrss / 1024, 1),
+        "memory_mb": round(memory_mb, 1),
         "read_mb": round(children.ru_inblock * 512 / 1e6, 1),
         "written_mb": round(children.ru_oublock * 512 / 1e6, 1),
     }

@@ -26,7 +26,7 @@ _TOGETHER = 20
 
 _KEPT_OF_RECORD = (
     "run", "number", "key", "commit", "folder", "rule", "members", "environment", "host", "pool",
-    "started", "ended", "usage", "updated",
+    "started", "ended", "usage", "pool_usage", "request", "waited_s", "updated",
 )  # fmt: skip
 
 

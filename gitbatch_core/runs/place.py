@@ -49,7 +49,7 @@ def open_archive(
     Raises ArchiveError where it cannot be reached, FormatError where it is of a later version.
     """
     place = chosen_place(repository, chosen)
-    if (place / "ARCHIVE").exists() or not (create or place == embedded(repository)):
+    if _has_archive(place) or not (create or place == embedded(repository)):
         archive = Archive.open(place)
     else:
         archive = Archive.create(place, algorithm, exist_ok=True)
@@ -58,13 +58,20 @@ def open_archive(
     return archive
 
 
+def _has_archive(place: Path) -> bool:
+    try:
+        return (place / "ARCHIVE").exists()
+    except OSError:
+        return True  # whoever opens it learns why it cannot be reached
+
+
 def link_existing(folder: Path, chosen: Path | None = None) -> None:
     """Make the link to the archive of the repository that `folder` lies in, where both are there;
     a fresh clone or worktree lacks it. Never raises GitbatchError."""
     with contextlib.suppress(GitbatchError):
         repository = Repository.find(folder)
         place = chosen_place(repository, chosen)
-        if (place / "ARCHIVE").exists():
+        if _has_archive(place):
             link(repository.top, place, repository.common_dir)
             exclude(repository)
 

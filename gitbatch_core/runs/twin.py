@@ -110,16 +110,20 @@ class Twin:
         """
         saved = []
         for here in links_below(self.top):
-            text = os.readlink(here)
+            try:
+                text, mtime_ns = os.readlink(here), here.lstat().st_mtime_ns
+            except OSError:  # gone by now, or replaced: another run works in this folder
+                continue
             target = Path(os.path.normpath(here.parent / text))
             if any(map(target.is_relative_to, dead)):
                 saved.append((here, target))
                 continue
             if linked_object(text) is None and str(here.relative_to(self.top)) in self.tracked:
                 continue
-            with contextlib.suppress(NotInArchiveError):  # Snakemake names it, where a job needs it
+            # Snakemake names what is not there, where a job needs it.
+            with contextlib.suppress(NotInArchiveError, FileNotFoundError):
                 if (name := self.archive.object_at(here)) is not None:
-                    self._bring_link(here, name)
+                    self._bring_link(here, name, mtime_ns)
         for here, target in saved:
             self._save(here, target)
 
@@ -136,11 +140,11 @@ class Twin:
         else:
             return
         self.link(here, name, mtime_ns)
-        self._bring_link(here, name)
+        self._bring_link(here, name, mtime_ns)
 
-    def _bring_link(self, here: Path, name: ObjectName) -> None:
+    def _bring_link(self, here: Path, name: ObjectName, mtime_ns: int) -> None:
         relative = str(here.relative_to(self.top))
-        self.link(self.worktree / relative, name, here.lstat().st_mtime_ns)
+        self.link(self.worktree / relative, name, mtime_ns)
         self.addresses[relative] = str(name.address)
 
     def bring(self, path: str, rule: str) -> None:
@@ -176,7 +180,7 @@ class Twin:
             return
         if here.is_symlink():
             if (name := self.archive.object_at(here)) is not None:
-                self._bring_link(here, name)
+                self._bring_link(here, name, here.lstat().st_mtime_ns)
                 return
             target = here.resolve()
             if target.is_relative_to(self.worktree) and target.exists():

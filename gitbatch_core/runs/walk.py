@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from gitbatch_core import fsutil
 from gitbatch_core.archive import tree
 
 _NOT_DATA = frozenset({".git", ".gitbatch", ".snakemake"})
@@ -16,8 +17,12 @@ def links_below(top: Path) -> Iterator[Path]:
     """Links in a work tree, where the user and the workflow put them."""
     waiting = [str(top)]
     while waiting:
-        with contextlib.suppress(PermissionError), os.scandir(waiting.pop()) as entries:
+        # Others may work in the same folder: what is gone by now is no part of it.
+        gone = (FileNotFoundError, NotADirectoryError, PermissionError)
+        with contextlib.suppress(*gone), os.scandir(waiting.pop()) as entries:
             for entry in entries:
+                if fsutil.is_temporary(entry.name):
+                    continue
                 if entry.is_symlink():
                     yield Path(entry.path)
                 elif entry.is_dir() and entry.name not in _NOT_DATA:

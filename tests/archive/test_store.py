@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 from faults import objects, state, write
 
-from gitbatch_core.archive import layout, publish, sources
+from gitbatch_core.archive import layout, names, publish, sources
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.store import Archive, Take
 from gitbatch_core.errors import (
@@ -421,18 +421,35 @@ def test_descriptors_do_not_run_out(archive: Archive, tmp_path: Path) -> None:
 
 
 def test_folders_are_open_to_the_group_that_the_archive_is_open_to(tmp_path: Path) -> None:
-    root = tmp_path / "shared"
-    root.mkdir()
-    root.chmod(0o2775)
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o2775)
     before = os.umask(0o077)
     try:
-        archive = Archive.create(root)
+        archive = Archive.create(shared / "archive")
         (stored,) = archive.put([write(tmp_path / "a.csv")])
+        names.write(archive, "team/a", stored.address, object=stored.name, size=stored.size)
     finally:
         os.umask(before)
+    name = archive.root / layout.name_path("team/a")
+    assert stat.S_IMODE(name.stat().st_mode) == layout.NAME_MODE
+    assert stat.S_IMODE(name.parent.stat().st_mode) == 0o2775
     assert stat.S_IMODE(archive.path(stored.name).parent.stat().st_mode) == 0o2775
     assert stat.S_IMODE(archive.path(stored.name).stat().st_mode) == 0o444
-    assert stat.S_IMODE((archive.root / layout.ARCHIVE).stat().st_mode) & 0o222 == 0
+    assert stat.S_IMODE((archive.root / layout.ARCHIVE).stat().st_mode) == 0o444
+    for folder in (archive.root, *(archive.root / name for name in layout.FOLDERS)):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o2775
+    # Everybody's folder is no group's: the umask decides there.
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "scratch").chmod(0o1777)
+    root = Archive.create(tmp_path / "scratch" / "archive").root
+    assert stat.S_IMODE(root.stat().st_mode) & 0o1002 == 0
+
+
+def test_an_archive_that_is_closed_to_us(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o000)
+    with pytest.raises(ArchiveError, match=r"cannot reach the archive .*: Permission denied"):
+        Archive.open(tmp_path / "closed")
 
 
 # ---------------------------------------------------------------- finding

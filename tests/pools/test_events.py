@@ -81,6 +81,12 @@ def test_usage() -> None:
     assert status.usage == {"memory_mb": 100, "disk_mb": 2, "wall_s": 60, "cpu_s": 8}
 
 
+def test_what_a_job_that_is_given_up_has_used() -> None:
+    held = event("JOB_HELD", HoldReasonCode=34, HoldReason="over its memory")
+    _, told = after(EXECUTE, event("IMAGE_SIZE", MemoryUsage=2100), held)
+    assert told[-1].state is State.FAILED and told[-1].usage == {"memory_mb": 2100}
+
+
 def test_signal_and_an_end_that_is_not_told() -> None:
     _, (status,) = after(event("JOB_TERMINATED", TerminatedNormally=False, TerminatedBySignal=9))
     assert (status.state, status.exit_code, status.signal) == (State.ENDED, None, 9)

@@ -190,3 +190,11 @@ def test_it_starts_without_snakemake(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_memory_is_that_of_all_processes_together(place: Place) -> None:
+    take = "import os, time; x = bytearray(b'x') * 100_000_000; os.fork(); time.sleep(2)"
+    # Two processes with memory of their own; each has a child with which it shares that.
+    script = f'{sys.executable} -c "{take}" & {sys.executable} -c "{take}"; wait'
+    _, answer = place.run(place.order(script))
+    assert 195 < answer.record["usage"]["memory_mb"] < 300

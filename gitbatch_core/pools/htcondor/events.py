@@ -101,7 +101,11 @@ def held(progress: Progress, text: str | None, code: int, subcode: int) -> Step:
 def failed(progress: Progress, reason: str) -> Step:
     """HTCondor does not run it to its end."""
     return replace(progress, state=State.FAILED), JobStatus(
-        number=progress.number, state=State.FAILED, reason=reason, host=progress.host
+        number=progress.number,
+        state=State.FAILED,
+        reason=reason,
+        host=progress.host,
+        usage={} if progress.memory_mb is None else {"memory_mb": float(progress.memory_mb)},
     )
 
 
