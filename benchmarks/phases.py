@@ -155,7 +155,8 @@ def table(level: Level) -> list[str]:
     rows = ["| one level of the chain, by gitbatch | s |", "| --- | --- |"]
     rows += [f"| {name} | {seconds:.3f} |" for name, seconds in level.items()]
     rest = sum(seconds for name, seconds in level.items() if name not in OF_SNAKEMAKE)
-    return [*rows, f"| all | {sum(level.values()):.3f} |", f"| without the job's own | {rest:.3f} |"]
+    rows.append(f"| all | {sum(level.values()):.3f} |")
+    return [*rows, f"| all but the job's own Snakemake and command | {rest:.3f} |"]
 
 
 def draw(stacks: Mapping[str, Level], path: Path) -> None:

@@ -92,14 +92,7 @@ def main() -> None:
     ways = [way for way in WAYS if arguments.defaults or way != "plugin, defaults"]
     found: dict[str, dict[str, list[Done]]] = {w: {way: [] for way in ways} for w in workflows}
     with tempfile.TemporaryDirectory(prefix="gbb-", dir="/tmp") as folder:
-        with pool(Path(folder) / "pool") as events:
-            for name, levels in workflows.items():
-                for n in range(arguments.rounds or ROUNDS.get(name, 1)):
-                    # In turn, and each time another one first.
-                    for way in ways[n % len(ways) :] + ways[: n % len(ways)]:
-                        done = once(Path(folder), way, levels, events)
-                        found[name][way].append(done)
-                        say(f"{name}, round {n + 1}, {way}: {done.seconds:.2f} s")
+        measure(Path(folder), workflows, found, arguments.rounds)
     figures = {
         name: {way: [round(done.seconds, 3) for done in found[name][way]] for way in ways}
         for name in workflows
@@ -118,6 +111,24 @@ def main() -> None:
     say(f"figures: {arguments.json}")
     phases.draw(stacks, arguments.figure)
     say(f"figure: {arguments.figure}")
+
+
+def measure(
+    folder: Path,
+    workflows: dict[str, list[int]],
+    found: dict[str, dict[str, list[Done]]],
+    rounds: int | None,
+) -> None:
+    """Run everything, on one pool; adds to `found`."""
+    with pool(folder / "pool") as events:
+        for name, levels in workflows.items():
+            ways = list(found[name])
+            for n in range(rounds or ROUNDS.get(name, 1)):
+                # In turn, and each time another one first.
+                for way in ways[n % len(ways) :] + ways[: n % len(ways)]:
+                    done = once(folder, way, levels, events)
+                    found[name][way].append(done)
+                    say(f"{name}, round {n + 1}, {way}: {done.seconds:.2f} s")
 
 
 def parse() -> argparse.Namespace:
