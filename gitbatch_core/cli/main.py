@@ -36,6 +36,7 @@ VERBS = {
     "init": "create the archive of this repository",
     "freeze": "move data into the archive and put links in its place",
     "thaw": "put writable copies in the places of links",
+    "doctor": "look whether runs can work here: git, archive, pool",
     "archive": "look into the archive and check it: ls, show, cat, tree, verify",
 }
 """Verb (the name of its module, too) and what it does."""

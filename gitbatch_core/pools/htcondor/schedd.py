@@ -116,6 +116,33 @@ def bindings_version() -> str:
     return _version(htcondor2.version())
 
 
+def user_admitted() -> str:
+    """The name under which the schedd would queue jobs of ours; raises ScheddError where it would
+    not. Asks, queues nothing."""
+    try:
+        answer = _ad(htcondor2.ping(_locate(), "WRITE"))
+    except (htcondor2.HTCondorException, ValueError) as error:
+        raise _error(error) from error
+    name = str(answer.get("MyRemoteUserName") or "")
+    if answer.get("AuthorizationSucceeded") is not True:
+        raise ScheddError(f"the schedd does not let {name or 'you'} queue jobs")
+    return name
+
+
+def slots(attributes: Sequence[str]) -> list[Ad]:
+    """The pool's slots, as the collector knows them. Raises ScheddError."""
+    try:
+        found = htcondor2.Collector().query(htcondor2.AdType.Startd, projection=list(attributes))
+        return [_ad(ad) for ad in found]
+    except htcondor2.HTCondorException as error:
+        raise _error(error) from error
+
+
+def setting(name: str) -> str:
+    """What HTCondor's configuration says here; nothing where it says nothing."""
+    return str(htcondor2.param.get(name) or "")
+
+
 def _locate() -> Any:
     try:
         location = htcondor2.Collector().locate(htcondor2.DaemonType.Schedd)
