@@ -75,7 +75,12 @@ def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
 
 
 def _show(finding: Finding) -> None:
-    text = output.printable(finding.text)
-    print(f"{'ok' if finding.ok else 'WRONG':<5}  {finding.check}: {text}", flush=True)
+    print(
+        f"{'ok' if finding.ok else 'WRONG':<5}  {finding.check}: {_line(finding.text)}", flush=True
+    )
     if finding.hint:
-        print(f"       {output.printable(finding.hint)}")
+        print(f"       {_line(finding.hint)}", flush=True)
+
+
+def _line(text: str) -> str:
+    return output.printable(" ".join(text.split()))

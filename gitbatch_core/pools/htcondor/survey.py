@@ -47,12 +47,12 @@ class Survey:
     """`schedd`, `collector` or `bindings`, and what is wrong."""
 
     def describe(self) -> str:
-        """`16 slots on 4 machines: 12 x 8 CPUs, 32000 MB; 4 x …`, largest number first."""
+        """`16, machines: 4; 12 x 8 CPUs, 32000 MB; 4 x …`, largest number first."""
         machines = {slot.get("Machine") for slot in self.slots}
         kinds = Counter((cpus(slot), memory_mb(slot)) for slot in self.slots)
         shown = [f"{n} x {c} CPUs, {m} MB" for (c, m), n in kinds.most_common(3)]
         more = "; …" if len(kinds) > 3 else ""
-        return f"{len(self.slots)} slots on {len(machines)} machines: {'; '.join(shown)}{more}"
+        return f"{len(self.slots)}, machines: {len(machines)}; {'; '.join(shown)}{more}"
 
 
 def cpus(slot: Mapping[str, Any]) -> int:

@@ -51,7 +51,7 @@ def _htcondor(found: Found) -> Iterator[Finding]:
     if reason := seen.problems.get("schedd"):
         hint = "Get credentials (a token, a ticket), or ask its administrator: ALLOW_WRITE."
         yield wrong("credentials", reason, hint)
-    elif not seen.user or "collector" not in seen.problems:
+    else:
         yield fine("credentials", f"the schedd queues jobs of {seen.user}")
     if reason := seen.problems.get("collector"):
         yield wrong("collector", reason, "Is COLLECTOR_HOST right, and may you read there?")
@@ -89,7 +89,6 @@ def can_match(request: Request, seen: Survey) -> Finding:
     ]
     if not fit:
         return wrong(check, f"none of {len(shared)} slots takes a plain job", "See condor_status.")
-    some = (
-        f"; {len(seen.slots) - len(shared)} others do not" if len(shared) < len(seen.slots) else ""
-    )
-    return fine(check, f"{len(fit)} slots could run a plain job and share our file systems{some}")
+    others = len(seen.slots) - len(shared)
+    some = f"; {others} others do not" if others else ""
+    return fine(check, f"{len(fit)} could run a plain job and share our file systems{some}")
