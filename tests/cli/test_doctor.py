@@ -181,7 +181,7 @@ def test_no_room(here: Here) -> None:
 
     seen = here.doctor("--pool", "local", limit=nothing_fits)
     seen.wrong("file system", "File too large")
-    seen.wrong("temporary", "File too large")
+    seen.wrong("temporary", "No usable temporary directory", "TMPDIR")
     seen.wrong("event log", "File too large")
     assert not here.leftovers()
 

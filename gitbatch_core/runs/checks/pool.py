@@ -89,6 +89,6 @@ def can_match(request: Request, seen: Survey) -> Finding:
     ]
     if not fit:
         return wrong(check, f"none of {len(shared)} slots takes a plain job", "See condor_status.")
-    others = len(seen.slots) - len(shared)
-    some = f"; {others} others do not" if others else ""
+    rest = len(seen.slots) - len(shared)
+    some = f"; {rest} others do not" if rest else ""
     return fine(check, f"{len(fit)} could run a plain job and share our file systems{some}")
