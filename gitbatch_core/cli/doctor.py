@@ -75,9 +75,8 @@ def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
 
 
 def _show(finding: Finding) -> None:
-    print(
-        f"{'ok' if finding.ok else 'WRONG':<5}  {finding.check}: {_line(finding.text)}", flush=True
-    )
+    word = "ok" if finding.ok else "WRONG"
+    print(f"{word:<5}  {finding.check}: {_line(finding.text)}", flush=True)
     if finding.hint:
         print(f"       {_line(finding.hint)}", flush=True)
 
