@@ -431,6 +431,7 @@ def test_folders_are_open_to_the_group_that_the_archive_is_open_to(tmp_path: Pat
     finally:
         os.umask(before)
     assert stat.S_IMODE(archive.path(stored.name).parent.stat().st_mode) == 0o2775
+    assert stat.S_IMODE((root / "ARCHIVE").stat().st_mode) == 0o444
     assert stat.S_IMODE(archive.path(stored.name).stat().st_mode) == 0o444
     assert stat.S_IMODE((archive.root / layout.ARCHIVE).stat().st_mode) & 0o222 == 0
 

@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 1.5
 
+_LIMITS = {
+    "-2": "MAX_JOBS_SUBMITTED",
+    "-3": "MAX_JOBS_PER_OWNER",
+    "-4": "MAX_JOBS_PER_SUBMISSION",
+}
+"""The setting that limits how many jobs may be queued, by what the schedd says instead of a job's
+number."""
+
 Ad = dict[str, Any]
 """Attributes with their values; None for what is undefined."""
 
@@ -154,7 +162,10 @@ def _locate() -> Any:
 
 
 def _error(error: Exception) -> ScheddError:
-    return ScheddError(" ".join(str(error).split()) or type(error).__name__)
+    text = " ".join(str(error).split()) or type(error).__name__
+    if limit := _LIMITS.get(text.rpartition("Schedd says ")[2]):
+        text = f"the schedd takes no more ({limit}): use a smaller -j"
+    return ScheddError(text)
 
 
 def _ad(ad: Any) -> Ad:
