@@ -108,13 +108,15 @@ def levels(
 
 
 def _between(points: Sequence[tuple[str, float]], end: float) -> Level:
-    """How long each phase took; a stamp that comes late does not make another phase negative."""
+    """How long each phase took; a stamp that comes late does not make another phase negative, and
+    what goes on after the end holds nothing up."""
     latest = points[0][1]
     found = {}
     ends = [at for _, at in points[1:]] + [end]
-    for (name, _), until in zip(points, ends, strict=True):
-        found[name] = max(0.0, until - latest)
-        latest = max(latest, until)
+    for (name, _), at in zip(points, ends, strict=True):
+        until = min(max(at, latest), end)
+        found[name] = until - latest
+        latest = until
     return found
 
 

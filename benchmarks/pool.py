@@ -1,6 +1,6 @@
 """How fast jobs go through a real HTCondor pool, against what else could run them there.
 
-    python benchmarks/pool.py [--rounds N] [--small] [--defaults] [--json FILE]
+    python benchmarks/pool.py [--rounds N] [--small] [--defaults] [--output DIR]
 
 The same trivial jobs, in one run on one pool of 8 slots, in turn:
 
@@ -10,8 +10,9 @@ The same trivial jobs, in one run on one pool of 8 slots, in turn:
     local      Snakemake alone, on this machine
     gitbatch   `snakemake --executor gitbatch`: commit, worktree, archive, records included
 
-Prints the table for README.md, writes all figures to a JSON file, and draws where the time of one
-level of a chain goes to docs/benchmark-pool.svg.
+Puts its tables into benchmarks/README.md, all figures into benchmarks/pool.json, and draws where
+the time of one level of a chain goes: docs/benchmark-pool.svg. With --small these go to a folder
+in /tmp.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ import phases
 
 TOP = Path(__file__).resolve().parent.parent
 SLOTS = 8
+README, FIGURES, FIGURE = "benchmarks/README.md", "benchmarks/pool.json", "docs/benchmark-pool.svg"
+MARKS = ("<!-- pool.py writes from here -->", "<!-- to here -->")
 LONGEST_S = 300
 """For one workflow, once."""
 
@@ -103,14 +106,12 @@ def main() -> None:
         for way in ways
         if way not in ("local", "plugin, defaults")
     }
-    print("\n".join(table(figures)))
-    print()
-    print("\n".join(phases.table(stacks["gitbatch"])))
+    tables = "\n".join([*table(figures), "", *phases.table(stacks["gitbatch"])])
+    print(tables)
     document = {"machine": machine(), "versions": versions(), "seconds": figures, "level": stacks}
-    arguments.json.write_text(json.dumps(document, indent=1) + "\n")
-    say(f"figures: {arguments.json}")
-    phases.draw(stacks, arguments.figure)
-    say(f"figure: {arguments.figure}")
+    keep(arguments.output, tables, document)
+    phases.draw(stacks, arguments.output / FIGURE)
+    say(f"{README}, {FIGURES} and {FIGURE} in {arguments.output}")
 
 
 def measure(
@@ -136,9 +137,21 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help=f"of each workflow; default: {ROUNDS}")
     parser.add_argument("--small", action="store_true", help="a few jobs, to see that it works")
     parser.add_argument("--defaults", action="store_true", help="the plugin's defaults, too")
-    parser.add_argument("--json", type=Path, default=TOP / "benchmarks" / "pool.json")
-    parser.add_argument("--figure", type=Path, default=TOP / "docs" / "benchmark-pool.svg")
-    return parser.parse_args()
+    parser.add_argument("--output", type=Path, help=f"folder for results; default: {TOP}")
+    arguments = parser.parse_args()
+    if arguments.output is None:
+        arguments.output = Path(tempfile.mkdtemp()) if arguments.small else TOP
+    return arguments
+
+
+def keep(folder: Path, tables: str, document: dict[str, object]) -> None:
+    """Write the figures, and put the tables into the README."""
+    for name in (README, FIGURES, FIGURE):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / FIGURES).write_text(json.dumps(document, indent=1) + "\n")
+    before, mark, rest = (TOP / README).read_text().partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    (folder / README).write_text(f"{before}{mark}\n{tables}\n{end}{after}")
 
 
 @contextmanager
