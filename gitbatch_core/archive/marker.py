@@ -44,9 +44,9 @@ def create(root: Path, algorithm: str, *, exist_ok: bool) -> None:
                     hint="Choose a folder that is empty or does not exist yet.",
                 )
             temporary = root / f"ARCHIVE.{uuid.uuid4().hex}"
-            jsonio.write(temporary, document, mode=layout.FILE_MODE)
-            temporary.chmod(layout.FILE_MODE)  # whatever the umask
+            jsonio.write(temporary, document)
             try:
+                temporary.chmod(layout.FILE_MODE)  # whatever the umask
                 fsutil.create_exclusive(root / layout.ARCHIVE, temporary)
             finally:
                 temporary.unlink(missing_ok=True)

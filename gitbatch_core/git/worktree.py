@@ -38,7 +38,7 @@ def create(repository: Repository, path: Path, commit: str) -> Worktree:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         _check_out(repository, path, commit)
-        _refuse_lfs_pointers(repository, path)
+        refuse_lfs_pointers(repository, path)
         _make_read_only(worktree)
     except BaseException:
         remove(repository, path)
@@ -102,8 +102,9 @@ def _submodules(repository: Repository, path: Path) -> list[tuple[Path, Reposito
     return found
 
 
-def _refuse_lfs_pointers(repository: Repository, path: Path, below: str = "") -> None:
-    """`below`: what stands before the names in messages."""
+def refuse_lfs_pointers(repository: Repository, path: Path, below: str = "") -> None:
+    """Raise GitError for a file whose content is still to be fetched; `below`: what stands before
+    the names in messages."""
     for name in map(decode, call(path, "ls-files", "-z", ":(attr:filter=lfs)").split(b"\0")):
         if (path / name).is_file() and not (path / name).is_symlink():
             with open(path / name, "rb") as file:
@@ -113,7 +114,7 @@ def _refuse_lfs_pointers(repository: Repository, path: Path, below: str = "") ->
                         hint=f"Fetch it: git -C {repository.top} lfs pull",
                     )
     for inner_path, inner in _submodules(repository, path):
-        _refuse_lfs_pointers(inner, inner_path, f"{below}{inner_path.relative_to(path)}/")
+        refuse_lfs_pointers(inner, inner_path, f"{below}{inner_path.relative_to(path)}/")
 
 
 def _make_read_only(worktree: Worktree) -> None:

@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 1.5
 
+_LIMITS = {
+    "-2": "MAX_JOBS_SUBMITTED",
+    "-3": "MAX_JOBS_PER_OWNER",
+    "-4": "MAX_JOBS_PER_SUBMISSION",
+}
+"""The setting that limits how many jobs may be queued, by what the schedd says instead of a job's
+number."""
+
 Ad = dict[str, Any]
 """Attributes with their values; None for what is undefined."""
 
@@ -116,6 +124,33 @@ def bindings_version() -> str:
     return _version(htcondor2.version())
 
 
+def user_admitted() -> str:
+    """The name under which the schedd would queue jobs of ours; raises ScheddError where it would
+    not. Asks, queues nothing."""
+    try:
+        answer = _ad(htcondor2.ping(_locate(), "WRITE"))
+    except (htcondor2.HTCondorException, ValueError) as error:
+        raise _error(error) from error
+    name = str(answer.get("MyRemoteUserName") or "")
+    if answer.get("AuthorizationSucceeded") is not True:
+        raise ScheddError(f"the schedd does not let {name or 'you'} queue jobs")
+    return name
+
+
+def slots(attributes: Sequence[str]) -> list[Ad]:
+    """The pool's slots, as the collector knows them. Raises ScheddError."""
+    try:
+        found = htcondor2.Collector().query(htcondor2.AdType.Startd, projection=list(attributes))
+        return [_ad(ad) for ad in found]
+    except htcondor2.HTCondorException as error:
+        raise _error(error) from error
+
+
+def setting(name: str) -> str:
+    """What HTCondor's configuration says here; nothing where it says nothing."""
+    return str(htcondor2.param.get(name) or "")
+
+
 def _locate() -> Any:
     try:
         location = htcondor2.Collector().locate(htcondor2.DaemonType.Schedd)
@@ -127,7 +162,10 @@ def _locate() -> Any:
 
 
 def _error(error: Exception) -> ScheddError:
-    return ScheddError(" ".join(str(error).split()) or type(error).__name__)
+    text = " ".join(str(error).split()) or type(error).__name__
+    if limit := _LIMITS.get(text.rpartition("Schedd says ")[2]):
+        text = f"the schedd takes no more ({limit}): use a smaller -j"
+    return ScheddError(text)
 
 
 def _ad(ad: Any) -> Ad:

@@ -1,0 +1,85 @@
+"""Look whether runs can work here: git, archive, pool. Exit code 1 where something is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitbatch_core.cli import output
+from gitbatch_core.cli.main import add_archive_option
+from gitbatch_core.errors import GitbatchError, UsageError
+from gitbatch_core.pools.choose import KINDS
+from gitbatch_core.runs.checks import archive, machine, pool, trial
+from gitbatch_core.runs.checks.finding import Finding, wrong
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_archive_option(parser)
+    parser.add_argument("--pool", choices=KINDS, default="auto", help="as --gitbatch-pool")
+    parser.add_argument(
+        "--worktrees", metavar="DIR", type=Path, help="as --gitbatch-worktrees: a folder for them"
+    )
+    parser.add_argument(
+        "--job", action="store_true", help="run one tiny job through the pool, and say how it went"
+    )
+    parser.add_argument(
+        "--wait",
+        metavar="S",
+        type=float,
+        default=300.0,
+        help="seconds to wait for that job (default: %(default)g)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what was found, as it is found."""
+    if arguments.wait <= 0:
+        raise UsageError("--wait takes a number of seconds above 0")
+    findings = []
+    for finding in _findings(arguments):
+        findings.append(finding)
+        if not arguments.json:
+            _show(finding)
+    if arguments.json:
+        output.print_json([vars(finding) for finding in findings])
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
+    here = Path.cwd()
+    yield machine.git(here)
+    repository, found = machine.repository(here)
+    yield from found
+    yield from machine.software()
+    yield machine.temporary()
+    try:
+        yield from archive.checks(repository, arguments.archive, arguments.worktrees)
+    except (GitbatchError, OSError) as error:
+        yield wrong("archive", str(error))
+    if repository is not None:
+        yield machine.event_log(repository)
+    yield from pool.checks(arguments.pool)
+    if arguments.job and repository is None:
+        yield wrong("job", "without a repository there is nothing to run it from")
+    elif arguments.job:
+        assert repository is not None
+        yield trial.trial(
+            repository, arguments.archive, arguments.worktrees, arguments.pool, arguments.wait
+        )
+
+
+def _show(finding: Finding) -> None:
+    word = "ok" if finding.ok else "WRONG"
+    print(f"{word:<5}  {finding.check}: {_line(finding.text)}", flush=True)
+    if finding.hint:
+        print(f"       {_line(finding.hint)}", flush=True)
+
+
+def _line(text: str) -> str:
+    return output.printable(" ".join(text.split()))
