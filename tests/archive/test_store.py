@@ -435,7 +435,6 @@ def test_folders_are_open_to_the_group_that_the_archive_is_open_to(tmp_path: Pat
     assert stat.S_IMODE(name.stat().st_mode) == layout.NAME_MODE
     assert stat.S_IMODE(name.parent.stat().st_mode) == 0o2775
     assert stat.S_IMODE(archive.path(stored.name).parent.stat().st_mode) == 0o2775
-    assert stat.S_IMODE((root / "ARCHIVE").stat().st_mode) == 0o444
     assert stat.S_IMODE(archive.path(stored.name).stat().st_mode) == 0o444
     assert stat.S_IMODE((archive.root / layout.ARCHIVE).stat().st_mode) == 0o444
     for folder in (archive.root, *(archive.root / name for name in layout.FOLDERS)):
