@@ -7,7 +7,7 @@ is not needed. Nothing here takes silence for success.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gitbatch_core.pools.base import JobStatus, State
@@ -46,6 +46,14 @@ class Progress:
     state: State = State.QUEUED
     host: str | None = None
     memory_mb: int | None = None
+    memory_steps: tuple[int | None, ...] = ()
+    """What it asks for at first and after each hold for too much memory, in MiB; None where only
+    HTCondor can say."""
+    held_timeout_s: int = 0
+    """For so long others may release what they put on hold."""
+    past_holds: Mapping[holds.Kind, int] = field(default_factory=dict)
+    on_hold: str | None = None
+    """Why, while it is on hold and may be released."""
     remove: bool = False
     """It failed but is still in the queue: it must be removed, or it may come back."""
 
@@ -73,10 +81,10 @@ def advance(progress: Progress, event: Event) -> Step:
                 event.number("HoldReasonCode") or 0,
                 event.number("HoldReasonSubCode") or 0,
             )
+        case "JOB_RELEASED":
+            return replace(progress, on_hold=None), None
         case "JOB_ABORTED":
-            return failed(
-                progress, f"removed from the queue: {event.text('Reason') or 'no reason'}"
-            )
+            return removed(progress, event.text("Reason"))
         case "JOB_EVICTED" if event.number("ReasonCode") != _REMOVED_BY_USER:
             return _waits(progress, f"evicted ({event.text('Reason') or 'no reason'})")
         case "SHADOW_EXCEPTION":
@@ -91,11 +99,51 @@ def advance(progress: Progress, event: Event) -> Step:
 
 
 def held(progress: Progress, text: str | None, code: int, subcode: int) -> Step:
-    """It is on hold: given up, except where it only waits for its input."""
-    if code == holds.SPOOLING:
+    """It is on hold: given up, except where it will, or may, be released."""
+    kind = holds.kind(code, subcode)
+    if kind is holds.Kind.STARTS:
         return progress, None
-    progress, status = failed(progress, "on hold: " + holds.reason(text, code, subcode))
+    why = holds.reason(text, code, subcode)
+    if progress.on_hold is not None and kind is not holds.Kind.FAILS:
+        return progress, None  # heard twice
+    times = progress.past_holds.get(kind, 0) + 1
+    then = _after(progress, kind, times)
+    if then is None:
+        return given_up(progress, why)
+    where = f" on {progress.host}" if progress.host else ""
+    now = replace(
+        progress,
+        state=State.QUEUED,
+        host=None,
+        on_hold=why,
+        past_holds={**progress.past_holds, kind: times},
+    )
+    said = then if kind is holds.Kind.GROWS else f"on hold{where}: {text} (code {code}): {then}"
+    return now, JobStatus(number=now.number, state=State.QUEUED, reason=said)
+
+
+def _after(progress: Progress, kind: holds.Kind, times: int) -> str | None:
+    """For people: what comes after the hold; None: nothing."""
+    if kind is holds.Kind.GROWS and times < len(progress.memory_steps):
+        had, gets = progress.memory_steps[times - 1], progress.memory_steps[times]
+        more = "more" if gets is None else f"{gets} MiB"
+        return f"took more than {had or 'its'} MiB: runs again with {more}"
+    if kind is holds.Kind.AGAIN and times <= holds.TRANSFER_TRIES:
+        return "it is tried again"
+    if kind is holds.Kind.WAITS and progress.held_timeout_s:
+        return f"waits {progress.held_timeout_s / 60:.0f} minutes for condor_release"
+    return None
+
+
+def given_up(progress: Progress, why: str) -> Step:
+    """It is on hold and stays there."""
+    progress, status = failed(progress, "on hold: " + why)
     return replace(progress, remove=True), status
+
+
+def removed(progress: Progress, reason: str | None) -> Step:
+    before = f"; it was on hold: {progress.on_hold}" if progress.on_hold else ""
+    return failed(progress, f"removed from the queue: {reason or 'no reason'}{before}")
 
 
 def failed(progress: Progress, reason: str) -> Step:
@@ -126,7 +174,7 @@ def ended(
 
 
 def _runs(progress: Progress, host: str | None) -> Step:
-    now = replace(progress, state=State.RUNNING, host=host)
+    now = replace(progress, state=State.RUNNING, host=host, on_hold=None)
     return now, (
         JobStatus(number=now.number, state=State.RUNNING, host=host) if now != progress else None
     )

@@ -21,9 +21,17 @@ from gitbatch_core.errors import PoolError
 from gitbatch_core.pools.environment import public_environment
 from gitbatch_core.pools.htcondor import ads, events
 from gitbatch_core.pools.htcondor.events import Event, Progress, Step
+from gitbatch_core.pools.htcondor.match import Gate
 from gitbatch_core.pools.htcondor.patience import Patience
 from gitbatch_core.pools.htcondor.probe import Found, probe
-from gitbatch_core.pools.htcondor.submit import NO_SECRETS, Submission, named, submissions
+from gitbatch_core.pools.htcondor.submit import (
+    MOST_AT_ONCE,
+    NO_SECRETS,
+    Submission,
+    memory_steps,
+    named,
+    submissions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -57,6 +65,8 @@ class HTCondorPool:
     the files of secrets, which HTCondor sends along with the jobs. `keep_claim_idle_s`: so long a
     machine stays ours after a job, so that the next one starts at once. `notice` takes what a
     person should know while it goes on. A schedd that stays away for `patience_s` is given up.
+    `unmatched`: see `match.Gate`. What somebody puts on hold may be released by them for
+    `held_timeout_s`. Of a submission, `most_at_once` jobs are in the queue at a time.
     """
 
     kind = "htcondor"
@@ -72,6 +82,9 @@ class HTCondorPool:
         reconcile_s: float = 60.0,
         patience_s: float = 3600.0,
         notice: Callable[[str], None] = _log.warning,
+        unmatched: str = "refuse",
+        held_timeout_s: int = 14400,
+        most_at_once: int = MOST_AT_ONCE,
     ) -> None:
         if not re.fullmatch(r"[\w.:-]+", run, re.ASCII):
             raise PoolError(f"{run!r} cannot be the id of a run in HTCondor")
@@ -85,6 +98,9 @@ class HTCondorPool:
         self._keep_claim_idle_s = keep_claim_idle_s
         self._reconcile_s = reconcile_s
         self._notice = notice
+        self._gate = Gate(unmatched=unmatched, notice=notice)
+        self._held_timeout_s = held_timeout_s
+        self._most_at_once = most_at_once
         self._patience_s = patience_s
         self._patience = Patience(limit_s=patience_s, notice=notice)
         private_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -110,6 +126,8 @@ class HTCondorPool:
         """Those of them that still have to be."""
         self._missing: dict[_Id, int] = {}
         """How many looks found a job neither in the queue nor in the history."""
+        self._late: set[int] = set()
+        """Clusters whose jobs the schedd makes bit by bit."""
         self._next_removal = 0.0
         self._next_look = time.monotonic() + reconcile_s
         self._log_is_bad = False
@@ -129,6 +147,8 @@ class HTCondorPool:
     def submit(self, jobs: Sequence[JobSpec]) -> list[str]:
         if not jobs:
             return []
+        self._gate.check(jobs)
+        most_memory_mb = self._gate.slots().most_memory_mb
         with self._lock:
             if self._closed:
                 raise PoolError("The HTCondor pool is closed and takes no more jobs")
@@ -145,10 +165,20 @@ class HTCondorPool:
                     private_files={s.number: self._secrets_file(s) for s in jobs if s.private},
                     environment=public_environment(),
                     keep_claim_idle_s=self._keep_claim_idle_s,
+                    held_timeout_s=self._held_timeout_s,
+                    most_memory_mb=most_memory_mb,
+                    most_at_once=self._most_at_once,
                 )
             )
             with self._lock:
-                self._jobs |= {_id(text): Progress(number=n) for n, text in found.items()}
+                self._jobs |= {
+                    _id(found[spec.number]): Progress(
+                        number=spec.number,
+                        memory_steps=_numbers(memory_steps(spec.request, most_memory_mb)),
+                        held_timeout_s=self._held_timeout_s,
+                    )
+                    for spec in jobs
+                }
                 early, self._early = self._early, []
                 self._take_in(early)
         finally:
@@ -180,6 +210,12 @@ class HTCondorPool:
         if wanted is not None and not wanted:
             return
         with self._lock:
+            # What the schedd has not made yet is removed as it comes.
+            self._to_remove |= {
+                p.number
+                for i, p in self._jobs.items()
+                if i[0] in self._late and wanted is not None and p.number in wanted
+            }
             # Without their progress, nothing is heard of them any more.
             self._jobs = {
                 i: p for i, p in self._jobs.items() if wanted is not None and p.number not in wanted
@@ -256,6 +292,8 @@ class HTCondorPool:
         run twice.
         """
         numbers = [spec.number for spec in submission.jobs]
+        if submission.late:
+            return self._hand_over_late(submission, numbers)
         for last_try in (False, True):
             try:
                 return dict(zip(numbers, self._schedd.submit(submission), strict=True))
@@ -270,6 +308,35 @@ class HTCondorPool:
             f"HTCondor does not take {named(submission.jobs)}: {refusal.message}"
         ) from refusal
 
+    def _hand_over_late(self, submission: Submission, numbers: Sequence[int]) -> dict[int, str]:
+        """As `_hand_over`; the cluster's ad tells whether it is there, as most jobs are not yet."""
+        found: dict[int, str] = {}
+        first = f"{self._constraint(None)} && GitbatchFirst == {numbers[0]}"
+        for last_try in (False, True):
+            try:
+                found = dict(zip(numbers, self._schedd.submit(submission), strict=True))
+            except PoolError as error:
+                clusters = self._patience.insist(lambda: self._schedd.not_made(first))
+                if not clusters and last_try:
+                    raise PoolError(
+                        f"HTCondor does not take {named(submission.jobs)}: {error.message}"
+                    ) from error
+                for cluster in clusters:
+                    found = {number: f"{cluster}.{n}" for n, number in enumerate(numbers)}
+            if found:
+                break
+        with self._lock:
+            self._late |= {_id(text)[0] for text in found.values()}
+        return found
+
+    def _not_made(self, places: Iterable[_Id]) -> set[_Id]:
+        """Of these jobs those that the schedd has not made yet. Raises PoolError."""
+        places = [place for place in places if place[0] in self._late]
+        if not places:
+            return set()
+        clusters = self._schedd.not_made(self._constraint(None))
+        return {(c, n) for c, n in places if c in clusters and n >= clusters[c][0]}
+
     def _query(self, numbers: Iterable[int] | None) -> list[Ad]:
         return self._schedd.query(self._constraint(numbers), ads.ATTRIBUTES)
 
@@ -282,7 +349,7 @@ class HTCondorPool:
             numbers = frozenset(self._to_remove)
         done = self._patience.attempt(lambda: self._remove(numbers, "gitbatch gave it up"))
         with self._lock:
-            if done:
+            if done and not self._late:
                 self._to_remove -= numbers
             else:
                 self._next_removal = time.monotonic() + _RETRY_S
@@ -324,11 +391,13 @@ class HTCondorPool:
             before = {i: p for i, p in self._jobs.items() if not p.state.final}
         if not before:
             return
-        answer = self._patience.attempt(lambda: self._query(None))
+        # In this order: what is made in between is then found by the second question.
+        answer = self._patience.attempt(lambda: (self._not_made(before), self._query(None)))
         if answer is None:
             self._look_soon()
             return
-        queued = {_place(ad): ad for ad in answer[0]}
+        not_made, found = answer[0]
+        queued = {_place(ad): ad for ad in found}
         with self._lock:
             # What the log says by now is newer than the answer.
             self._take_in(self._read())
@@ -336,7 +405,7 @@ class HTCondorPool:
             for place in unchanged:
                 if place in queued:
                     self._step(place, ads.observe(self._jobs[place], queued[place]))
-            gone = {i: before[i].number for i in unchanged if i not in queued}
+            gone = {i: before[i].number for i in unchanged if i not in queued and i not in not_made}
             self._missing = {i: n for i, n in self._missing.items() if i in gone}
         if gone:
             self._look_back(gone)
@@ -377,6 +446,10 @@ def _write_no_secrets(spec: JobSpec) -> None:
         (spec.folder / NO_SECRETS).write_text("{}\n")
     except OSError as error:
         raise PoolError(f"Job {spec.number} ({spec.name}): its folder: {error}") from error
+
+
+def _numbers(steps: Iterable[str]) -> tuple[int | None, ...]:
+    return tuple(int(step) if step.isdecimal() else None for step in steps)
 
 
 def _among(numbers: Iterable[int]) -> str:
