@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbatch_core.pools.base import JobStatus, State
-from gitbatch_core.pools.htcondor import ads, holds
+from gitbatch_core.pools.htcondor import ads
 from gitbatch_core.pools.htcondor.events import Event, Progress, advance, cpu_seconds
 
 
@@ -98,7 +98,7 @@ def test_a_hold_is_given_up_with_code_and_advice() -> None:
 
 
 def test_spooling_is_no_hold() -> None:
-    progress, told = after(SUBMIT, event("JOB_HELD", HoldReasonCode=holds.SPOOLING), EXECUTE)
+    progress, told = after(SUBMIT, event("JOB_HELD", HoldReasonCode=16), EXECUTE)
     assert [status.state for status in told] == [State.RUNNING]
     assert not progress.remove
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conformance import Jobs, holds
-from test_htcondor import condor, make, ours, own_htcondor
+from test_htcondor import condor, make, ours, own_htcondor, own_pool
 
 from gitbatch_core.pools.base import Request, State
 from gitbatch_core.pools.htcondor import holds as meaning
@@ -41,7 +41,7 @@ def test_a_hold_by_hand_waits_for_a_release(pool: HTCondorPool, jobs: Jobs) -> N
     jobs.until(State.RUNNING, spec)
     condor("condor_hold", "-reason", "for a reason", identity)
     said = jobs.until(State.QUEUED, spec).reason or ""
-    assert "for a reason (code 1)" in said and "condor_release" in said
+    assert "for a reason (by user" in said and "(code 1)" in said and "condor_release" in said
     condor("condor_release", identity)
     assert jobs.follow([spec])[spec.number].exit_code == 0
 
@@ -53,7 +53,7 @@ def test_a_hold_by_hand_that_stays_is_removed(pool: HTCondorPool, jobs: Jobs) ->
     condor("condor_hold", "-reason", "for a reason", identity)
     status = jobs.follow([spec])[spec.number]
     assert status.state is State.FAILED
-    assert "for a reason (code 1/" in (status.reason or "")
+    assert "for a reason" in (status.reason or "") and "(code 1/" in (status.reason or "")
     assert "--gitbatch-held-timeout" in (status.reason or "")
     assert pool.wait(0.1) == []
     holds(lambda: not queued(pool))
@@ -87,18 +87,17 @@ def test_a_file_that_cannot_be_sent_is_tried_again(pool: HTCondorPool, jobs: Job
     while "tried again" not in (jobs.until(State.QUEUED, spec).reason or ""):
         pass
     (pool._folder / "elsewhere").rename(secret)
-    held = condor("condor_q", identity, "-af", "HoldReasonCode", "PeriodicRelease")
+    held = condor("condor_q", identity, "-af:r", "HoldReasonCode", "PeriodicRelease")
     assert held.startswith("13 ") and "member(HoldReasonCode,{ 12,13 })" in held
     condor("condor_release", identity)  # as the schedd does, after a minute
     assert jobs.follow([spec])[spec.number].exit_code == 0
 
 
 @pytest.fixture
-def strict_htcondor(own_htcondor: Path) -> Path:
-    """A pool whose machines hold jobs that take more memory than they asked for."""
-    (own_htcondor / "local.conf").write_text("use POLICY : HOLD_IF_MEMORY_EXCEEDED\n")
-    condor("condor_reconfig")
-    return own_htcondor
+def strict_htcondor(htcondor_pool: Path) -> Iterator[Path]:
+    """A pool whose machine holds jobs that take more memory than they asked for."""
+    with own_pool(htcondor_pool, local="use POLICY : HOLD_IF_MEMORY_EXCEEDED\n") as folder:
+        yield folder
 
 
 def test_too_much_memory_runs_again_with_more(strict_htcondor: Path, tmp_path: Path) -> None:
@@ -108,19 +107,19 @@ def test_too_much_memory_runs_again_with_more(strict_htcondor: Path, tmp_path: P
     alone = make(tmp_path / "alone", reconcile_s=600)
     (tmp_path / "other").mkdir()
     left = Jobs(alone, tmp_path / "other")
-    request = Request(memory_mb=40, disk_mb=16)
-    spec = jobs.spec("memory", 100, 8, jobs.folder / "told", request=request)
-    same = left.spec("memory", 100, 8, left.folder / "told", request=request)
+    request = Request(memory_mb=128, disk_mb=16)
+    spec = jobs.spec("memory", 300, 15, jobs.folder / "told", request=request)
+    same = left.spec("memory", 300, 15, left.folder / "told", request=request)
     pool.submit([spec])
     (identity,) = alone.submit([same])
     assert [jobs.until(State.QUEUED, spec).reason for _ in range(2)] == [
-        "took more than 40 MiB: runs again with 80 MiB",
-        "took more than 80 MiB: runs again with 160 MiB",
+        "took more than 128 MiB: runs again with 256 MiB",
+        "took more than 256 MiB: runs again with 512 MiB",
     ]
     assert jobs.follow([spec])[spec.number].exit_code == 0
     holds(lambda: (left.folder / "told").exists())
     asked = condor("condor_history", identity, "-af", "RequestMemory", "-limit", "1")
-    assert asked.strip() == "160"
+    assert asked.strip() == "512"
     pool.close()
     alone.close()
 
@@ -130,10 +129,10 @@ def test_too_much_memory_fails_where_there_is_no_more(
 ) -> None:
     pool = make(tmp_path)
     jobs = Jobs(pool, tmp_path)
-    request = Request(memory_mb=40, disk_mb=16, memory_steps=("(40) + 5",))
-    spec = jobs.spec("memory", 100, 50, jobs.folder / "never", request=request)
+    request = Request(memory_mb=128, disk_mb=16, memory_steps=("(128) + 5",))
+    spec = jobs.spec("memory", 300, 50, jobs.folder / "never", request=request)
     pool.submit([spec])
-    assert jobs.until(State.QUEUED, spec).reason == "took more than 40 MiB: runs again with more"
+    assert jobs.until(State.QUEUED, spec).reason == "took more than 128 MiB: runs again with more"
     status = jobs.follow([spec])[spec.number]
     assert status.state is State.FAILED
     assert re.search(r"memory usage exceeded .*\(code 21/102\)", status.reason or "")

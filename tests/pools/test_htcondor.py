@@ -3,6 +3,7 @@ while they are queued and run."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import subprocess
@@ -227,21 +228,28 @@ def test_an_event_log_that_is_gone_is_said_once(tmp_path: Path, htcondor_pool: P
 
 
 @pytest.fixture
-def own_htcondor(
-    tmp_path_factory: pytest.TempPathFactory,
-    htcondor_pool: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Path]:
-    """A pool that may be harmed."""
+def own_htcondor(htcondor_pool: Path) -> Iterator[Path]:
+    """A pool that may be harmed, with static slots."""
+    with own_pool(htcondor_pool, "--slots", "4") as folder:
+        yield folder
+
+
+@contextlib.contextmanager
+def own_pool(shared: Path, *options: str, local: str = "") -> Iterator[Path]:
+    """Another pool than the shared one; the environment points to it meanwhile. `local`: lines of
+    its configuration."""
     import htcondor2
 
-    folder = htcondor_pool.with_name(f"own{time.monotonic_ns() % 10**6}")
-    subprocess.run([POOL_TOOL, "up", "--dir", folder, "--slots", "4"], check=True)
-    with monkeypatch.context() as patch:
+    folder = shared.with_name(f"own{time.monotonic_ns() % 10**6}")
+    subprocess.run([POOL_TOOL, "up", "--dir", folder, *options], check=True)
+    with pytest.MonkeyPatch.context() as patch:
         for line in condor(str(POOL_TOOL), "env", "--dir", str(folder)).splitlines():
             name, _, value = shlex.split(line.removeprefix("export "))[0].partition("=")
             patch.setenv(name, os.path.expandvars(value))
         htcondor2.reload_config()
+        if local:
+            (folder / "local.conf").write_text(local)
+            condor("condor_reconfig")
         yield folder
         subprocess.run([POOL_TOOL, "down", "--dir", folder], check=True)
     htcondor2.reload_config()

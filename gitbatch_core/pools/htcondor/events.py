@@ -16,6 +16,9 @@ from gitbatch_core.pools.htcondor import holds
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_VACATE_CODES = 1000
+"""Reason codes of evictions start here; with a lower one, which is a hold's, the hold follows."""
+
 _REMOVED_BY_USER = 1023
 """Reason code of an eviction that a removal follows."""
 
@@ -85,7 +88,7 @@ def advance(progress: Progress, event: Event) -> Step:
             return replace(progress, on_hold=None), None
         case "JOB_ABORTED":
             return removed(progress, event.text("Reason"))
-        case "JOB_EVICTED" if event.number("ReasonCode") != _REMOVED_BY_USER:
+        case "JOB_EVICTED" if _comes_back(event.number("ReasonCode")):
             return _waits(progress, f"evicted ({event.text('Reason') or 'no reason'})")
         case "SHADOW_EXCEPTION":
             return _waits(progress, f"interrupted ({event.text('Message') or 'shadow exception'})")
@@ -96,6 +99,10 @@ def advance(progress: Progress, event: Event) -> Step:
             return replace(progress, memory_mb=seen or None), None
         case _:
             return progress, None
+
+
+def _comes_back(code: int | None) -> bool:
+    return code is None or (code >= _VACATE_CODES and code != _REMOVED_BY_USER)
 
 
 def held(progress: Progress, text: str | None, code: int, subcode: int) -> Step:

@@ -227,7 +227,7 @@ def memory_steps(request: Request, most_memory_mb: int | None) -> tuple[str, ...
 
 def _extra(spec: JobSpec) -> dict[str, str]:
     for key, value in spec.request.extra.items():
-        if why := extras.why_not(key, value):
+        if value.strip() and (why := extras.why_not(key, value)):
             raise RefusedError({spec.number: f"{name_of(spec)}: {why}"})
     return extras.named_alike(spec.request.extra)
 
