@@ -96,7 +96,8 @@ def test_a_file_that_cannot_be_sent_is_tried_again(pool: HTCondorPool, jobs: Job
 @pytest.fixture
 def strict_htcondor(htcondor_pool: Path) -> Iterator[Path]:
     """A pool whose machine holds jobs that take more memory than they asked for."""
-    with own_pool(htcondor_pool, local="use POLICY : HOLD_IF_MEMORY_EXCEEDED\n") as folder:
+    local = "use POLICY : HOLD_IF_MEMORY_EXCEEDED\nSTARTER_UPDATE_INTERVAL = 1\n"
+    with own_pool(htcondor_pool, local=local + "PID_SNAPSHOT_INTERVAL = 1\n") as folder:
         yield folder
 
 
@@ -108,8 +109,8 @@ def test_too_much_memory_runs_again_with_more(strict_htcondor: Path, tmp_path: P
     (tmp_path / "other").mkdir()
     left = Jobs(alone, tmp_path / "other")
     request = Request(memory_mb=128, disk_mb=16)
-    spec = jobs.spec("memory", 300, 15, jobs.folder / "told", request=request)
-    same = left.spec("memory", 300, 15, left.folder / "told", request=request)
+    spec = jobs.spec("memory", 300, 6, jobs.folder / "told", request=request)
+    same = left.spec("memory", 300, 6, left.folder / "told", request=request)
     pool.submit([spec])
     (identity,) = alone.submit([same])
     assert [jobs.until(State.QUEUED, spec).reason for _ in range(2)] == [

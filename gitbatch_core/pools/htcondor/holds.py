@@ -65,8 +65,12 @@ def _times(reasons: tuple[str, ...]) -> str:
     return " + ".join(f"(NumHoldsByReason.{name} ?: 0)" for name in reasons)
 
 
-REQUEST_MEMORY = f"GitbatchMemory[min({{{_times(_MEMORY_REASONS)}, size(GitbatchMemory) - 1}})]"
-"""What a job asks for whose steps are the list `GitbatchMemory`."""
+REQUEST_MEMORY = (
+    "(NumHolds ?: 0) == 0 ? GitbatchMemory[0] : "
+    f"GitbatchMemory[min({{{_times(_MEMORY_REASONS)}, size(GitbatchMemory) - 1}})]"
+)
+"""What a job asks for whose steps are the list `GitbatchMemory`. The schedd tells jobs apart that
+ask for different machines by `NumHolds`: it does not look into `NumHoldsByReason` for that."""
 
 RELEASE = (
     f"((HoldReasonCode == {_OUT_OF_RESOURCES} && HoldReasonSubCode =!= {_OVER_DISK}) || "
