@@ -21,7 +21,14 @@ from gitbatch_core.runs import results
 from gitbatch_core.runs.place import open_archive
 from gitbatch_core.runs.run import Run, new_id, private_folder, stale_runs
 from gitbatch_core.runs.twin import Twin
-from snakemake_executor_plugin_gitbatch import command, environment, jobspec, opening, workflowview
+from snakemake_executor_plugin_gitbatch import (
+    command,
+    environment,
+    jobspec,
+    opening,
+    resources,
+    workflowview,
+)
 from snakemake_executor_plugin_gitbatch.comparison import Comparison
 from snakemake_executor_plugin_gitbatch.ending import Ending
 from snakemake_executor_plugin_gitbatch.failure import explain
@@ -69,6 +76,7 @@ class Session:
         ).write(run.staging)
         self._ending = Ending(run=run, twin=twin)
         self._cancelled = False
+        self._said_ignored = False
 
     @classmethod
     def start(cls, workflow: Any, logger: Any) -> Session:
@@ -86,7 +94,15 @@ class Session:
         stale = stale_runs(repository, opening.queue_has_jobs)
         private = private_folder(repository, run_id)
         cores = workflow.resource_settings.cores
-        pool, why = choose(settings.pool, run=run_id, private_folder=private, cores=cores)
+        pool, why = choose(
+            settings.pool,
+            run=run_id,
+            private_folder=private,
+            cores=cores,
+            unmatched=settings.unmatched,
+            held_timeout_s=settings.held_timeout,
+            notice=logger.warning,
+        )
         with contextlib.ExitStack() as undo:
             undo.callback(pool.close)
             run = Run.start(
@@ -199,6 +215,11 @@ class Session:
             if self._light_pool is self._pool:
                 cores = self.workflow.resource_settings.local_cores
                 self._light_pool = LocalPool(cores=cores)
+        title = redact(jobspec.title(job), self._secrets.values())
+        secrets = {**self._secrets, **environment.brought(job, variables, title=title)}
+        htcondor = not light and self._pool.kind == "htcondor"
+        if not htcondor and not light:
+            self._say_ignored(job)
         record = {
             **jobspec.record_head(self.run, self._facts["folder"]),
             "number": number,
@@ -206,19 +227,22 @@ class Session:
             "reusable": description.canonical,
             "rule": jobspec.rule_name(job),
             "attempt": job.attempt,
-            "members": description.members,
+            "members": resources.for_record(description.members),
             "updated": updated,
-            "environment": jobspec.environment_for_record(variables, self._secrets),
+            "environment": jobspec.environment_for_record(variables, secrets),
             "pool": {"kind": "local" if light else self._pool.kind},
         }
         folder = self.run.job_folder(number)
         order = Order(
-            argv=command.command(
-                self.workflow,
-                job,
-                order=folder / ORDER_NAME,
-                general=self._general,
-                most_cores=None if light else self._pool.cores,
+            argv=(
+                *resources.wrapper(job, title=title, twin=self.twin),
+                *command.command(
+                    self.workflow,
+                    job,
+                    order=folder / ORDER_NAME,
+                    general=self._general,
+                    most_cores=None if light else self._pool.cores,
+                ),
             ),
             folder=str(self.twin.there(".")),
             worktree=str(self.run.worktree.path),
@@ -245,10 +269,23 @@ class Session:
             name=labels["wildcards"],
             argv=(sys.executable, "-m", "gitbatch_core.runner", str(folder)),
             folder=folder,
-            request=jobspec.request(job),
-            private=self._secrets,
+            request=resources.request(
+                job,
+                title=title,
+                htcondor=htcondor,
+                secrets=secrets.values(),
+                twin=self.twin,
+            ),
+            private=secrets,
             labels=labels,
         )
+
+    def _say_ignored(self, job: Any) -> None:
+        """Once: what only HTCondor understands."""
+        ignored = sorted(filter(resources.is_htcondors, dict(job.resources.items())))
+        if ignored and not self._said_ignored:
+            self._said_ignored = True
+            self.logger.info(f"Only HTCondor heeds resources such as {', '.join(ignored)}.")
 
     def conclude(self, job: Any, status: JobStatus) -> str | None:
         """Take over what the ended job made; None, or why it failed, for people.
