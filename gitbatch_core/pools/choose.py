@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from gitbatch_core.pools.base import Pool
 
+_log = logging.getLogger(__name__)
+
 KINDS = ("auto", "htcondor", "local")
 
 
@@ -25,7 +27,7 @@ def choose(
     cores: int | None = None,
     unmatched: str = "refuse",
     held_timeout_s: int = 14400,
-    notice: Callable[[str], None] = logging.getLogger(__name__).warning,
+    notice: Callable[[str], None] = _log.warning,
 ) -> tuple[Pool, str]:
     """The pool for `run` and a line that says which and why.
 
