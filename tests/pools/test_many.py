@@ -1,5 +1,5 @@
-"""Many jobs in one submission, on a real pool: what they are given arrives, and those that the schedd
-has not made yet are not lost."""
+"""Many jobs in one submission, on a real pool: what they are given arrives, and those that the
+schedd has not made yet are not lost."""
 
 from __future__ import annotations
 

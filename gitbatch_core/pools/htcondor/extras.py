@@ -87,7 +87,7 @@ EXPRESSIONS = frozenset(
         "retry_until",
     }
 )
-"""Commands whose values are ClassAd expressions, by lower-case name; attributes are others."""
+"""Commands whose values are ClassAd expressions, by lower-case name."""
 
 
 def why_not(key: str, value: str) -> str | None:
@@ -113,10 +113,6 @@ def why_not(key: str, value: str) -> str | None:
 def is_attribute(key: str) -> bool:
     """Whether `key` is an attribute of the job ad rather than a submit command."""
     return key.startswith("+") or key.casefold().startswith("my.")
-
-
-def is_expression(key: str) -> bool:
-    return is_attribute(key) or key.casefold() in EXPRESSIONS
 
 
 def named_alike(extra: Mapping[str, str]) -> dict[str, str]:

@@ -155,6 +155,8 @@ def _bad_expression(spec: JobSpec) -> str | None:
     from gitbatch_core.pools.htcondor import schedd
 
     for key, value in _expressions(spec.request.extra.items()):
+        if not value.strip():
+            continue
         try:
             schedd.check_expression(value)
         except PoolError as error:
@@ -163,5 +165,8 @@ def _bad_expression(spec: JobSpec) -> str | None:
 
 
 def _expressions(extra: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    """Those without HTCondor's macros, which only it can fill in."""
-    return ((k, v) for k, v in extra if extras.is_expression(k) and v.strip() and "$" not in v)
+    """Those without HTCondor's macros, which only it can fill in, and backslashes, which are
+    something else in submit descriptions."""
+    return (
+        (k, v) for k, v in extra if k.casefold() in extras.EXPRESSIONS and not {"$", "\\"} & {*v}
+    )

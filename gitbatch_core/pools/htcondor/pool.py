@@ -270,7 +270,8 @@ class HTCondorPool:
         ours = f'GitbatchRun == "{self._run}"'
         if numbers is None:
             return ours
-        return f"{ours} && {_among(numbers)}"
+        # The ad of a whole cluster has the number of its first job.
+        return f"{ours} && ProcId =!= undefined && {_among(numbers)}"
 
     def _hand_over_all(self, parts: Sequence[Submission]) -> dict[int, str]:
         """Submit all or, where one is refused, none; the jobs' ids by their numbers."""

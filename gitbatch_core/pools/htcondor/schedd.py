@@ -148,15 +148,14 @@ class SlotAd:
                 ad[name] = int(total)
 
     def number(self, name: str) -> float | None:
-        value = self._ad.eval(name) if name in self._ad else None
+        value = _value(self._ad.eval(name)) if name in self._ad else None
         return float(value) if isinstance(value, (int, float)) else None
 
     def meets(self, requirements: str, job: Mapping[str, str]) -> bool:
         """Whether it meets a job's expression; `job`: the job's other attributes. Raises
         ScheddError where that is no expression."""
         mine = classad2.ClassAd({name: _expression(text) for name, text in job.items()})
-        value = _expression(requirements).eval(mine, self._ad)
-        return value is True or (isinstance(value, (int, float)) and bool(value))
+        return bool(_value(_expression(requirements).eval(mine, self._ad)))
 
 
 def check_expression(text: str) -> None:

@@ -99,13 +99,23 @@ def submissions(
         late = any(name in extras.OF_A_SUBMISSION for name in description)
         if len(group) > most_at_once and not late:
             description["max_materialize"], late = str(most_at_once), True
-        # What is made late gets the requirements of the first: these must be the same.
-        parts: dict[object, list[tuple[JobSpec, dict[str, str]]]] = {}
+        parts: dict[tuple[tuple[str, str], ...], list[tuple[JobSpec, dict[str, str]]]] = {}
         for spec, item in group:
-            alike = (tuple(item), item.get("requirements")) if late else None
+            alike = _alike(spec, item) if late else ()
             parts.setdefault(alike, []).append((spec, item))
-        found += [_submission(description, part) for part in parts.values()]
+        found += [_submission(description | dict(alike), part) for alike, part in parts.items()]
     return found
+
+
+def _alike(spec: JobSpec, item: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """What jobs must have in common that the schedd makes one by one, by submit command; taken out
+    of `item`. They all get the first one's requirements, which other commands add to, and their own
+    `initialdir` would be looked for in the first one's."""
+    if not item["transfer_input_files"]:
+        item["initialdir"] = _path(spec, str(spec.folder.parent))
+    common = {name: item.pop(name) for name in ("initialdir", "should_transfer_files")}
+    common |= {"requirements": item.pop("requirements", "")}
+    return (*common.items(), ("MY.GitbatchKeys", string(" ".join(item))))
 
 
 def _submission(
