@@ -21,15 +21,14 @@ from gitbatch_core.errors import PoolError
 from gitbatch_core.pools.environment import public_environment
 from gitbatch_core.pools.htcondor import ads, events
 from gitbatch_core.pools.htcondor.events import Event, Progress, Step
+from gitbatch_core.pools.htcondor.handover import HandOver, Place, among, of_run, place_of
 from gitbatch_core.pools.htcondor.match import Gate
 from gitbatch_core.pools.htcondor.patience import Patience
 from gitbatch_core.pools.htcondor.probe import Found, probe
 from gitbatch_core.pools.htcondor.submit import (
     MOST_AT_ONCE,
     NO_SECRETS,
-    Submission,
     memory_steps,
-    named,
     submissions,
 )
 
@@ -53,9 +52,6 @@ _GONE_S = 30.0
 _LOOKS_WITHOUT = 2
 """So many times neither queue nor history must know a job before it counts as lost: a job on its
 way from one to the other is in neither for a moment."""
-
-_Id = tuple[int, int]
-"""Cluster and proc."""
 
 
 class HTCondorPool:
@@ -108,12 +104,13 @@ class HTCondorPool:
         log = private_folder / "events.log"
         log.touch(mode=0o600)
         self._schedd = schedd.Schedd()
+        self._hand_over = HandOver(run=run, schedd=self._schedd, patience=self._patience)
         self._log = schedd.EventLog(log)
         self._started = int(time.time())
 
         self._lock = threading.RLock()
         """Of all below; never held while the schedd is asked."""
-        self._jobs: dict[_Id, Progress] = {}
+        self._jobs: dict[Place, Progress] = {}
         self._news: list[JobStatus] = []
         self._early: list[Event] = []
         """Of jobs that are being handed over: their ids are not known yet."""
@@ -124,10 +121,8 @@ class HTCondorPool:
         """On hold, and failed for us: all that is left is to remove them."""
         self._to_remove: set[int] = set()
         """Those of them that still have to be."""
-        self._missing: dict[_Id, int] = {}
+        self._missing: dict[Place, int] = {}
         """How many looks found a job neither in the queue nor in the history."""
-        self._late: set[int] = set()
-        """Clusters whose jobs the schedd makes bit by bit."""
         self._next_removal = 0.0
         self._next_look = time.monotonic() + reconcile_s
         self._log_is_bad = False
@@ -157,7 +152,7 @@ class HTCondorPool:
             for spec in jobs:
                 if not spec.private:
                     _write_no_secrets(spec)
-            found = self._hand_over_all(
+            found = self._hand_over(
                 submissions(
                     jobs,
                     run=self._run,
@@ -172,7 +167,7 @@ class HTCondorPool:
             )
             with self._lock:
                 self._jobs |= {
-                    _id(found[spec.number]): Progress(
+                    place_of(found[spec.number]): Progress(
                         number=spec.number,
                         memory_steps=_numbers(memory_steps(spec.request, most_memory_mb)),
                         held_timeout_s=self._held_timeout_s,
@@ -214,7 +209,7 @@ class HTCondorPool:
             self._to_remove |= {
                 p.number
                 for i, p in self._jobs.items()
-                if i[0] in self._late and wanted is not None and p.number in wanted
+                if i[0] in self._hand_over.late and wanted is not None and p.number in wanted
             }
             # Without their progress, nothing is heard of them any more.
             self._jobs = {
@@ -231,7 +226,7 @@ class HTCondorPool:
                 f"The jobs could not be removed: {error.message}",
                 hint=f"When it is back: condor_rm -constraint '{constraint}'",
             ) from error
-        self._until_gone(f"{constraint} && !{_among(given_up)}")
+        self._until_gone(f"{constraint} && !{among(given_up)}")
 
     def _until_gone(self, constraint: str) -> None:
         deadline = time.monotonic() + _GONE_S
@@ -267,72 +262,11 @@ class HTCondorPool:
             return self._secrets[content].name
 
     def _constraint(self, numbers: Iterable[int] | None) -> str:
-        ours = f'GitbatchRun == "{self._run}"'
-        if numbers is None:
-            return ours
-        # The ad of a whole cluster has the number of its first job.
-        return f"{ours} && ProcId =!= undefined && {_among(numbers)}"
+        return of_run(self._run, numbers)
 
-    def _hand_over_all(self, parts: Sequence[Submission]) -> dict[int, str]:
-        """Submit all or, where one is refused, none; the jobs' ids by their numbers."""
-        found: dict[int, str] = {}
-        try:
-            for submission in parts:
-                found |= self._hand_over(submission)
-        except PoolError:
-            if found:
-                why = "handed over together with jobs that were refused"
-                self._patience.insist(lambda: self._remove(found, why))
-            raise
-        return found
-
-    def _hand_over(self, submission: Submission) -> dict[int, str]:
-        """Submit; the jobs' ids by their numbers.
-
-        Where the answer was lost on its way, the queue tells whether the jobs are there: none may
-        run twice.
-        """
-        numbers = [spec.number for spec in submission.jobs]
-        if submission.late:
-            return self._hand_over_late(submission, numbers)
-        for last_try in (False, True):
-            try:
-                return dict(zip(numbers, self._schedd.submit(submission), strict=True))
-            except PoolError as error:
-                refusal = error
-            queued = self._patience.insist(lambda: self._query(numbers))
-            if len(queued) == len(numbers):
-                return {ad["GitbatchNumber"]: f"{ad['ClusterId']}.{ad['ProcId']}" for ad in queued}
-            if last_try:
-                break
-        raise PoolError(
-            f"HTCondor does not take {named(submission.jobs)}: {refusal.message}"
-        ) from refusal
-
-    def _hand_over_late(self, submission: Submission, numbers: Sequence[int]) -> dict[int, str]:
-        """As `_hand_over`; the cluster's ad tells whether it is there, as most jobs are not yet."""
-        found: dict[int, str] = {}
-        first = f"{self._constraint(None)} && GitbatchFirst == {numbers[0]}"
-        for last_try in (False, True):
-            try:
-                found = dict(zip(numbers, self._schedd.submit(submission), strict=True))
-            except PoolError as error:
-                clusters = self._patience.insist(lambda: self._schedd.not_made(first))
-                if not clusters and last_try:
-                    raise PoolError(
-                        f"HTCondor does not take {named(submission.jobs)}: {error.message}"
-                    ) from error
-                for cluster in clusters:
-                    found = {number: f"{cluster}.{n}" for n, number in enumerate(numbers)}
-            if found:
-                break
-        with self._lock:
-            self._late |= {_id(text)[0] for text in found.values()}
-        return found
-
-    def _not_made(self, places: Iterable[_Id]) -> set[_Id]:
+    def _not_made(self, places: Iterable[Place]) -> set[Place]:
         """Of these jobs those that the schedd has not made yet. Raises PoolError."""
-        places = [place for place in places if place[0] in self._late]
+        places = [place for place in places if place[0] in self._hand_over.late]
         if not places:
             return set()
         clusters = self._schedd.not_made(self._constraint(None))
@@ -350,7 +284,7 @@ class HTCondorPool:
             numbers = frozenset(self._to_remove)
         done = self._patience.attempt(lambda: self._remove(numbers, "gitbatch gave it up"))
         with self._lock:
-            if done and not self._late:
+            if done and not self._hand_over.late:
                 self._to_remove -= numbers
             else:
                 self._next_removal = time.monotonic() + _RETRY_S
@@ -376,7 +310,7 @@ class HTCondorPool:
             elif self._handing_over:
                 self._early.append(event)
 
-    def _step(self, place: _Id, step: Step) -> None:
+    def _step(self, place: Place, step: Step) -> None:
         progress, status = step
         self._jobs[place] = progress
         if progress.remove and status:
@@ -411,7 +345,7 @@ class HTCondorPool:
         if gone:
             self._look_back(gone)
 
-    def _look_back(self, gone: Mapping[_Id, int]) -> None:
+    def _look_back(self, gone: Mapping[Place, int]) -> None:
         """Look for jobs that are not in the queue in the history."""
         answer = self._patience.attempt(
             lambda: self._schedd.history(
@@ -453,14 +387,5 @@ def _numbers(steps: Iterable[str]) -> tuple[int | None, ...]:
     return tuple(int(step) if step.isdecimal() else None for step in steps)
 
 
-def _among(numbers: Iterable[int]) -> str:
-    return f"member(GitbatchNumber, {{{', '.join(map(str, sorted(numbers)))}}})"
-
-
-def _id(text: str) -> _Id:
-    cluster, proc = text.split(".")
-    return int(cluster), int(proc)
-
-
-def _place(ad: Ad) -> _Id:
+def _place(ad: Ad) -> Place:
     return ad["ClusterId"], ad["ProcId"]
