@@ -69,6 +69,10 @@ _EXPLICIT = {
 }
 """Numbers in MiB, which win over the command they stand for."""
 
+_DISK_STEP_MB = 256
+"""Snakemake's default follows the size of inputs; with one MiB more than the last job's, a job
+cannot start on that one's slot and waits for a negotiation. Of memory, pools take care."""
+
 _MEMORY_RETRIES = (
     "retry_request_memory",
     "retry_request_memory_increase",
@@ -134,6 +138,8 @@ def request(
         gpus = 1
     memory_mb = number("mem_mib", "mem_mb")
     disk_mb = number("disk_mib", "disk_mb")
+    if disk_mb is not None:
+        disk_mb = math.ceil(disk_mb / _DISK_STEP_MB) * _DISK_STEP_MB
     cpus = max(1, int(job.threads))
     extra = _extra(given, twin) if htcondor else {}
     if (asked := _mebibytes(extra.get("request_memory"))) is not None:
