@@ -23,14 +23,14 @@ def spec(number: int = 1, **fields: object) -> JobSpec:
     return JobSpec(number=number, name=f"rule{number}", **fields)  # type: ignore[arg-type]
 
 
-def described(*jobs: JobSpec, secret: bool = False, **settings: int) -> list[submit.Submission]:
+def described(*jobs: JobSpec, secret: bool = False, **settings: object) -> list[submit.Submission]:
     return submit.submissions(
         jobs,
         run="r1",
         private_folder=Path("/home/x/private"),
         private_files={job.number: "secrets-1.json" for job in jobs} if secret else {},
         environment={"PATH": "/bin", "LANG": "C\n"},
-        **{"most_memory_mb": 0, **settings},  # type: ignore[arg-type]
+        **settings,  # type: ignore[arg-type]
     )
 
 
@@ -97,7 +97,7 @@ def test_one_cluster_for_jobs_of_one_shape() -> None:
     assert only.jobs == tuple(jobs)
     last = commands(only, 48)
     assert last["request_cpus"] == "49"
-    assert last["request_memory"] == "4900"
+    assert last["MY.GitbatchMemory"].startswith("{4900, 9800, ")
     assert last["MY.GitbatchRule"] == '"r49"'
     assert last["MY.GitbatchNumber"] == "49"
     assert last["output"] == last["error"] == "/shared/49/process.log"
@@ -136,14 +136,19 @@ def test_what_is_made_late_has_the_same_requirements() -> None:
 
 def test_memory_grows_up_to_what_the_largest_slot_has() -> None:
     def steps(most: int | None, **asked: object) -> tuple[str, ...]:
-        return submit.memory_steps(Request(**asked), most)  # type: ignore[arg-type]
+        memory = submit.Memory(default="50", most_mb=most)
+        return submit.memory_steps(Request(**asked), memory)  # type: ignore[arg-type]
 
     assert steps(None, memory_mb=100) == ("100", "200", "400", "800")
     assert steps(300, memory_mb=100) == ("100", "200", "300")
     assert steps(50, memory_mb=100) == ("100",)
     assert steps(300, memory_mb=100, memory_steps=("(100) * 9",)) == ("100", "(100) * 9")
-    assert steps(300) == ()
-    found = commands(described(spec(request=Request(memory_mb=100)), most_memory_mb=300)[0])
+    assert steps(150) == ("50", "100", "150")
+    assert steps(300, extra={"request_memory": "Some + 1"}) == ()
+    own = submit.Memory(default="MemoryUsage ?: 9")
+    assert submit.memory_steps(Request(), own)[1] == "2 * (MemoryUsage ?: 9)"
+    largest = submit.Memory(most_mb=300)
+    found = commands(described(spec(request=Request(memory_mb=100)), memory=largest)[0])
     assert found["MY.GitbatchMemory"] == "{100, 200, 300}"
 
 
@@ -169,7 +174,7 @@ def test_resources() -> None:
     request = Request(cpus=0, memory_mb=1, disk_mb=2, runtime_s=3, gpus=1)
     found = commands(described(spec(request=request))[0])
     assert found["request_cpus"] == "1"
-    assert found["request_memory"] == "1"
+    assert found["MY.GitbatchMemory"] == "{1, 2, 4, 8}"
     assert found["request_disk"] == "2048"
     assert found["request_gpus"] == "1"
     assert found["allowed_execute_duration"] == "3"

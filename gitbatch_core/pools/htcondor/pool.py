@@ -28,6 +28,7 @@ from gitbatch_core.pools.htcondor.probe import Found, probe
 from gitbatch_core.pools.htcondor.submit import (
     MOST_AT_ONCE,
     NO_SECRETS,
+    Memory,
     memory_steps,
     submissions,
 )
@@ -106,6 +107,7 @@ class HTCondorPool:
         self._schedd = schedd.Schedd()
         self._hand_over = HandOver(run=run, schedd=self._schedd, patience=self._patience)
         self._log = schedd.EventLog(log)
+        self._default_memory = schedd.default_memory()
         self._started = int(time.time())
 
         self._lock = threading.RLock()
@@ -143,7 +145,7 @@ class HTCondorPool:
         if not jobs:
             return []
         self._gate.check(jobs)
-        most_memory_mb = self._gate.slots().most_memory_mb
+        memory = Memory(default=self._default_memory, most_mb=self._gate.slots().most_memory_mb)
         with self._lock:
             if self._closed:
                 raise PoolError("The HTCondor pool is closed and takes no more jobs")
@@ -161,7 +163,7 @@ class HTCondorPool:
                     environment=public_environment(),
                     keep_claim_idle_s=self._keep_claim_idle_s,
                     held_timeout_s=self._held_timeout_s,
-                    most_memory_mb=most_memory_mb,
+                    memory=memory,
                     most_at_once=self._most_at_once,
                 )
             )
@@ -169,7 +171,7 @@ class HTCondorPool:
                 self._jobs |= {
                     place_of(found[spec.number]): Progress(
                         number=spec.number,
-                        memory_steps=_numbers(memory_steps(spec.request, most_memory_mb)),
+                        memory_steps=_numbers(memory_steps(spec.request, memory)),
                         held_timeout_s=self._held_timeout_s,
                     )
                     for spec in jobs

@@ -170,6 +170,13 @@ def _expression(text: str) -> Any:
         raise ScheddError(f"`{text}` is no ClassAd expression") from error
 
 
+def default_memory() -> str:
+    """What the configuration has jobs ask for that do not say: MiB, a ClassAd expression; empty
+    where it does not say either."""
+    text = str(htcondor2.param.get("JOB_DEFAULT_REQUESTMEMORY") or "")
+    return text if "$" not in text and "\n" not in text else ""
+
+
 def bindings_version() -> str:
     return _version(htcondor2.version())
 

@@ -55,6 +55,16 @@ class Submission:
         return any(name in self.description for name in extras.OF_A_SUBMISSION)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What the pool says of memory."""
+
+    default: str = ""
+    """What a job gets that does not say: MiB, a ClassAd expression."""
+    most_mb: int | None = None
+    """What the largest slot has."""
+
+
 def submissions(
     jobs: Sequence[JobSpec],
     *,
@@ -64,7 +74,7 @@ def submissions(
     environment: Mapping[str, str],
     keep_claim_idle_s: int = 0,
     held_timeout_s: int = 0,
-    most_memory_mb: int | None = None,
+    memory: Memory = Memory(),
     most_at_once: int = MOST_AT_ONCE,
 ) -> list[Submission]:
     """As few submissions as the jobs allow: one, where all run the same program.
@@ -72,7 +82,7 @@ def submissions(
     `private_files`: by job number the name of its file of secrets in `private_folder`; a job that
     is not in there has none, and `NO_SECRETS` lies in its folder. `environment` is readable for
     everybody. `held_timeout_s`: for so long others may release what they put on hold.
-    `most_memory_mb`: what the largest slot has. Raises PoolError.
+    Raises PoolError.
     """
     common = {
         "universe": "vanilla",
@@ -90,7 +100,7 @@ def submissions(
     }
     groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[tuple[JobSpec, dict[str, str]]]] = {}
     for spec in jobs:
-        item = _item(spec, private_folder, private_files.get(spec.number), most_memory_mb)
+        item = _item(spec, private_folder, private_files.get(spec.number), memory)
         of_all = tuple((key, item.pop(key)) for key in list(item) if _is_of_all(key))
         groups.setdefault((_path(spec, spec.argv[0]), of_all), []).append((spec, item))
     found = []
@@ -147,7 +157,7 @@ def _is_of_all(key: str) -> bool:
 
 
 def _item(
-    spec: JobSpec, private_folder: Path, private_file: str | None, most_memory_mb: int | None
+    spec: JobSpec, private_folder: Path, private_file: str | None, memory: Memory
 ) -> dict[str, str]:
     """What is the job's own, by submit command.
 
@@ -183,8 +193,9 @@ def _item(
         "MY.Arguments": string(" ".join(map(word_v2, words))),
         "MY.GitbatchNumber": str(spec.number),
         "MY.GitbatchName": string(spec.name),
+        "MY.JobDescription": string(spec.name),
         **_labels(spec),
-        **_request(spec.request, most_memory_mb),
+        **_request(spec.request, memory),
     }
     extra = _extra(spec)
     theirs = {key.casefold() for key in extra}
@@ -202,7 +213,7 @@ def _labels(spec: JobSpec) -> dict[str, str]:
     return found
 
 
-def _request(request: Request, most_memory_mb: int | None) -> dict[str, str]:
+def _request(request: Request, memory: Memory) -> dict[str, str]:
     asked = {
         "request_cpus": max(1, request.cpus),
         "request_memory": request.memory_mb,
@@ -211,7 +222,7 @@ def _request(request: Request, most_memory_mb: int | None) -> dict[str, str]:
         "allowed_execute_duration": request.runtime_s,
     }
     found = {key: str(value) for key, value in asked.items() if value is not None}
-    steps = memory_steps(request, most_memory_mb)
+    steps = memory_steps(request, memory)
     if len(steps) > 1:
         found |= {
             "request_memory": holds.REQUEST_MEMORY,
@@ -220,16 +231,21 @@ def _request(request: Request, most_memory_mb: int | None) -> dict[str, str]:
     return found
 
 
-def memory_steps(request: Request, most_memory_mb: int | None) -> tuple[str, ...]:
-    """What the job asks for at first and after each time that it took more; MiB, expressions."""
-    if request.memory_mb is None:
+def memory_steps(request: Request, memory: Memory) -> tuple[str, ...]:
+    """What the job asks for at first and after each time that it took more; MiB, expressions.
+    Nothing where it asks by an expression of its own."""
+    if "request_memory" in {key.casefold() for key in request.extra}:
         return ()
+    first = memory.default if request.memory_mb is None else str(request.memory_mb)
     if request.memory_steps:
-        return (str(request.memory_mb), *request.memory_steps)
-    most = request.memory_mb * 2**_MOST_DOUBLINGS
-    if most_memory_mb is not None:
-        most = min(most, most_memory_mb)
-    steps = [request.memory_mb]
+        return (first, *request.memory_steps)
+    if not first.isdecimal():
+        more = (f"{2**n} * ({first})" for n in range(1, _MOST_DOUBLINGS + 1))
+        return (first, *more) if first else ()
+    steps = [int(first)]
+    most = steps[0] * 2**_MOST_DOUBLINGS
+    if memory.most_mb is not None:
+        most = min(most, memory.most_mb)
     while steps[-1] < most:
         steps.append(min(most, 2 * steps[-1]))
     return tuple(map(str, steps))
