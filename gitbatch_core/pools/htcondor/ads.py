@@ -27,6 +27,7 @@ ATTRIBUTES = (
     "GitbatchNumber",
     "GitbatchHeldTimeout",
     "GitbatchMemory",
+    "GitbatchOwnRelease",
     "JobStatus",
     "EnteredCurrentStatus",
     "NumHoldsByReason",
@@ -54,7 +55,7 @@ def observe(progress: Progress, ad: Ad) -> Step:
     """Take a job's ad into account."""
     if progress.state.final:
         return progress, None
-    progress = _policy(progress, ad)
+    progress = policy(progress, ad)
     status = ad.get("JobStatus")
     host = _host(ad)
     if status == _COMPLETED:
@@ -81,12 +82,13 @@ def observe(progress: Progress, ad: Ad) -> Step:
     return progress, None
 
 
-def _policy(progress: Progress, ad: Ad) -> Progress:
+def policy(progress: Progress, ad: Ad) -> Progress:
     """As the ad has it, which also jobs have that an earlier process submitted."""
     steps = ad.get("GitbatchMemory")
     return replace(
         progress,
         memory_steps=memory_steps(steps) if isinstance(steps, list) else progress.memory_steps,
+        own_release=bool(ad.get("GitbatchOwnRelease") or progress.own_release),
         held_timeout_s=ad.get("GitbatchHeldTimeout") or progress.held_timeout_s,
     )
 

@@ -54,6 +54,8 @@ class Progress:
     HTCondor can say."""
     held_timeout_s: int = 0
     """For so long others may release what they put on hold."""
+    own_release: bool = False
+    """The user's own policy says what is released."""
     past_holds: Mapping[holds.Kind, int] = field(default_factory=dict)
     on_hold: str | None = None
     """Why, while it is on hold and may be released."""
@@ -76,14 +78,13 @@ def advance(progress: Progress, event: Event) -> Step:
             return _runs(progress, progress.host)
         case "JOB_TERMINATED":
             return _terminated(progress, event)
-        case "JOB_HELD" | "REMOTE_ERROR" if event.number("HoldReasonCode") is not None:
+        case "JOB_HELD" | "REMOTE_ERROR" if (code := event.number("HoldReasonCode")) is not None:
+            subcode = event.number("HoldReasonSubCode") or 0
             # A remote error with a hold code comes up to ten seconds before its hold.
-            return held(
-                progress,
-                event.text("HoldReason") or event.text("ErrorMsg"),
-                event.number("HoldReasonCode") or 0,
-                event.number("HoldReasonSubCode") or 0,
-            )
+            if event.kind == "REMOTE_ERROR" and holds.kind(code, subcode) is not holds.Kind.FAILS:
+                return progress, None
+            text = event.text("HoldReason") or event.text("ErrorMsg")
+            return held(progress, text, code, subcode)
         case "JOB_RELEASED":
             return replace(progress, on_hold=None), None
         case "JOB_ABORTED":
@@ -111,7 +112,7 @@ def held(progress: Progress, text: str | None, code: int, subcode: int) -> Step:
     if kind is holds.Kind.STARTS:
         return progress, None
     why = holds.reason(text, code, subcode)
-    if progress.on_hold is not None and kind is not holds.Kind.FAILS:
+    if progress.on_hold is not None and (progress.own_release or kind is not holds.Kind.FAILS):
         return progress, None  # heard twice
     times = progress.past_holds.get(kind, 0) + 1
     then = _after(progress, kind, times)
@@ -121,16 +122,17 @@ def held(progress: Progress, text: str | None, code: int, subcode: int) -> Step:
     now = replace(
         progress,
         state=State.QUEUED,
-        host=None,
         on_hold=why,
         past_holds={**progress.past_holds, kind: times},
     )
-    said = then if kind is holds.Kind.GROWS else f"on hold{where}: {text} (code {code}): {then}"
+    said = then if then.startswith("took") else f"on hold{where}: {text} (code {code}): {then}"
     return now, JobStatus(number=now.number, state=State.QUEUED, reason=said)
 
 
 def _after(progress: Progress, kind: holds.Kind, times: int) -> str | None:
     """For people: what comes after the hold; None: nothing."""
+    if progress.own_release:
+        return "its periodic_release may release it"
     if kind is holds.Kind.GROWS and times < len(progress.memory_steps):
         had, gets = progress.memory_steps[times - 1], progress.memory_steps[times]
         more = "more" if gets is None else f"{gets} MiB"

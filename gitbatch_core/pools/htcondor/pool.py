@@ -85,6 +85,8 @@ class HTCondorPool:
     ) -> None:
         if not re.fullmatch(r"[\w.:-]+", run, re.ASCII):
             raise PoolError(f"{run!r} cannot be the id of a run in HTCondor")
+        if held_timeout_s < 0:
+            raise PoolError(f"held_timeout is a number of seconds, not {held_timeout_s}")
         self._found = found or probe()
         if not self._found.answers:
             raise PoolError(f"No HTCondor to run on: {self._found.text}")
@@ -173,6 +175,7 @@ class HTCondorPool:
                         number=spec.number,
                         memory_steps=_numbers(memory_steps(spec.request, memory)),
                         held_timeout_s=self._held_timeout_s,
+                        own_release="periodic_release" in map(str.casefold, spec.request.extra),
                     )
                     for spec in jobs
                 }

@@ -199,6 +199,8 @@ def _item(
     }
     extra = _extra(spec)
     theirs = {key.casefold() for key in extra}
+    if "periodic_release" in theirs:
+        found["MY.GitbatchOwnRelease"] = "true"
     return {k: v for k, v in found.items() if k.casefold() not in theirs} | extra
 
 
