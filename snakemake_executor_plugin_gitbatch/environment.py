@@ -9,11 +9,13 @@ from gitbatch_core.errors import RunError
 from gitbatch_core.pools.environment import start_environment
 from gitbatch_core.records import redact
 from gitbatch_core.runs.twin import Twin
-from snakemake_executor_plugin_gitbatch import jobspec
+from snakemake_executor_plugin_gitbatch import jobspec, resources
 
 _CACHE = "SNAKEMAKE_OUTPUT_CACHE"
 """Where outputs of rules with `cache:` are kept between workflows."""
 _OF_SNAKEMAKE = (_CACHE, "PYTHONHASHSEED")
+_HARMLESS = frozenset({"HOSTNAME", "LOGNAME", "SHELL", "TERM"})
+"""Of what `getenv` may bring; as secrets, they would be taken out of every log."""
 _SEARCH_PATHS = frozenset({"PATH", "PYTHONPATH", "LD_LIBRARY_PATH"})
 
 
@@ -37,6 +39,16 @@ def of_jobs(twin: Twin) -> dict[str, str]:
         folders = found[name].split(os.pathsep)
         found[name] = os.pathsep.join(_in_worktree(folder, twin) for folder in folders)
     return found
+
+
+def brought(job: Any, stated: dict[str, str], *, title: str) -> dict[str, str]:
+    """What the resources `getenv` and `environment` of a job bring, less what is stated anyway:
+    as private as `envvars:`. What `environment` says of a stated variable goes into `stated`."""
+    named = resources.variables(job, title=title)
+    for name in named.keys() & (stated.keys() | _HARMLESS):
+        if name not in stated or named[name] != os.environ.get(name):
+            stated[name] = named[name]
+    return {name: value for name, value in named.items() if name not in stated}
 
 
 def check_names(member: Any, values: list[str]) -> None:

@@ -18,6 +18,7 @@ from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
 from gitbatch_core.errors import GitbatchError
+from gitbatch_core.pools.base import RefusedError
 from snakemake_executor_plugin_gitbatch import jobspec, workflowview
 
 if TYPE_CHECKING:
@@ -103,6 +104,12 @@ class Executor(RemoteExecutor):
             return
         try:
             ids = pool.submit([spec for _, spec in pairs])
+        except RefusedError as error:
+            for job, spec in pairs:
+                if why := error.refused.get(spec.number):
+                    self._refuse(job, GitbatchError(why, hint=error.hint))
+            self._submit(pool, [pair for pair in pairs if pair[1].number not in error.refused])
+            return
         except GitbatchError as error:
             if len(pairs) == 1:
                 self._refuse(pairs[0][0], error)

@@ -13,15 +13,11 @@ from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 from gitbatch_core import __version__, jsonio
 from gitbatch_core.jsonio import Document
-from gitbatch_core.pools.base import Request
 from gitbatch_core.records import KEY_SCHEME, RECORD_FORMAT, RECORD_VERSION, REDACTED
+from snakemake_executor_plugin_gitbatch import resources
 
 if TYPE_CHECKING:
     from gitbatch_core.runs.run import Run
-
-_REQUESTS = frozenset(
-    {"mem", "mem_mb", "mem_mib", "disk", "disk_mb", "disk_mib", "runtime", "gpu", "gpus"}
-)
 
 LATER = "<TBD>"
 """Stands, on the access point, for what Snakemake can only say where the job runs."""
@@ -75,30 +71,6 @@ def log_paths(job: Any) -> list[str]:
         if inner.benchmark:
             found.append(str(inner.benchmark))
     return found
-
-
-def request(job: Any) -> Request:
-    """What the job asks the pool for.
-
-    Raises ValueError where a resource that the pool must know is not a number.
-    """
-
-    def number(*names: str) -> int | None:
-        for name in names:
-            value = job.resources.get(name)
-            # What Snakemake can only say where the job runs is a string of its own kind here.
-            if value is not None and not isinstance(value, str):
-                return int(value)
-        return None
-
-    minutes = number("runtime")
-    return Request(
-        cpus=max(1, int(job.threads)),
-        memory_mb=number("mem_mib", "mem_mb"),
-        disk_mb=number("disk_mib", "disk_mb"),
-        runtime_s=None if minutes is None else minutes * 60,
-        gpus=number("gpu", "gpus"),
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,8 +141,8 @@ def take_over(job: Any, member: Mapping[str, Any]) -> None:
         for name, value in member["resources"].items()
         if isinstance(value, int) or not any(sign in value for sign in unknown)
     }
-    resources = dict(job.resources.items()) | known | {"_cores": member["threads"]}
-    job._resources = type(job.resources)(fromdict=resources)
+    decided = dict(job.resources.items()) | known | {"_cores": member["threads"]}
+    job._resources = type(job.resources)(fromdict=decided)
     job._params = None
 
 
@@ -198,8 +170,8 @@ def key_document(
 
     def keyed(member: dict[str, Any]) -> dict[str, Any]:
         # What only says where a job fits is no part of what it makes.
-        resources = {k: v for k, v in member["resources"].items() if k not in _REQUESTS}
-        return member | {"resources": resources}
+        kept = {k: v for k, v in member["resources"].items() if not resources.only_places(k)}
+        return member | {"resources": kept}
 
     return jsonio.canonical(
         {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,20 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from gitbatch_core.archive import hashing
-from gitbatch_core.errors import RunError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import JobSpec, JobStatus, Pool
 from gitbatch_core.pools.local import LocalPool
-from gitbatch_core.records import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order, Output, redact
+from gitbatch_core.records import ANSWER_NAME, LOG_NAME, Answer, Order, redact
 from gitbatch_core.runner.process import Mask
 from gitbatch_core.runs import results
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
-from snakemake_executor_plugin_gitbatch import command, environment, jobspec, opening, workflowview
+from snakemake_executor_plugin_gitbatch import (
+    jobspec,
+    opening,
+    workflowview,
+)
 from snakemake_executor_plugin_gitbatch.comparison import Comparison
 from snakemake_executor_plugin_gitbatch.earlier import Claimed, Earlier
 from snakemake_executor_plugin_gitbatch.ending import Ending
 from snakemake_executor_plugin_gitbatch.failure import explain
+from snakemake_executor_plugin_gitbatch.ordering import Job, Ordering
 from snakemake_executor_plugin_gitbatch.report import Report
 from snakemake_executor_plugin_gitbatch.temporary import TemporaryOutputs
 
@@ -74,7 +77,14 @@ class Session:
         """Of jobs that had ended before they were asked for."""
         self._temporary = TemporaryOutputs(twin, logger.warning)
         self._mask = Mask(secrets.values()).all
-        self._general = command.general_arguments(workflow, run, twin)
+        self._ordering = Ordering(
+            workflow=workflow,
+            logger=logger,
+            run=run,
+            twin=twin,
+            folder=facts["folder"],
+            secrets=secrets,
+        )
         Comparison(
             top=twin.top,
             worktree=twin.worktree,
@@ -142,9 +152,33 @@ class Session:
             if claimed.ended:
                 self._news.append(claimed.ended)
             return Prepared(number=claimed.number, id=claimed.id)
-        return Prepared(
-            spec=(spec := self._order(job, description, key, updated)), number=spec.number
+        self._end_rivals(members)
+        self._make_room(members)
+        self._number += 1
+        pool = self._pool_for(members)
+        order, spec = self._ordering.write(
+            Job(
+                job=job,
+                number=self._number,
+                key=key,
+                description=description,
+                updated=updated,
+                pool=pool.kind,
+                cores=None if self._number in self._light else pool.cores,
+            )
         )
+        self._orders[self._number] = order
+        self.report.costs.order(spec, job.attempt)
+        return Prepared(number=self._number, spec=spec)
+
+    def _pool_for(self, members: list[Any]) -> Pool:
+        """Where the job of the present number goes: local rules stay on this machine."""
+        if self._pool.kind == "local" or not any(self.is_local(m.rule) for m in members):
+            return self._pool
+        self._light.add(self._number)
+        if self._light_pool is self._pool:
+            self._light_pool = LocalPool(cores=self.workflow.resource_settings.local_cores)
+        return self._light_pool
 
     def _key(self, description: jobspec.Description, updated: dict[str, str]) -> str:
         document = jobspec.key_document(
@@ -161,74 +195,6 @@ class Session:
             before = self._earlier.before_update(updated, self.twin)
             claimed = self._earlier.claim(self._key(description, before), self.twin)
         return claimed
-
-    def _order(
-        self, job: Any, description: jobspec.Description, key: str, updated: dict[str, str]
-    ) -> JobSpec:
-        members = jobspec.members(job)
-        self._number += 1
-        number = self._number
-        self._end_rivals(members)
-        self._make_room(members)
-        variables = environment.of_jobs(self.twin)
-        light = any(self.is_local(member.rule) for member in members)
-        if light and self._pool.kind != "local":
-            self._light.add(number)
-            if self._light_pool is self._pool:
-                cores = self.workflow.resource_settings.local_cores
-                self._light_pool = LocalPool(cores=cores)
-        record = {
-            **jobspec.record_head(self.run, self._facts["folder"]),
-            "number": number,
-            "key": key,
-            "reusable": description.canonical,
-            "rule": jobspec.rule_name(job),
-            "attempt": job.attempt,
-            "members": description.members,
-            "updated": updated,
-            "environment": jobspec.environment_for_record(variables, self._secrets),
-            "pool": {"kind": "local" if light else self._pool.kind},
-        }
-        folder = self.run.job_folder(number)
-        order = Order(
-            argv=command.command(
-                self.workflow,
-                job,
-                order=folder / ORDER_NAME,
-                general=self._general,
-                most_cores=None if light else self._pool.cores,
-            ),
-            folder=str(self.twin.there(".")),
-            worktree=str(self.run.worktree.path),
-            archive=str(self.run.archive.root),
-            environment=variables,
-            outputs=tuple(self._outputs(members)),
-            logs=tuple(
-                path for path in map(self.twin.relative, jobspec.log_paths(job)) if path is not None
-            ),
-            record=redact(record, self._secrets.values()),
-        )
-        order.write(folder / ORDER_NAME)
-        self._orders[number] = order
-        labels = {
-            "run": self.run.id,
-            "rule": jobspec.rule_name(job),
-            "wildcards": jobspec.title(job),
-            "commit": self.run.worktree.commit,
-            "key": key,
-        }
-        labels = redact(labels, self._secrets.values())
-        spec = JobSpec(
-            number=number,
-            name=labels["wildcards"],
-            argv=(sys.executable, "-m", "gitbatch_core.runner", str(folder)),
-            folder=folder,
-            request=jobspec.request(job),
-            private=self._secrets,
-            labels=labels,
-        )
-        self.report.costs.order(spec, job.attempt)
-        return spec
 
     def conclude(self, job: Any, status: JobStatus) -> str | None:
         """Take over what the ended job made; None, or why it failed, for people.
@@ -317,23 +283,6 @@ class Session:
                 pool.close()
             if complete:
                 self.run.close()
-
-    def _outputs(self, members: list[Any]) -> Iterable[Output]:
-        for member in members:
-            environment.check_names(member, list(self._secrets.values()))
-            for path in member.output:
-                relative = self.twin.relative(str(path))
-                if relative is None:  # one that a checkpoint has brought
-                    raise RunError(
-                        f"The output {path} of rule {member.rule.name} lies outside of the "
-                        f"repository {self.run.repository.top}."
-                    )
-                if not workflowview.is_stream(path):
-                    yield Output(
-                        path=relative,
-                        folder=bool(path.is_directory),
-                        temporary=workflowview.is_temporary(path, self.workflow),
-                    )
 
     def _updated(self, members: list[Any]) -> dict[str, str]:
         """The addresses of those outputs that are updated in place, and are there."""

@@ -72,6 +72,23 @@ class ExecutorSettings(ExecutorSettingsBase):
             "metavar": "ADDRESS|COMMAND",
         },
     )
+    unmatched: str = field(
+        default="refuse",
+        metadata={
+            "help": "What to do with a job that no slot of the HTCondor pool could ever run: "
+            "'refuse' it, or let it 'wait', where machines come and go.",
+            "choices": ["refuse", "wait"],
+            "metavar": "WHAT",
+        },
+    )
+    held_timeout: int = field(
+        default=14400,
+        metadata={
+            "help": "Seconds that a job may be on hold in HTCondor, where somebody put it on hold "
+            "and may release it, before it fails; 0: fails at once. Default: 4 hours.",
+            "metavar": "SECONDS",
+        },
+    )
 
     def __post_init__(self) -> None:
         # Before Snakemake looks at any file: to it, links that lead nowhere are damaged files.

@@ -138,11 +138,11 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
     if mine is not None and mine.staging != archive.root / "staging" / mine.run:
         mine = None
     id = mine.run if mine else new_id()
-    pool, why = _choose(place, id)
+    pool, why = _choose(place, id, logger)
     if mine is not None and (pool.kind != mine.pool or (mine := mine.claim()) is None):
         pool.close()
         id = new_id()
-        pool, why = _choose(place, id)
+        pool, why = _choose(place, id, logger)
     with contextlib.ExitStack() as undo:
         undo.callback(pool.close)
         if mine is not None:
@@ -198,12 +198,16 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
     return session
 
 
-def _choose(place: _Place, id: str) -> tuple[Pool, str]:
+def _choose(place: _Place, id: str, logger: Any) -> tuple[Pool, str]:
+    settings = place.workflow.executor_settings
     return choose(
-        place.workflow.executor_settings.pool,
+        settings.pool,
         run=id,
         private_folder=private_folder(place.repository, id),
         cores=place.workflow.resource_settings.cores,
+        unmatched=settings.unmatched,
+        held_timeout_s=settings.held_timeout,
+        notice=logger.warning,
     )
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from gitbatch_core.errors import PoolError
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -27,6 +29,9 @@ class Request:
     gpus: int | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
     """The pool's own keys and expressions, verbatim (HTCondor: `requirements`, `rank` ...)."""
+    memory_steps: tuple[str, ...] = ()
+    """HTCondor: what to ask for after each time that the job took more memory than it had, ClassAd
+    expressions in MiB. None given: the pool doubles `memory_mb` a few times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,15 @@ class JobSpec:
     """Secrets by name. Never in an argument, the job ad, a log or a file that others can read."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """For queries: run, rule, wildcards, commit, key. HTCondor: `MY.Gitbatch*` in the job ad."""
+
+
+class RefusedError(PoolError):
+    """Some of the jobs handed over cannot be taken; the others could be, without them."""
+
+    def __init__(self, refused: Mapping[int, str], *, hint: str | None = None) -> None:
+        """`refused`: by job number, why; each names its job."""
+        super().__init__("\n".join(refused.values()), hint=hint)
+        self.refused = refused
 
 
 class State(enum.Enum):
@@ -103,8 +117,8 @@ class Pool(Protocol):
     def submit(self, jobs: Sequence[JobSpec]) -> list[str]:
         """Hand over all jobs together; the pool's own id for each (`12.0`), in their order.
 
-        All are taken or none. Raises PoolError, which names the job where one is at fault (asks for
-        more than any machine has, say).
+        All are taken or none. Raises PoolError, RefusedError where single jobs are at fault (ask
+        for more than any machine has, say).
         """
         ...
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from gitbatch_core.errors import PoolError
 from gitbatch_core.pools.local import LocalPool
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from gitbatch_core.pools.base import Pool
+
+_log = logging.getLogger(__name__)
 
 KINDS = ("auto", "htcondor", "local")
 
@@ -21,11 +25,15 @@ def choose(
     run: str,
     private_folder: Path,
     cores: int | None = None,
+    unmatched: str = "refuse",
+    held_timeout_s: int = 14400,
+    notice: Callable[[str], None] = _log.warning,
 ) -> tuple[Pool, str]:
     """The pool for `run` and a line that says which and why.
 
     `auto` is HTCondor where its bindings are installed and a schedd answers, else this machine.
-    `cores` limits the local pool only. Raises PoolError for `htcondor` where there is none.
+    `cores` limits the local pool only; for the last three, see `HTCondorPool`. Raises PoolError for
+    `htcondor` where there is none.
     """
     if kind not in KINDS:
         raise PoolError(f"There is no pool `{kind}`", hint=f"Choose one of {', '.join(KINDS)}.")
@@ -37,7 +45,14 @@ def choose(
 
         found = probe()
         if found.answers:
-            pool: Pool = HTCondorPool(run=run, private_folder=private_folder, found=found)
+            pool: Pool = HTCondorPool(
+                run=run,
+                private_folder=private_folder,
+                found=found,
+                unmatched=unmatched,
+                held_timeout_s=held_timeout_s,
+                notice=notice,
+            )
             return pool, f"pool: htcondor ({pool.describe()})"
         if kind == "htcondor":
             raise PoolError(

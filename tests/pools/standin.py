@@ -68,6 +68,12 @@ def main(verb: str, *words: str) -> int:
             with Path(words[0]).open("a") as file:
                 file.write("started\n")
             time.sleep(float(words[1]))
+        case "memory":
+            mebibytes, seconds, file = words
+            held = bytearray(int(mebibytes) << 20)
+            held[:: 1 << 12] = b"x" * len(held[:: 1 << 12])
+            time.sleep(float(seconds))
+            tell(file, len(held))
         case "print":
             print(*words)
     return 0

@@ -104,9 +104,56 @@ def test_a_hold_is_given_up_with_code_and_advice() -> None:
 
 
 def test_spooling_is_no_hold() -> None:
-    progress, told = after(SUBMIT, event("JOB_HELD", HoldReasonCode=holds.SPOOLING), EXECUTE)
+    progress, told = after(SUBMIT, event("JOB_HELD", HoldReasonCode=16), EXECUTE)
     assert [status.state for status in told] == [State.RUNNING]
     assert not progress.remove
+
+
+MEMORY_AD = {
+    "JobStatus": 5,
+    "HoldReason": "too much",
+    "HoldReasonCode": 34,
+    "HoldReasonSubCode": 102,
+    "GitbatchMemory": [100, 200],
+    "EnteredCurrentStatus": 1000,
+    "ServerTime": 1010,
+}
+
+
+def test_a_hold_for_memory_that_only_the_queue_tells() -> None:
+    once = MEMORY_AD | {"NumHoldsByReason": {"JobOutOfResources": 1}}
+    progress, status = ads.observe(Progress(number=5, host="node7"), once)
+    assert status and status.reason == "took more than 100 MiB: runs again with 200 MiB"
+    assert ads.observe(progress, once) == (progress, None)
+    late = once | {"ServerTime": 1000 + holds.LONGEST_RELEASE_S + 1}
+    given_up, status = ads.observe(progress, late)
+    assert status and status.state is State.FAILED and status.host == "node7"
+    assert given_up.remove
+    twice = MEMORY_AD | {"NumHoldsByReason": {"JobOutOfResources": 1, "StartdHeldJob": 1}}
+    _, status = ads.observe(Progress(number=5), twice)
+    assert status and status.state is State.FAILED
+
+
+def test_a_hold_that_is_heard_twice_counts_once() -> None:
+    progress = Progress(number=5, memory_steps=(100, 200, 400))
+    told = []
+    for one in (HELD, HELD, event("JOB_RELEASED"), EXECUTE, HELD, event("JOB_RELEASED")):
+        progress, status = advance(progress, one)
+        told += [status.reason] if status and status.reason else []
+    assert told == [
+        "took more than 100 MiB: runs again with 200 MiB",
+        "took more than 200 MiB: runs again with 400 MiB",
+    ]
+    assert progress.on_hold is None
+
+
+def test_the_users_own_policy_is_waited_for() -> None:
+    progress, status = advance(
+        Progress(number=5, own_release=True), event("JOB_HELD", HoldReason="x", HoldReasonCode=6)
+    )
+    assert status and status.state is State.QUEUED
+    assert "periodic_release" in (status.reason or "")
+    assert ads.observe(progress, {"JobStatus": 1})[0].on_hold is None
 
 
 def test_a_hold_whose_reason_was_lost() -> None:

@@ -3,6 +3,7 @@ while they are queued and run."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from conformance import Jobs, PoolConformance, holds
 
 from gitbatch_core.errors import PoolError
-from gitbatch_core.pools.base import Pool, Request, State
+from gitbatch_core.pools.base import Pool, RefusedError, Request, State
 from gitbatch_core.pools.choose import choose
 from gitbatch_core.pools.htcondor import probe as probing
 from gitbatch_core.pools.htcondor.events import Event
@@ -66,7 +67,7 @@ class TestConformance(PoolConformance):
         return data
 
     def never(self) -> Request:
-        return Request(cpus=1000)
+        return Request(extra={"requirements": "time() < 0"})
 
     def test_the_private_folder_is_private(self, pool: Pool, jobs: Jobs) -> None:
         assert isinstance(pool, HTCondorPool)
@@ -89,30 +90,25 @@ class TestConformance(PoolConformance):
             f"gitbatch {run}", run, "1", "rule1", 'al"ign', "sample=$(A) b", "c0ffee",
         ]  # fmt: skip
 
-    def test_extras_make_a_cluster_each_and_all_or_none_is_queued(
-        self, pool: Pool, jobs: Jobs
-    ) -> None:
+    def test_extras_share_a_cluster_and_all_or_none_is_queued(self, pool: Pool, jobs: Jobs) -> None:
+        extras: list[dict[str, str]] = [
+            {"requirements": "time() < 0", "+Project": '"a $(b)"'},
+            {"rank": "Memory", "priority": "-3"},
+            {"requirements": "this is (no expression"},
+        ]
         specs = [
             jobs.spec("span", jobs.folder / "never", 9, request=Request(extra=extra))
-            for extra in ({"requirements": "false"}, {}, {"requirements": "this is (no expression"})
+            for extra in extras
         ]
-        with pytest.raises(PoolError, match=r"Job 3 \(rule3\)"):
+        with pytest.raises(RefusedError, match=r"Job 3 \(rule3\): requirements: .*no expression"):
             pool.submit(specs)
         holds(lambda: not condor("condor_q", "-af", "ClusterId", "-constraint", ours(pool)))
         first, second = pool.submit(specs[:2])
-        assert first.partition(".")[0] != second.partition(".")[0]
-
-    def test_hold_by_hand(self, pool: Pool, jobs: Jobs) -> None:
-        spec = jobs.spec("span", jobs.folder / "never", 60)
-        (identity,) = pool.submit([spec])
-        jobs.until(State.RUNNING, spec)
-        condor("condor_hold", "-reason", "for a reason", identity)
-        status = jobs.follow([spec])[spec.number]
-        assert status.state is State.FAILED
-        assert "for a reason" in (status.reason or "")
-        assert "(code 1/" in (status.reason or "")
-        assert pool.wait(0.1) == []
-        holds(lambda: not condor("condor_q", "-af", "ClusterId", "-constraint", ours(pool)))
+        assert first.partition(".")[0] == second.partition(".")[0]
+        printed = condor(
+            "condor_q", "-af:r", "Project", "JobPrio", "Rank", "-constraint", ours(pool)
+        )
+        assert printed.splitlines() == ['"a " 0 0.0', "undefined -3 Memory"]
 
     def test_removal_by_hand(self, pool: Pool, jobs: Jobs) -> None:
         spec = jobs.spec("span", jobs.folder / "never", 60)
@@ -168,7 +164,7 @@ class Deaf:
 
 @pytest.fixture
 def deaf(tmp_path: Path, htcondor_pool: Path) -> Iterator[Jobs]:
-    pool = make(tmp_path, reconcile_s=0.5)
+    pool = make(tmp_path, reconcile_s=0.5, held_timeout_s=1)
     pool._log = Deaf()  # type: ignore[assignment]
     yield Jobs(pool, tmp_path)
     pool.cancel()
@@ -232,21 +228,28 @@ def test_an_event_log_that_is_gone_is_said_once(tmp_path: Path, htcondor_pool: P
 
 
 @pytest.fixture
-def own_htcondor(
-    tmp_path_factory: pytest.TempPathFactory,
-    htcondor_pool: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Path]:
-    """A pool that may be harmed."""
+def own_htcondor(htcondor_pool: Path) -> Iterator[Path]:
+    """A pool that may be harmed, with static slots."""
+    with own_pool(htcondor_pool, "--slots", "4") as folder:
+        yield folder
+
+
+@contextlib.contextmanager
+def own_pool(shared: Path, *options: str, local: str = "") -> Iterator[Path]:
+    """Another pool than the shared one; the environment points to it meanwhile. `local`: lines of
+    its configuration."""
     import htcondor2
 
-    folder = htcondor_pool.with_name(f"own{time.monotonic_ns() % 10**6}")
-    subprocess.run([POOL_TOOL, "up", "--dir", folder, "--slots", "4"], check=True)
-    with monkeypatch.context() as patch:
+    folder = shared.with_name(f"own{time.monotonic_ns() % 10**6}")
+    subprocess.run([POOL_TOOL, "up", "--dir", folder, *options], check=True)
+    with pytest.MonkeyPatch.context() as patch:
         for line in condor(str(POOL_TOOL), "env", "--dir", str(folder)).splitlines():
             name, _, value = shlex.split(line.removeprefix("export "))[0].partition("=")
             patch.setenv(name, os.path.expandvars(value))
         htcondor2.reload_config()
+        if local:
+            (folder / "local.conf").write_text(local)
+            condor("condor_reconfig")
         yield folder
         subprocess.run([POOL_TOOL, "down", "--dir", folder], check=True)
     htcondor2.reload_config()
@@ -276,7 +279,8 @@ def test_a_schedd_that_is_restarted(own_htcondor: Path, tmp_path: Path) -> None:
 def test_a_schedd_that_stays_away(own_htcondor: Path, tmp_path: Path) -> None:
     pool = make(tmp_path, reconcile_s=0.2, patience_s=1.0, notice=lambda _: None)
     jobs = Jobs(pool, tmp_path)
-    pool.submit([jobs.spec("span", tmp_path / "never", 60, request=Request(cpus=1000))])
+    never = Request(extra={"requirements": "time() < 0"})
+    pool.submit([jobs.spec("span", tmp_path / "never", 60, request=never)])
     subprocess.run([POOL_TOOL, "down", "--dir", own_htcondor], check=True)
     with pytest.raises(PoolError, match="has not answered"):
         for _ in range(20):

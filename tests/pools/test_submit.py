@@ -23,13 +23,14 @@ def spec(number: int = 1, **fields: object) -> JobSpec:
     return JobSpec(number=number, name=f"rule{number}", **fields)  # type: ignore[arg-type]
 
 
-def described(*jobs: JobSpec, secret: bool = False) -> list[submit.Submission]:
+def described(*jobs: JobSpec, secret: bool = False, **settings: object) -> list[submit.Submission]:
     return submit.submissions(
         jobs,
         run="r1",
         private_folder=Path("/home/x/private"),
         private_files={job.number: "secrets-1.json" for job in jobs} if secret else {},
         environment={"PATH": "/bin", "LANG": "C\n"},
+        **settings,  # type: ignore[arg-type]
     )
 
 
@@ -96,29 +97,65 @@ def test_one_cluster_for_jobs_of_one_shape() -> None:
     assert only.jobs == tuple(jobs)
     last = commands(only, 48)
     assert last["request_cpus"] == "49"
-    assert last["request_memory"] == "4900"
+    assert last["MY.GitbatchMemory"].startswith("{4900, 9800, ")
     assert last["MY.GitbatchRule"] == '"r49"'
     assert last["MY.GitbatchNumber"] == "49"
     assert last["output"] == last["error"] == "/shared/49/process.log"
 
 
-def test_other_extras_make_other_clusters() -> None:
+def test_other_extras_are_item_data_of_the_same_cluster() -> None:
     jobs = [
-        spec(1, request=Request(extra={"requirements": "Memory > 1"})),
+        spec(1, request=Request(extra={"requirements": "Memory > 1", "+Project": '"x"'})),
         spec(2, request=Request(runtime_s=60)),
-        spec(3, request=Request(extra={"requirements": "Memory > 1"})),
+        spec(3, request=Request(extra={"periodic_remove": "false"}), private={"A": "x"}),
     ]
+    (only,) = described(*jobs)
+    first, second, third = (commands(only, place) for place in range(3))
+    assert [each["requirements"] for each in (first, second, third)] == ["Memory > 1", "", ""]
+    assert [each["MY.Project"] for each in (first, second)] == ['"x"', "undefined"]
+    assert second["allowed_execute_duration"] == "60"
+    assert third["periodic_remove"] == "false"
+    assert "HoldReasonCode" in first["periodic_remove"]
+
+
+def test_what_holds_for_a_cluster_makes_another() -> None:
+    jobs = [spec(n, request=Request(extra={"universe": u})) for n, u in ((1, "container"), (2, ""))]
     first, second = described(*jobs)
-    assert [job.number for job in first.jobs] == [1, 3]
-    assert first.description["requirements"] == "Memory > 1"
-    assert commands(second)["allowed_execute_duration"] == "60"
-    assert "allowed_execute_duration" not in first.description
+    assert first.description["universe"] == "container"
+    assert second.description["universe"] == "vanilla"
+
+
+def test_what_is_made_late_has_the_same_requirements() -> None:
+    jobs = [spec(n, request=Request(extra={"requirements": f"Cpus > {n % 2}"})) for n in range(6)]
+    parts = described(*jobs, most_at_once=4)
+    assert [[job.number for job in part.jobs] for part in parts] == [[0, 2, 4], [1, 3, 5]]
+    assert {part.description["max_materialize"] for part in parts} == {"4"}
+    assert all(part.late for part in parts)
+    assert not described(*jobs)[0].late
+
+
+def test_memory_grows_up_to_what_the_largest_slot_has() -> None:
+    def steps(most: int | None, **asked: object) -> tuple[str, ...]:
+        memory = submit.Memory(default="50", most_mb=most)
+        return submit.memory_steps(Request(**asked), memory)  # type: ignore[arg-type]
+
+    assert steps(None, memory_mb=100) == ("100", "200", "400", "800")
+    assert steps(300, memory_mb=100) == ("100", "200", "300")
+    assert steps(50, memory_mb=100) == ("100",)
+    assert steps(300, memory_mb=100, memory_steps=("(100) * 9",)) == ("100", "(100) * 9")
+    assert steps(150) == ("50", "100", "150")
+    assert steps(300, extra={"request_memory": "Some + 1"}) == ()
+    own = submit.Memory(default="MemoryUsage ?: 9")
+    assert submit.memory_steps(Request(), own)[1] == "2 * (MemoryUsage ?: 9)"
+    largest = submit.Memory(most_mb=300)
+    found = commands(described(spec(request=Request(memory_mb=100)), memory=largest)[0])
+    assert found["MY.GitbatchMemory"] == "{100, 200, 300}"
 
 
 def test_secrets_are_sent_and_nothing_else() -> None:
     (open_,) = described(spec())
     (secret,) = described(spec(private={"TOKEN": "hidden"}), secret=True)
-    assert open_.description["should_transfer_files"] == "IF_NEEDED"
+    assert commands(open_)["should_transfer_files"] == "IF_NEEDED"
     assert parse_v2(parse_string(commands(open_)["MY.Arguments"]))[-2:] == [
         "--private",
         "/shared/1/no-secrets.json",
@@ -137,7 +174,7 @@ def test_resources() -> None:
     request = Request(cpus=0, memory_mb=1, disk_mb=2, runtime_s=3, gpus=1)
     found = commands(described(spec(request=request))[0])
     assert found["request_cpus"] == "1"
-    assert found["request_memory"] == "1"
+    assert found["MY.GitbatchMemory"] == "{1, 2, 4, 8}"
     assert found["request_disk"] == "2048"
     assert found["request_gpus"] == "1"
     assert found["allowed_execute_duration"] == "3"
@@ -146,8 +183,10 @@ def test_resources() -> None:
 def test_extras_win_over_what_gitbatch_only_prefers() -> None:
     extra = {"Periodic_Remove": "False", "+Project": '"x"', "request_memory": "2 GB"}
     (only,) = described(spec(request=Request(memory_mb=5, extra=extra)))
-    assert "periodic_remove" not in only.description
-    assert {key: only.description[key] for key in extra} == extra
+    found = commands(only)
+    assert found["periodic_remove"] == "False"
+    assert found["MY.Project"] == '"x"'
+    assert found["request_memory"] == "2 GB"
 
 
 @pytest.mark.parametrize(

@@ -5,18 +5,32 @@ Pure, as `events` is, and with the same rule: what is not known is not success.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from gitbatch_core.pools.base import JobStatus, State
-from gitbatch_core.pools.htcondor.events import Progress, Step, ended, failed, held
+from gitbatch_core.pools.htcondor import holds
+from gitbatch_core.pools.htcondor.events import (
+    Progress,
+    Step,
+    ended,
+    failed,
+    given_up,
+    held,
+    removed,
+)
 
 ATTRIBUTES = (
     "ClusterId",
     "ProcId",
     "GitbatchNumber",
+    "GitbatchHeldTimeout",
+    "GitbatchMemory",
+    "GitbatchOwnRelease",
     "JobStatus",
+    "EnteredCurrentStatus",
+    "NumHoldsByReason",
     "HoldReason",
     "HoldReasonCode",
     "HoldReasonSubCode",
@@ -41,6 +55,7 @@ def observe(progress: Progress, ad: Ad) -> Step:
     """Take a job's ad into account."""
     if progress.state.final:
         return progress, None
+    progress = policy(progress, ad)
     status = ad.get("JobStatus")
     host = _host(ad)
     if status == _COMPLETED:
@@ -52,14 +67,10 @@ def observe(progress: Progress, ad: Ad) -> Step:
             usage=_usage(ad),
         )
     if status == _HELD:
-        return held(
-            progress,
-            ad.get("HoldReason"),
-            ad.get("HoldReasonCode") or 0,
-            ad.get("HoldReasonSubCode") or 0,
-        )
+        return _held(progress, ad)
     if status == _REMOVED:
-        return failed(progress, f"removed from the queue: {ad.get('RemoveReason') or 'no reason'}")
+        return removed(progress, ad.get("RemoveReason"))
+    progress = replace(progress, on_hold=None)
     if status == _RUNNING and progress.state is State.QUEUED:
         now = replace(progress, state=State.RUNNING, host=host)
         return now, JobStatus(number=now.number, state=State.RUNNING, host=host)
@@ -68,6 +79,36 @@ def observe(progress: Progress, ad: Ad) -> Step:
         return now, JobStatus(
             number=now.number, state=State.QUEUED, reason="back in the queue: it runs again"
         )
+    return progress, None
+
+
+def policy(progress: Progress, ad: Ad) -> Progress:
+    """As the ad has it, which also jobs have that an earlier process submitted."""
+    steps = ad.get("GitbatchMemory")
+    return replace(
+        progress,
+        memory_steps=memory_steps(steps) if isinstance(steps, list) else progress.memory_steps,
+        own_release=bool(ad.get("GitbatchOwnRelease") or progress.own_release),
+        held_timeout_s=ad.get("GitbatchHeldTimeout") or progress.held_timeout_s,
+    )
+
+
+def memory_steps(steps: Iterable[Any]) -> tuple[int | None, ...]:
+    """The attribute `GitbatchMemory`: numbers, and expressions that only HTCondor evaluates."""
+    return tuple(int(step) if isinstance(step, (int, float)) else None for step in steps)
+
+
+def _held(progress: Progress, ad: Ad) -> Step:
+    code, subcode = ad.get("HoldReasonCode") or 0, ad.get("HoldReasonSubCode") or 0
+    kind = holds.kind(code, subcode)
+    if progress.on_hold is None:
+        past = max(0, holds.past(ad.get("NumHoldsByReason"), kind) - 1)
+        progress = replace(progress, past_holds={**progress.past_holds, kind: past})
+        return held(progress, ad.get("HoldReason"), code, subcode)
+    most_s = progress.held_timeout_s if kind is holds.Kind.WAITS else holds.LONGEST_RELEASE_S
+    now, since = ad.get("ServerTime"), ad.get("EnteredCurrentStatus")
+    if now is not None and since is not None and now - since > most_s:
+        return given_up(progress, progress.on_hold)
     return progress, None
 
 

@@ -7,7 +7,7 @@ is not needed. Nothing here takes silence for success.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gitbatch_core.pools.base import JobStatus, State
@@ -15,6 +15,9 @@ from gitbatch_core.pools.htcondor import holds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_VACATE_CODES = 1000
+"""Reason codes of evictions start here; with a lower one, which is a hold's, the hold follows."""
 
 _REMOVED_BY_USER = 1023
 """Reason code of an eviction that a removal follows."""
@@ -46,6 +49,16 @@ class Progress:
     state: State = State.QUEUED
     host: str | None = None
     memory_mb: int | None = None
+    memory_steps: tuple[int | None, ...] = ()
+    """What it asks for at first and after each hold for too much memory, in MiB; None where only
+    HTCondor can say."""
+    held_timeout_s: int = 0
+    """For so long others may release what they put on hold."""
+    own_release: bool = False
+    """The user's own policy says what is released."""
+    past_holds: Mapping[holds.Kind, int] = field(default_factory=dict)
+    on_hold: str | None = None
+    """Why, while it is on hold and may be released."""
     remove: bool = False
     """It failed but is still in the queue: it must be removed, or it may come back."""
 
@@ -65,19 +78,18 @@ def advance(progress: Progress, event: Event) -> Step:
             return _runs(progress, progress.host)
         case "JOB_TERMINATED":
             return _terminated(progress, event)
-        case "JOB_HELD" | "REMOTE_ERROR" if event.number("HoldReasonCode") is not None:
+        case "JOB_HELD" | "REMOTE_ERROR" if (code := event.number("HoldReasonCode")) is not None:
+            subcode = event.number("HoldReasonSubCode") or 0
             # A remote error with a hold code comes up to ten seconds before its hold.
-            return held(
-                progress,
-                event.text("HoldReason") or event.text("ErrorMsg"),
-                event.number("HoldReasonCode") or 0,
-                event.number("HoldReasonSubCode") or 0,
-            )
+            if event.kind == "REMOTE_ERROR" and holds.kind(code, subcode) is not holds.Kind.FAILS:
+                return progress, None
+            text = event.text("HoldReason") or event.text("ErrorMsg")
+            return held(progress, text, code, subcode)
+        case "JOB_RELEASED":
+            return replace(progress, on_hold=None), None
         case "JOB_ABORTED":
-            return failed(
-                progress, f"removed from the queue: {event.text('Reason') or 'no reason'}"
-            )
-        case "JOB_EVICTED" if event.number("ReasonCode") != _REMOVED_BY_USER:
+            return removed(progress, event.text("Reason"))
+        case "JOB_EVICTED" if _comes_back(event.number("ReasonCode")):
             return _waits(progress, f"evicted ({event.text('Reason') or 'no reason'})")
         case "SHADOW_EXCEPTION":
             return _waits(progress, f"interrupted ({event.text('Message') or 'shadow exception'})")
@@ -90,12 +102,57 @@ def advance(progress: Progress, event: Event) -> Step:
             return progress, None
 
 
+def _comes_back(code: int | None) -> bool:
+    return code is None or (code >= _VACATE_CODES and code != _REMOVED_BY_USER)
+
+
 def held(progress: Progress, text: str | None, code: int, subcode: int) -> Step:
-    """It is on hold: given up, except where it only waits for its input."""
-    if code == holds.SPOOLING:
+    """It is on hold: given up, except where it will, or may, be released."""
+    kind = holds.kind(code, subcode)
+    if kind is holds.Kind.STARTS:
         return progress, None
-    progress, status = failed(progress, "on hold: " + holds.reason(text, code, subcode))
+    why = holds.reason(text, code, subcode)
+    if progress.on_hold is not None and (progress.own_release or kind is not holds.Kind.FAILS):
+        return progress, None  # heard twice
+    times = progress.past_holds.get(kind, 0) + 1
+    then = _after(progress, kind, times)
+    if then is None:
+        return given_up(progress, why)
+    where = f" on {progress.host}" if progress.host else ""
+    now = replace(
+        progress,
+        state=State.QUEUED,
+        on_hold=why,
+        past_holds={**progress.past_holds, kind: times},
+    )
+    said = then if then.startswith("took") else f"on hold{where}: {text} (code {code}): {then}"
+    return now, JobStatus(number=now.number, state=State.QUEUED, reason=said)
+
+
+def _after(progress: Progress, kind: holds.Kind, times: int) -> str | None:
+    """For people: what comes after the hold; None: nothing."""
+    if progress.own_release:
+        return "its periodic_release may release it"
+    if kind is holds.Kind.GROWS and times < len(progress.memory_steps):
+        had, gets = progress.memory_steps[times - 1], progress.memory_steps[times]
+        more = "more" if gets is None else f"{gets} MiB"
+        return f"took more than {had or 'its'} MiB: runs again with {more}"
+    if kind is holds.Kind.AGAIN and times <= holds.TRANSFER_TRIES:
+        return "it is tried again"
+    if kind is holds.Kind.WAITS and progress.held_timeout_s:
+        return f"waits {progress.held_timeout_s / 60:.0f} minutes for condor_release"
+    return None
+
+
+def given_up(progress: Progress, why: str) -> Step:
+    """It is on hold and stays there."""
+    progress, status = failed(progress, "on hold: " + why)
     return replace(progress, remove=True), status
+
+
+def removed(progress: Progress, reason: str | None) -> Step:
+    before = f"; it was on hold: {progress.on_hold}" if progress.on_hold else ""
+    return failed(progress, f"removed from the queue: {reason or 'no reason'}{before}")
 
 
 def failed(progress: Progress, reason: str) -> Step:
@@ -130,7 +187,7 @@ def ended(
 
 
 def _runs(progress: Progress, host: str | None) -> Step:
-    now = replace(progress, state=State.RUNNING, host=host)
+    now = replace(progress, state=State.RUNNING, host=host, on_hold=None)
     return now, (
         JobStatus(number=now.number, state=State.RUNNING, host=host) if now != progress else None
     )

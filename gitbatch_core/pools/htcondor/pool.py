@@ -17,10 +17,12 @@ from gitbatch_core.errors import PoolError
 from gitbatch_core.pools.environment import public_environment
 from gitbatch_core.pools.htcondor import ads, events
 from gitbatch_core.pools.htcondor.events import Event, Progress, Step
+from gitbatch_core.pools.htcondor.handover import HandOver, Place, among, of_run, place_of
+from gitbatch_core.pools.htcondor.match import Gate
 from gitbatch_core.pools.htcondor.patience import Patience
 from gitbatch_core.pools.htcondor.private import PrivateFiles, write_no_secrets
 from gitbatch_core.pools.htcondor.probe import Found, probe
-from gitbatch_core.pools.htcondor.submit import Submission, named, submissions
+from gitbatch_core.pools.htcondor.submit import MOST_AT_ONCE, Memory, memory_steps, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -44,9 +46,6 @@ _LOOKS_WITHOUT = 2
 """So many times neither queue nor history must know a job before it counts as lost: a job on its
 way from one to the other is in neither for a moment."""
 
-_Id = tuple[int, int]
-"""Cluster and proc."""
-
 
 class HTCondorPool:
     """The jobs of `run` in the local schedd's queue. Raises PoolError where no schedd answers.
@@ -55,6 +54,8 @@ class HTCondorPool:
     the files of secrets, which HTCondor sends along with the jobs. `keep_claim_idle_s`: so long a
     machine stays ours after a job, so that the next one starts at once. `notice` takes what a
     person should know while it goes on. A schedd that stays away for `patience_s` is given up.
+    `unmatched`: see `match.Gate`. What somebody puts on hold may be released by them for
+    `held_timeout_s`. Of a submission, `most_at_once` jobs are in the queue at a time.
     """
 
     kind = "htcondor"
@@ -70,9 +71,14 @@ class HTCondorPool:
         reconcile_s: float = 60.0,
         patience_s: float = 3600.0,
         notice: Callable[[str], None] = _log.warning,
+        unmatched: str = "refuse",
+        held_timeout_s: int = 14400,
+        most_at_once: int = MOST_AT_ONCE,
     ) -> None:
         if not re.fullmatch(r"[\w.:-]+", run, re.ASCII):
             raise PoolError(f"{run!r} cannot be the id of a run in HTCondor")
+        if held_timeout_s < 0:
+            raise PoolError(f"held_timeout is a number of seconds, not {held_timeout_s}")
         self._found = found or probe()
         if not self._found.answers:
             raise PoolError(f"No HTCondor to run on: {self._found.text}")
@@ -83,18 +89,25 @@ class HTCondorPool:
         self._keep_claim_idle_s = keep_claim_idle_s
         self._reconcile_s = reconcile_s
         self._notice = notice
+        self._gate = Gate(unmatched=unmatched, notice=notice)
+        self._held_timeout_s = held_timeout_s
+        self._most_at_once = most_at_once
         self._patience_s = patience_s
         self._patience = Patience(limit_s=patience_s, notice=notice)
         self._private = PrivateFiles(private_folder)
         log = private_folder / "events.log"
         log.touch(mode=0o600)
         self._schedd = schedd.Schedd()
+        self._hand_over = HandOver(
+            run=run, schedd=self._schedd, patience=self._patience, folder=private_folder
+        )
         self._log = schedd.EventLog(log)
+        self._default_memory = schedd.default_memory()
         self._started = int(time.time())
 
         self._lock = threading.RLock()
         """Of all below; never held while the schedd is asked."""
-        self._jobs: dict[_Id, Progress] = {}
+        self._jobs: dict[Place, Progress] = {}
         self._news: list[JobStatus] = []
         self._early: list[Event] = []
         """Of jobs that are being handed over: their ids are not known yet."""
@@ -103,7 +116,7 @@ class HTCondorPool:
         """On hold, and failed for us: all that is left is to remove them."""
         self._to_remove: set[int] = set()
         """Those of them that still have to be."""
-        self._missing: dict[_Id, int] = {}
+        self._missing: dict[Place, int] = {}
         """How many looks found a job neither in the queue nor in the history."""
         self._next_removal = 0.0
         self._next_look = time.monotonic() + reconcile_s
@@ -125,6 +138,8 @@ class HTCondorPool:
     def submit(self, jobs: Sequence[JobSpec]) -> list[str]:
         if not jobs:
             return []
+        self._gate.check(jobs)
+        memory = Memory(default=self._default_memory, most_mb=self._gate.slots().most_memory_mb)
         with self._lock:
             if self._closed:
                 raise PoolError("The HTCondor pool is closed and takes no more jobs")
@@ -133,7 +148,7 @@ class HTCondorPool:
             for spec in jobs:
                 if not spec.private:
                     write_no_secrets(spec)
-            found = self._hand_over_all(
+            found = self._hand_over(
                 submissions(
                     jobs,
                     run=self._run,
@@ -143,10 +158,21 @@ class HTCondorPool:
                     },
                     environment=public_environment(),
                     keep_claim_idle_s=self._keep_claim_idle_s,
+                    held_timeout_s=self._held_timeout_s,
+                    memory=memory,
+                    most_at_once=self._most_at_once,
                 )
             )
             with self._lock:
-                self._jobs |= {_id(text): Progress(number=n) for n, text in found.items()}
+                self._jobs |= {
+                    place_of(found[spec.number]): Progress(
+                        number=spec.number,
+                        memory_steps=_numbers(memory_steps(spec.request, memory)),
+                        held_timeout_s=self._held_timeout_s,
+                        own_release="periodic_release" in map(str.casefold, spec.request.extra),
+                    )
+                    for spec in jobs
+                }
                 early, self._early = self._early, []
                 self._take_in(early)
         finally:
@@ -160,13 +186,16 @@ class HTCondorPool:
             return {}
         with self._lock:
             self._read()  # the queue knows what became of all that
-        queued = self._patience.insist(lambda: self._query(wanted))
+        # In this order, as in `_look`.
+        ask = lambda: (self._hand_over.not_made_yet(), self._query(wanted))  # noqa: E731
+        late, queued = self._patience.insist(ask)
+        found = {place: n for place, n in late.items() if n in wanted}
+        found |= {_place(ad): ad["GitbatchNumber"] for ad in queued}
         with self._lock:
+            self._jobs |= {place: Progress(number=n) for place, n in found.items()}
             for ad in queued:
-                progress = Progress(number=ad["GitbatchNumber"])
-                self._jobs[_place(ad)] = progress
-                self._step(_place(ad), ads.observe(progress, ad))
-        return {ad["GitbatchNumber"]: f"{ad['ClusterId']}.{ad['ProcId']}" for ad in queued}
+                self._step(_place(ad), ads.observe(self._jobs[_place(ad)], ad))
+        return {number: "{}.{}".format(*place) for place, number in found.items()}
 
     def wait(self, timeout: float) -> list[JobStatus]:
         deadline = time.monotonic() + timeout
@@ -192,6 +221,12 @@ class HTCondorPool:
         if wanted is not None and not wanted:
             return True
         with self._lock:
+            # What the schedd has not made yet is removed as it comes.
+            self._to_remove |= {
+                p.number
+                for i, p in self._jobs.items()
+                if i[0] in self._hand_over.late and wanted is not None and p.number in wanted
+            }
             # Without their progress, nothing is heard of them any more.
             self._jobs = {
                 i: p for i, p in self._jobs.items() if wanted is not None and p.number not in wanted
@@ -211,7 +246,7 @@ class HTCondorPool:
                 f"The jobs could not be removed: {error.message}",
                 hint=f"When it is back: condor_rm -constraint '{constraint}'",
             ) from error
-        return self._until_gone(f"{constraint} && !{_among(given_up)}")
+        return self._until_gone(f"{constraint} && !{among(given_up)}")
 
     def _until_gone(self, constraint: str) -> bool:
         deadline = time.monotonic() + _GONE_S
@@ -237,44 +272,15 @@ class HTCondorPool:
                 self._private.remove()
 
     def _constraint(self, numbers: Iterable[int] | None) -> str:
-        ours = f'GitbatchRun == "{self._run}"'
-        if numbers is None:
-            return ours
-        return f"{ours} && {_among(numbers)}"
+        return of_run(self._run, numbers)
 
-    def _hand_over_all(self, parts: Sequence[Submission]) -> dict[int, str]:
-        """Submit all or, where one is refused, none; the jobs' ids by their numbers."""
-        found: dict[int, str] = {}
-        try:
-            for submission in parts:
-                found |= self._hand_over(submission)
-        except PoolError:
-            if found:
-                why = "handed over together with jobs that were refused"
-                self._patience.insist(lambda: self._remove(found, why))
-            raise
-        return found
-
-    def _hand_over(self, submission: Submission) -> dict[int, str]:
-        """Submit; the jobs' ids by their numbers.
-
-        Where the answer was lost on its way, the queue tells whether the jobs are there: none may
-        run twice.
-        """
-        numbers = [spec.number for spec in submission.jobs]
-        for last_try in (False, True):
-            try:
-                return dict(zip(numbers, self._schedd.submit(submission), strict=True))
-            except PoolError as error:
-                refusal = error
-            queued = self._patience.insist(lambda: self._query(numbers))
-            if len(queued) == len(numbers):
-                return {ad["GitbatchNumber"]: f"{ad['ClusterId']}.{ad['ProcId']}" for ad in queued}
-            if last_try:
-                break
-        raise PoolError(
-            f"HTCondor does not take {named(submission.jobs)}: {refusal.message}"
-        ) from refusal
+    def _not_made(self, places: Iterable[Place]) -> set[Place]:
+        """Of these jobs those that the schedd has not made yet. Raises PoolError."""
+        places = [place for place in places if place[0] in self._hand_over.late]
+        if not places:
+            return set()
+        clusters = self._schedd.not_made(self._constraint(None))
+        return {(c, n) for c, n in places if c in clusters and n >= clusters[c][0]}
 
     def _query(self, numbers: Iterable[int] | None) -> list[Ad]:
         return self._schedd.query(self._constraint(numbers), ads.ATTRIBUTES)
@@ -288,7 +294,7 @@ class HTCondorPool:
             numbers = frozenset(self._to_remove)
         done = self._patience.attempt(lambda: self._remove(numbers, "gitbatch gave it up"))
         with self._lock:
-            if done:
+            if done and not self._hand_over.late:
                 self._to_remove -= numbers
             else:
                 self._next_removal = time.monotonic() + _RETRY_S
@@ -314,7 +320,7 @@ class HTCondorPool:
             elif self._handing_over:
                 self._early.append(event)
 
-    def _step(self, place: _Id, step: Step) -> None:
+    def _step(self, place: Place, step: Step) -> None:
         progress, status = step
         self._jobs[place] = progress
         if progress.remove and status:
@@ -330,11 +336,13 @@ class HTCondorPool:
             before = {i: p for i, p in self._jobs.items() if not p.state.final}
         if not before:
             return
-        answer = self._patience.attempt(lambda: self._query(None))
+        # In this order: what is made in between is then found by the second question.
+        answer = self._patience.attempt(lambda: (self._not_made(before), self._query(None)))
         if answer is None:
             self._look_soon()
             return
-        queued = {_place(ad): ad for ad in answer[0]}
+        not_made, found = answer[0]
+        queued = {_place(ad): ad for ad in found}
         with self._lock:
             # What the log says by now is newer than the answer.
             self._take_in(self._read())
@@ -342,12 +350,12 @@ class HTCondorPool:
             for place in unchanged:
                 if place in queued:
                     self._step(place, ads.observe(self._jobs[place], queued[place]))
-            gone = {i: before[i].number for i in unchanged if i not in queued}
+            gone = {i: before[i].number for i in unchanged if i not in queued and i not in not_made}
             self._missing = {i: n for i, n in self._missing.items() if i in gone}
         if gone:
             self._look_back(gone)
 
-    def _look_back(self, gone: Mapping[_Id, int]) -> None:
+    def _look_back(self, gone: Mapping[Place, int]) -> None:
         """Look for jobs that are not in the queue in the history."""
         answer = self._patience.attempt(
             lambda: self._schedd.history(
@@ -378,14 +386,9 @@ class HTCondorPool:
             self._next_look = min(self._next_look, time.monotonic() + _RETRY_S)
 
 
-def _among(numbers: Iterable[int]) -> str:
-    return f"member(GitbatchNumber, {{{', '.join(map(str, sorted(numbers)))}}})"
+def _numbers(steps: Iterable[str]) -> tuple[int | None, ...]:
+    return tuple(int(step) if step.isdecimal() else None for step in steps)
 
 
-def _id(text: str) -> _Id:
-    cluster, proc = text.split(".")
-    return int(cluster), int(proc)
-
-
-def _place(ad: Ad) -> _Id:
+def _place(ad: Ad) -> Place:
     return ad["ClusterId"], ad["ProcId"]

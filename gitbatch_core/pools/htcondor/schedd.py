@@ -20,7 +20,7 @@ from gitbatch_core.errors import PoolError
 from gitbatch_core.pools.htcondor.events import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from gitbatch_core.pools.htcondor.submit import Submission
@@ -68,6 +68,20 @@ class Schedd:
             return [_ad(ad) for ad in self._schedd().query(constraint, list(attributes))]
         except htcondor2.HTCondorException as error:
             raise _error(error) from error
+
+    def not_made(self, constraint: str) -> dict[int, tuple[int, int]]:
+        """Of clusters that meet `constraint` and whose jobs the schedd makes bit by bit: the
+        number of the first that is not made yet, and how many they are in all."""
+        names = ["ClusterId", "JobMaterializeNextProcId", "TotalSubmitProcs"]
+        try:
+            ads = self._schedd().query(constraint, names, opts=htcondor2.QueryOpt.IncludeClusterAd)
+        except htcondor2.HTCondorException as error:
+            raise _error(error) from error
+        return {
+            ad["ClusterId"]: (ad["JobMaterializeNextProcId"], ad["TotalSubmitProcs"])
+            for ad in ads
+            if "ProcId" not in ad and {*names} <= {*ad}
+        }
 
     def history(
         self, constraint: str, attributes: Sequence[str], *, since: int, most: int
@@ -120,6 +134,57 @@ class EventLog:
         self._log.close()
 
 
+def slots() -> list[SlotAd]:
+    """All that the pool's machines have, whoever uses it now: static and partitionable slots.
+    Raises ScheddError."""
+    try:
+        found = htcondor2.Collector().query(
+            htcondor2.AdType.Startd, constraint="DynamicSlot =!= True"
+        )
+    except htcondor2.HTCondorException as error:
+        raise _error(error) from error
+    return [SlotAd(ad) for ad in found]
+
+
+class SlotAd:
+    """One slot, as if nobody used it."""
+
+    def __init__(self, ad: Any) -> None:
+        self._ad = ad
+        for name in ("Cpus", "Memory", "Disk", "GPUs"):
+            if (total := self.number(f"TotalSlot{name}")) is not None:
+                ad[name] = int(total)
+
+    def number(self, name: str) -> float | None:
+        value = _value(self._ad.eval(name)) if name in self._ad else None
+        return float(value) if isinstance(value, (int, float)) else None
+
+    def meets(self, requirements: str, job: Mapping[str, str]) -> bool:
+        """Whether it meets a job's expression; `job`: the job's other attributes. Raises
+        ScheddError where that is no expression."""
+        mine = classad2.ClassAd({name: _expression(text) for name, text in job.items()})
+        return bool(_value(_expression(requirements).eval(mine, self._ad)))
+
+
+def check_expression(text: str) -> None:
+    """Raise ScheddError where `text` is no ClassAd expression."""
+    _expression(text)
+
+
+def _expression(text: str) -> Any:
+    try:
+        return classad2.ExprTree(text)
+    except (classad2.ClassAdException, ValueError, SyntaxError) as error:
+        raise ScheddError(f"`{text}` is no ClassAd expression") from error
+
+
+def default_memory() -> str:
+    """What the configuration has jobs ask for that do not say: MiB, a ClassAd expression; empty
+    where it does not say either."""
+    text = str(htcondor2.param.get("JOB_DEFAULT_REQUESTMEMORY") or "")
+    return text if "$" not in text and "\n" not in text else ""
+
+
 def bindings_version() -> str:
     return _version(htcondor2.version())
 
@@ -137,7 +202,7 @@ def user_admitted() -> str:
     return name
 
 
-def slots(attributes: Sequence[str]) -> list[Ad]:
+def slot_ads(attributes: Sequence[str]) -> list[Ad]:
     """The pool's slots, as the collector knows them. Raises ScheddError."""
     try:
         found = htcondor2.Collector().query(htcondor2.AdType.Startd, projection=list(attributes))

@@ -14,6 +14,8 @@ from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 from gitbatch_core.errors import PoolError
+from gitbatch_core.pools.base import RefusedError
+from gitbatch_core.pools.htcondor import extras, holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,29 +26,6 @@ if TYPE_CHECKING:
 _NOT_CARRIED = re.compile("[\0\n\r\x1f\ud800-\udfff]")
 _MACRO = re.compile(r"\$(?=\(|[A-Za-z_]+\()")
 _MATCH_MACRO = re.compile(r"\$\$[(\[]")
-_KEY = re.compile(r"\+?[A-Za-z_][\w.]*", re.ASCII)
-
-_OURS = frozenset(
-    {
-        "arguments",
-        "batch_name",
-        "environment",
-        "error",
-        "executable",
-        "getenv",
-        "initialdir",
-        "log",
-        "output",
-        "queue",
-        "should_transfer_files",
-        "transfer_executable",
-        "transfer_input_files",
-        "transfer_output_files",
-        "universe",
-        "when_to_transfer_output",
-    }
-)
-"""Submit commands that a job's `extra` cannot change without breaking what we rely on."""
 
 _VARIABLES = tuple(f"gitbatch_{a}{b}" for a, b in product(ascii_lowercase, repeat=2))
 """Names for item data. With a digit in them the bindings make a queue statement that HTCondor
@@ -55,8 +34,11 @@ does not understand."""
 NO_SECRETS = "no-secrets.json"
 """In the folder of a job that has none: an empty JSON object."""
 
-_GIVE_UP_HOLD_S = 3600
-"""A held job is removed by us; where we are gone, by the schedd after so long."""
+MOST_AT_ONCE = 5000
+"""Of more jobs in one submission, only so many are in the queue at a time."""
+
+_MOST_DOUBLINGS = 3
+"""How often a job that took too much memory runs again with twice as much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +49,21 @@ class Submission:
     items: tuple[Mapping[str, str], ...]
     jobs: tuple[JobSpec, ...]
 
+    @property
+    def late(self) -> bool:
+        """Whether the schedd makes its jobs bit by bit: most are not in the queue at first."""
+        return any(name in self.description for name in extras.OF_A_SUBMISSION)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What the pool says of memory."""
+
+    default: str = ""
+    """What a job gets that does not say: MiB, a ClassAd expression."""
+    most_mb: int | None = None
+    """What the largest slot has."""
+
 
 def submissions(
     jobs: Sequence[JobSpec],
@@ -76,12 +73,16 @@ def submissions(
     private_files: Mapping[int, str],
     environment: Mapping[str, str],
     keep_claim_idle_s: int = 0,
+    held_timeout_s: int = 0,
+    memory: Memory = Memory(),
+    most_at_once: int = MOST_AT_ONCE,
 ) -> list[Submission]:
-    """As few submissions as the jobs allow: one, where all set the same keys and extras.
+    """As few submissions as the jobs allow: one, where all run the same program.
 
     `private_files`: by job number the name of its file of secrets in `private_folder`; a job that
     is not in there has none, and `NO_SECRETS` lies in its folder. `environment` is readable for
-    everybody. Raises PoolError.
+    everybody. `held_timeout_s`: for so long others may release what they put on hold.
+    Raises PoolError.
     """
     common = {
         "universe": "vanilla",
@@ -91,38 +92,73 @@ def submissions(
         "transfer_output_files": '""',
         "batch_name": f"gitbatch {run}",
         "keep_claim_idle": str(keep_claim_idle_s),
-        "periodic_remove": "JobStatus == 5 && HoldReasonCode =!= 16 && "
-        f"time() - EnteredCurrentStatus > {_GIVE_UP_HOLD_S}",
+        "periodic_release": holds.RELEASE,
+        "periodic_remove": holds.remove_after(held_timeout_s),
         "MY.GitbatchRun": string(run),
+        "MY.GitbatchHeldTimeout": str(held_timeout_s),
         "MY.Environment": string(_environment(environment)),
     }
-    groups: dict[tuple[object, ...], list[tuple[JobSpec, dict[str, str]]]] = {}
+    groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[tuple[JobSpec, dict[str, str]]]] = {}
     for spec in jobs:
-        item = _item(spec, private_folder, private_files.get(spec.number))
-        shape = (_path(spec, spec.argv[0]), tuple(_extra(spec).items()), tuple(item))
-        groups.setdefault(shape, []).append((spec, item))
+        item = _item(spec, private_folder, private_files.get(spec.number), memory)
+        of_all = tuple((key, item.pop(key)) for key in list(item) if _is_of_all(key))
+        groups.setdefault((_path(spec, spec.argv[0]), of_all), []).append((spec, item))
     found = []
-    for group in groups.values():
-        first, keys = group[0]
-        names = dict(zip(keys, _VARIABLES, strict=False))
-        description = common | {
-            "executable": _path(first, first.argv[0]),
-            # Sending files costs three times as much as starting a small job.
-            "should_transfer_files": "YES" if "transfer_input_files" in keys else "IF_NEEDED",
-        }
-        description |= {key: f"$({name})" for key, name in names.items()}
-        description = _overridden(description, _extra(first))
-        found.append(
-            Submission(
-                description=description,
-                items=tuple({names[k]: v for k, v in item.items()} for _, item in group),
-                jobs=tuple(spec for spec, _ in group),
-            )
-        )
+    for (executable, of_all), group in groups.items():
+        description = {"executable": executable, **common, **dict(of_all)}
+        late = any(name in extras.OF_A_SUBMISSION for name in description)
+        if len(group) > most_at_once and not late:
+            description["max_materialize"], late = str(most_at_once), True
+        parts: dict[tuple[tuple[str, str], ...], list[tuple[JobSpec, dict[str, str]]]] = {}
+        for spec, item in group:
+            alike = _alike(spec, item) if late else ()
+            parts.setdefault(alike, []).append((spec, item))
+        found += [_submission(description | dict(alike), part) for alike, part in parts.items()]
     return found
 
 
-def _item(spec: JobSpec, private_folder: Path, private_file: str | None) -> dict[str, str]:
+def _alike(spec: JobSpec, item: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """What jobs must have in common that the schedd makes one by one, by submit command; taken out
+    of `item`. They all get the first one's requirements, which other commands add to, and their own
+    `initialdir` would be looked for in the first one's."""
+    if not item["transfer_input_files"]:
+        item["initialdir"] = _path(spec, str(spec.folder.parent))
+    common = {name: item.pop(name) for name in ("initialdir", "should_transfer_files")}
+    common |= {"requirements": item.pop("requirements", "")}
+    return (*common.items(), ("MY.GitbatchKeys", string(" ".join(item))))
+
+
+def _submission(
+    description: Mapping[str, str], part: Sequence[tuple[JobSpec, dict[str, str]]]
+) -> Submission:
+    """One line of item data for each job; what a job does not set is empty in its line."""
+    keys = list(dict.fromkeys(key for _, item in part for key in item))
+    names = dict(zip(keys, _VARIABLES, strict=False))
+    given = {key.casefold() for key in keys}
+    missing = {
+        key: "undefined" if extras.is_attribute(key) else _default(description, key) for key in keys
+    }
+    return Submission(
+        description={key: v for key, v in description.items() if key.casefold() not in given}
+        | {"MY.GitbatchFirst": str(part[0][0].number)}
+        | {key: f"$({name})" for key, name in names.items()},
+        items=tuple({names[k]: item.get(k, missing[k]) for k in keys} for _, item in part),
+        jobs=tuple(spec for spec, _ in part),
+    )
+
+
+def _default(description: Mapping[str, str], key: str) -> str:
+    """What a job gets that does not set `key`, where others do."""
+    return next((v for k, v in description.items() if k.casefold() == key.casefold()), "")
+
+
+def _is_of_all(key: str) -> bool:
+    return key.casefold() in extras.OF_A_CLUSTER | extras.OF_A_SUBMISSION
+
+
+def _item(
+    spec: JobSpec, private_folder: Path, private_file: str | None, memory: Memory
+) -> dict[str, str]:
     """What is the job's own, by submit command.
 
     Secrets go from the private folder into the job's scratch folder, where it starts.
@@ -132,7 +168,7 @@ def _item(spec: JobSpec, private_folder: Path, private_file: str | None) -> dict
     for word in words:
         if _NOT_CARRIED.search(word):
             raise PoolError(
-                f"{_named(spec)}: HTCondor cannot carry this argument: {word!r}",
+                f"{name_of(spec)}: HTCondor cannot carry this argument: {word!r}",
                 hint="Line breaks, null characters and bytes that are not UTF-8 do not fit into "
                 "a job ad.",
             )
@@ -141,19 +177,31 @@ def _item(spec: JobSpec, private_folder: Path, private_file: str | None) -> dict
         files = {
             "initialdir": path(private_folder, of="The private folder"),
             "transfer_input_files": private_file,
+            "should_transfer_files": "YES",
         }
     else:
-        files = {"initialdir": _path(spec, str(spec.folder))}
-    return {
+        # Sending files costs three times as much as starting a small job.
+        files = {
+            "initialdir": _path(spec, str(spec.folder)),
+            "transfer_input_files": "",
+            "should_transfer_files": "IF_NEEDED",
+        }
+    found = {
         **files,
         "output": log,
         "error": log,
         "MY.Arguments": string(" ".join(map(word_v2, words))),
         "MY.GitbatchNumber": str(spec.number),
         "MY.GitbatchName": string(spec.name),
+        "MY.JobDescription": string(spec.name),
         **_labels(spec),
-        **_request(spec.request),
+        **_request(spec.request, memory),
     }
+    extra = _extra(spec)
+    theirs = {key.casefold() for key in extra}
+    if "periodic_release" in theirs:
+        found["MY.GitbatchOwnRelease"] = "true"
+    return {k: v for k, v in found.items() if k.casefold() not in theirs} | extra
 
 
 def _labels(spec: JobSpec) -> dict[str, str]:
@@ -167,7 +215,7 @@ def _labels(spec: JobSpec) -> dict[str, str]:
     return found
 
 
-def _request(request: Request) -> dict[str, str]:
+def _request(request: Request, memory: Memory) -> dict[str, str]:
     asked = {
         "request_cpus": max(1, request.cpus),
         "request_memory": request.memory_mb,
@@ -175,23 +223,41 @@ def _request(request: Request) -> dict[str, str]:
         "request_gpus": request.gpus or None,
         "allowed_execute_duration": request.runtime_s,
     }
-    return {key: str(value) for key, value in asked.items() if value is not None}
+    found = {key: str(value) for key, value in asked.items() if value is not None}
+    steps = memory_steps(request, memory)
+    if len(steps) > 1:
+        found |= {
+            "request_memory": holds.REQUEST_MEMORY,
+            "MY.GitbatchMemory": f"{{{', '.join(steps)}}}",
+        }
+    return found
+
+
+def memory_steps(request: Request, memory: Memory) -> tuple[str, ...]:
+    """What the job asks for at first and after each time that it took more; MiB, expressions.
+    Nothing where it asks by an expression of its own."""
+    if "request_memory" in {key.casefold() for key in request.extra}:
+        return ()
+    first = memory.default if request.memory_mb is None else str(request.memory_mb)
+    if request.memory_steps:
+        return (first, *request.memory_steps)
+    if not first.isdecimal():
+        more = (f"{2**n} * ({first})" for n in range(1, _MOST_DOUBLINGS + 1))
+        return (first, *more) if first else ()
+    steps = [int(first)]
+    most = steps[0] * 2**_MOST_DOUBLINGS
+    if memory.most_mb is not None:
+        most = min(most, memory.most_mb)
+    while steps[-1] < most:
+        steps.append(min(most, 2 * steps[-1]))
+    return tuple(map(str, steps))
 
 
 def _extra(spec: JobSpec) -> dict[str, str]:
     for key, value in spec.request.extra.items():
-        if not _KEY.fullmatch(key) or _NOT_CARRIED.search(value):
-            raise PoolError(f"{_named(spec)}: {key!r} = {value!r} is no HTCondor submit command")
-        if key.casefold() in _OURS or key.casefold().lstrip("+").startswith(("my.gitb", "gitb")):
-            raise PoolError(
-                f"{_named(spec)}: the HTCondor submit command {key} is set by gitbatch itself"
-            )
-    return dict(sorted(spec.request.extra.items()))
-
-
-def _overridden(description: dict[str, str], extra: Mapping[str, str]) -> dict[str, str]:
-    theirs = {key.casefold() for key in extra}
-    return {k: v for k, v in description.items() if k.casefold() not in theirs} | dict(extra)
+        if value.strip() and (why := extras.why_not(key, value)):
+            raise RefusedError({spec.number: f"{name_of(spec)}: {why}"})
+    return extras.named_alike(spec.request.extra)
 
 
 def word_v2(word: str) -> str:
@@ -240,14 +306,14 @@ def path(value: Path | str, *, of: str) -> str:
 
 
 def _path(spec: JobSpec, value: str) -> str:
-    return path(value, of=_named(spec))
+    return path(value, of=name_of(spec))
 
 
-def _named(spec: JobSpec) -> str:
+def name_of(spec: JobSpec) -> str:
     return f"Job {spec.number} ({spec.name})"
 
 
 def named(jobs: Iterable[JobSpec]) -> str:
     """`Job 3 (rule) and 12 more`, for messages."""
     first, *more = jobs
-    return _named(first) + (f" and {len(more)} more" if more else "")
+    return name_of(first) + (f" and {len(more)} more" if more else "")

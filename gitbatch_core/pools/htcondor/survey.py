@@ -95,7 +95,7 @@ def _asked() -> dict[str, Any]:
             problems[whom] = error.message
             return otherwise
 
-    slots = ask("collector", lambda: schedd.slots(_ATTRIBUTES), [])
+    slots = ask("collector", lambda: schedd.slot_ads(_ATTRIBUTES), [])
     return {
         "user": ask("schedd", schedd.user_admitted, ""),
         "domain": schedd.setting("FILESYSTEM_DOMAIN"),

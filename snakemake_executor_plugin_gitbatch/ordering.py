@@ -1,0 +1,144 @@
+"""From a Snakemake job to what the runner is told, the order, and what the pool is: the JobSpec."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitbatch_core.errors import RunError
+from gitbatch_core.pools.base import JobSpec
+from gitbatch_core.records import ORDER_NAME, Order, Output, redact
+from gitbatch_core.runs.run import Run
+from gitbatch_core.runs.twin import Twin
+from snakemake_executor_plugin_gitbatch import (
+    command,
+    environment,
+    jobspec,
+    resources,
+    workflowview,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A Snakemake job and what is decided of it."""
+
+    job: Any
+    number: int
+    key: str
+    description: jobspec.Description
+    updated: dict[str, str]
+    """Outputs that are changed in place -> their old addresses."""
+    pool: str
+    """The kind of pool that it goes to."""
+    cores: int | None
+    """That pool's limit."""
+
+
+@dataclass(kw_only=True)
+class Ordering:
+    """Writes the orders of one run."""
+
+    workflow: Any
+    logger: Any
+    run: Run
+    twin: Twin
+    folder: str
+    """The working directory, relative to the top."""
+    secrets: dict[str, str]
+    _general: tuple[str, ...] = field(init=False)
+    _said_ignored: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._general = command.general_arguments(self.workflow, self.run, self.twin)
+
+    def write(self, job: Job) -> tuple[Order, JobSpec]:
+        """Write the job's order into its folder. Raises RunError, PoolError."""
+        title = redact(jobspec.title(job.job), self.secrets.values())
+        variables = environment.of_jobs(self.twin)
+        secrets = {**self.secrets, **environment.brought(job.job, variables, title=title)}
+        if job.pool != "htcondor":
+            self._say_ignored(job.job)
+        record = {
+            **jobspec.record_head(self.run, self.folder),
+            "number": job.number,
+            "key": job.key,
+            "reusable": job.description.canonical,
+            "rule": jobspec.rule_name(job.job),
+            "attempt": job.job.attempt,
+            "members": resources.for_record(job.description.members),
+            "updated": job.updated,
+            "environment": jobspec.environment_for_record(variables, secrets),
+            "pool": {"kind": job.pool},
+        }
+        folder = self.run.job_folder(job.number)
+        logs = map(self.twin.relative, jobspec.log_paths(job.job))
+        order = Order(
+            argv=(
+                *resources.wrapper(job.job, title=title, twin=self.twin),
+                *command.command(
+                    self.workflow,
+                    job.job,
+                    order=folder / ORDER_NAME,
+                    general=self._general,
+                    most_cores=job.cores,
+                ),
+            ),
+            folder=str(self.twin.there(".")),
+            worktree=str(self.run.worktree.path),
+            archive=str(self.run.archive.root),
+            environment=variables,
+            outputs=tuple(self._outputs(jobspec.members(job.job))),
+            logs=tuple(path for path in logs if path is not None),
+            record=redact(record, self.secrets.values()),
+        )
+        order.write(folder / ORDER_NAME)
+        labels = {
+            "run": self.run.id,
+            "rule": jobspec.rule_name(job.job),
+            "wildcards": title,
+            "commit": self.run.worktree.commit,
+            "key": job.key,
+        }
+        spec = JobSpec(
+            number=job.number,
+            name=title,
+            argv=(sys.executable, "-m", "gitbatch_core.runner", str(folder)),
+            folder=folder,
+            request=resources.request(
+                job.job,
+                title=title,
+                htcondor=job.pool == "htcondor",
+                secrets=secrets.values(),
+                twin=self.twin,
+            ),
+            private=secrets,
+            labels=redact(labels, self.secrets.values()),
+        )
+        return order, spec
+
+    def _outputs(self, members: list[Any]) -> Iterator[Output]:
+        for member in members:
+            environment.check_names(member, list(self.secrets.values()))
+            for path in member.output:
+                relative = self.twin.relative(str(path))
+                if relative is None:  # one that a checkpoint has brought
+                    raise RunError(
+                        f"The output {path} of rule {member.rule.name} lies outside of the "
+                        f"repository {self.run.repository.top}."
+                    )
+                if not workflowview.is_stream(path):
+                    yield Output(
+                        path=relative,
+                        folder=bool(path.is_directory),
+                        temporary=workflowview.is_temporary(path, self.workflow),
+                    )
+
+    def _say_ignored(self, job: Any) -> None:
+        """Once: what only HTCondor understands."""
+        ignored = sorted(filter(resources.is_htcondors, dict(job.resources.items())))
+        if ignored and not self._said_ignored:
+            self._said_ignored = True
+            self.logger.info(f"Only HTCondor heeds resources such as {', '.join(ignored)}.")
