@@ -109,13 +109,24 @@ def test_other_extras_are_item_data_of_the_same_cluster() -> None:
         spec(2, request=Request(runtime_s=60)),
         spec(3, request=Request(extra={"periodic_remove": "false"}), private={"A": "x"}),
     ]
-    (only,) = described(*jobs)
-    first, second, third = (commands(only, place) for place in range(3))
+    (only,) = described(*jobs[:2], spec(9), jobs[2])
+    assert [job.number for job in only.jobs] == [9, 1, 2, 3]
+    first, second, third = (commands(only, place) for place in range(1, 4))
     assert [each["requirements"] for each in (first, second, third)] == ["Memory > 1", "", ""]
     assert [each["MY.Project"] for each in (first, second)] == ['"x"', "undefined"]
     assert second["allowed_execute_duration"] == "60"
     assert third["periodic_remove"] == "false"
     assert "HoldReasonCode" in first["periodic_remove"]
+
+
+def test_the_first_of_a_cluster_sets_nothing_that_others_do_not() -> None:
+    first, second = described(
+        spec(1, request=Request(gpus=1, runtime_s=9)),
+        spec(2, request=Request(gpus=2)),
+        spec(3, request=Request(runtime_s=9)),
+    )
+    assert [job.number for job in first.jobs] == [2, 1]
+    assert [job.number for job in second.jobs] == [3]
 
 
 def test_what_holds_for_a_cluster_makes_another() -> None:

@@ -113,7 +113,8 @@ def submissions(
         for spec, item in group:
             alike = _alike(spec, item) if late else ()
             parts.setdefault(alike, []).append((spec, item))
-        found += [_submission(description | dict(alike), part) for alike, part in parts.items()]
+        for alike, part in parts.items():
+            found += [_submission(description | dict(alike), each) for each in _clusters(part)]
     return found
 
 
@@ -126,6 +127,25 @@ def _alike(spec: JobSpec, item: dict[str, str]) -> tuple[tuple[str, str], ...]:
     common = {name: item.pop(name) for name in ("initialdir", "should_transfer_files")}
     common |= {"requirements": item.pop("requirements", "")}
     return (*common.items(), ("MY.GitbatchKeys", string(" ".join(item))))
+
+
+def _clusters(
+    jobs: Sequence[tuple[JobSpec, dict[str, str]]],
+) -> list[list[tuple[JobSpec, dict[str, str]]]]:
+    """The jobs in as few clusters as can be: what the first job of a cluster sets, HTCondor gives
+    to those that do not; so all must set at least that."""
+    by_keys: dict[frozenset[str], list[tuple[JobSpec, dict[str, str]]]] = {}
+    for spec, item in jobs:
+        commands = (key for key, value in item.items() if value and not extras.is_attribute(key))
+        by_keys.setdefault(frozenset(commands), []).append((spec, item))
+    found: list[tuple[frozenset[str], list[tuple[JobSpec, dict[str, str]]]]] = []
+    for keys in sorted(by_keys, key=len):
+        home = next((cluster for first, cluster in found if first <= keys), None)
+        if home is None:
+            found.append((keys, by_keys[keys]))
+        else:
+            home += by_keys[keys]
+    return [cluster for _, cluster in found]
 
 
 def _submission(
