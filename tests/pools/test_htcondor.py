@@ -31,8 +31,8 @@ def condor(*words: str) -> str:
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
 
-def make(folder: Path, **settings: object) -> HTCondorPool:
-    run = f"test-{os.getpid()}-{time.monotonic_ns()}"
+def make(folder: Path, run: str = "", **settings: object) -> HTCondorPool:
+    run = run or f"test-{os.getpid()}-{time.monotonic_ns()}"
     return HTCondorPool(run=run, private_folder=folder / "private", **settings)  # type: ignore[arg-type]
 
 

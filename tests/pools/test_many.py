@@ -138,3 +138,17 @@ def test_an_answer_that_was_lost_does_not_queue_late_jobs_twice(
     assert {status.state for status in statuses} == {State.ENDED}
     clusters = condor("condor_history", "-constraint", ours(pool), "-af", "ClusterId")
     assert len({*clusters.split()}) == 1
+
+
+def test_another_process_adopts_what_is_not_made_yet(
+    pool: HTCondorPool, jobs: Jobs, tmp_path: Path
+) -> None:
+    specs = [jobs.spec("span", tmp_path / f"span{n}", 2) for n in range(8)]
+    ids = pool.submit(specs)
+    other = make(tmp_path, pool._run, reconcile_s=0.5)
+    adopted = other.adopt(spec.number for spec in specs)
+    assert adopted == {spec.number: id for spec, id in zip(specs, ids, strict=True)}
+    jobs.pool = other
+    final = jobs.follow(specs)
+    assert {final[spec.number].exit_code for spec in specs} == {0}
+    other.close()

@@ -82,9 +82,9 @@ class HandOver:
         for file in self._folder.glob(_LATE.format("*")):
             numbers = json.loads(file.read_bytes())
             ours = f"{of_run(self._run)} && GitbatchFirst == {numbers[0]}"
-            for cluster, (first, total) in self._schedd.not_made(ours).items():
+            for cluster, first in self._schedd.not_made(ours).items():
                 self.late.add(cluster)
-                found |= {(cluster, proc): numbers[proc] for proc in range(first, total)}
+                found |= {(cluster, proc): n for proc, n in enumerate(numbers) if proc >= first}
         return found
 
     def _cluster(self, submission: Submission) -> str:

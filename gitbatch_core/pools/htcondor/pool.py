@@ -280,7 +280,7 @@ class HTCondorPool:
         if not places:
             return set()
         clusters = self._schedd.not_made(self._constraint(None))
-        return {(c, n) for c, n in places if c in clusters and n >= clusters[c][0]}
+        return {(c, n) for c, n in places if c in clusters and n >= clusters[c]}
 
     def _query(self, numbers: Iterable[int] | None) -> list[Ad]:
         return self._schedd.query(self._constraint(numbers), ads.ATTRIBUTES)

@@ -69,19 +69,18 @@ class Schedd:
         except htcondor2.HTCondorException as error:
             raise _error(error) from error
 
-    def not_made(self, constraint: str) -> dict[int, tuple[int, int]]:
+    def not_made(self, constraint: str) -> dict[int, int]:
         """Of clusters that meet `constraint` and whose jobs the schedd makes bit by bit: the
-        number of the first that is not made yet, and how many they are in all."""
-        names = ["ClusterId", "JobMaterializeNextProcId", "TotalSubmitProcs"]
+        number of the first that is not made yet."""
+        # Before it has made any, the cluster does not say which is the next.
+        sign, following = "JobMaterializeDigestFile", "JobMaterializeNextProcId"
+        names = ["ClusterId", "ProcId", sign, following]
         try:
             ads = self._schedd().query(constraint, names, opts=htcondor2.QueryOpt.IncludeClusterAd)
         except htcondor2.HTCondorException as error:
             raise _error(error) from error
-        return {
-            ad["ClusterId"]: (ad["JobMaterializeNextProcId"], ad["TotalSubmitProcs"])
-            for ad in ads
-            if "ProcId" not in ad and {*names} <= {*ad}
-        }
+        clusters = [ad for ad in ads if "ProcId" not in ad and sign in ad]
+        return {ad["ClusterId"]: ad.get(following, 0) for ad in clusters}
 
     def history(
         self, constraint: str, attributes: Sequence[str], *, since: int, most: int
