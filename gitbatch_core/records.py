@@ -56,6 +56,8 @@ class Order:
     environment: Mapping[str, str]
     """All of the command's environment but the secrets and the pool's TMPDIR."""
     outputs: tuple[Output, ...]
+    sign: str | None = None
+    """A file to make when all is done, with success."""
     logs: tuple[str, ...] = ()
     """Logs and benchmarks, relative to the worktree's top."""
     record: Document = field(default_factory=dict)
@@ -76,6 +78,7 @@ class Order:
             archive=document["archive"],
             environment=document["environment"],
             outputs=tuple(Output(**output) for output in document["outputs"]),
+            sign=document["sign"],
             logs=tuple(document["logs"]),
             record=document["record"],
         )

@@ -91,6 +91,7 @@ class Ordering:
             archive=str(self.run.archive.root),
             environment=variables,
             outputs=tuple(self._outputs(jobspec.members(job.job))),
+            sign=str(self.run.sign(job.number)),
             logs=tuple(path for path in logs if path is not None),
             record=redact(record, self.secrets.values()),
         )
@@ -115,6 +116,7 @@ class Ordering:
                 twin=self.twin,
             ),
             private=secrets,
+            sign=self.run.sign(job.number),
             labels=redact(labels, self.secrets.values()),
         )
         return order, spec

@@ -52,6 +52,9 @@ class JobSpec:
     request: Request = field(default_factory=Request)
     private: Mapping[str, str] = field(default_factory=dict)
     """Secrets by name. Never in an argument, the job ad, a log or a file that others can read."""
+    sign: Path | None = None
+    """A file that the process makes when it has done all its work, and ends with 0 then: the pool
+    may take it for its end."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """For queries: run, rule, wildcards, commit, key. HTCondor: `MY.Gitbatch*` in the job ad."""
 

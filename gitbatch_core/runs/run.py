@@ -70,6 +70,7 @@ class Run:
                 run=id, pool=pool, worktree=path, staging=staging, private=private, about=about
             ).write()
             (staging / "jobs").mkdir(parents=True)
+            (staging / "signs").mkdir()
             worktree = worktrees.create(repository, path, commit)
             place.link(path, archive.root)
         except BaseException as error:
@@ -113,6 +114,10 @@ class Run:
         folder = self.staging / "jobs" / str(number)
         folder.mkdir(exist_ok=True)
         return folder
+
+    def sign(self, number: int) -> Path:
+        """The file by which job `number` says that it is done."""
+        return self.staging / "signs" / str(number)
 
     def close(self) -> None:
         """Take worktree, staging and private folder away."""

@@ -29,6 +29,9 @@ def tell(file: str, document: object) -> None:
 
 def main(verb: str, *words: str) -> int:
     match verb:
+        case "sign":  # and go on for a moment
+            Path(words[0]).touch()
+            time.sleep(float(words[1]))
         case "exit":
             return int(words[0])
         case "signal":

@@ -340,3 +340,19 @@ def test_nothing_of_htcondor_is_imported_early() -> None:
         "print([m for m in sys.modules if m.startswith(('htcondor', 'classad'))])"
     )
     assert condor(sys.executable, "-c", code) == "[]\n"
+
+
+def test_a_sign_is_an_end_and_close_waits_for_the_rest(tmp_path: Path, htcondor_pool: Path) -> None:
+    pool = make(tmp_path)
+    jobs = Jobs(pool, tmp_path)
+    sign = tmp_path / "signs" / "1"
+    sign.parent.mkdir()
+    spec = jobs.spec("sign", sign, 2, sign=sign)
+    pool.submit([spec])
+    ended = jobs.until(State.ENDED, spec)
+    assert ended.exit_code == 0
+    assert condor("condor_q", "-af", "JobStatus", "-constraint", ours(pool)).split() == ["2"]
+    pool.close()
+    queued = condor("condor_q", "-af", "JobStatus", "-constraint", ours(pool)).split()
+    assert queued in ([], ["4"]), queued
+    assert pool.wait(0) == []

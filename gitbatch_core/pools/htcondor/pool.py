@@ -17,6 +17,7 @@ from gitbatch_core.errors import PoolError
 from gitbatch_core.pools.environment import public_environment
 from gitbatch_core.pools.htcondor import ads, events
 from gitbatch_core.pools.htcondor.events import Event, Progress, Step
+from gitbatch_core.pools.htcondor.following import LOOK_S, Following
 from gitbatch_core.pools.htcondor.handover import HandOver, Place, among, of_run, place_of
 from gitbatch_core.pools.htcondor.match import Gate
 from gitbatch_core.pools.htcondor.patience import Patience
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from gitbatch_core.pools.htcondor.schedd import Ad
 
 _log = logging.getLogger(__name__)
-
-_LOOK_S = 0.05
-"""How often the size of the event log is looked at."""
 
 _RETRY_S = 2.0
 """Between two tries to reach a schedd that does not answer."""
@@ -101,7 +99,7 @@ class HTCondorPool:
         self._hand_over = HandOver(
             run=run, schedd=self._schedd, patience=self._patience, folder=private_folder
         )
-        self._log = schedd.EventLog(log)
+        self._following = Following(schedd.EventLog(log), notice)
         self._default_memory = schedd.default_memory()
         self._started = int(time.time())
 
@@ -120,7 +118,6 @@ class HTCondorPool:
         """How many looks found a job neither in the queue nor in the history."""
         self._next_removal = 0.0
         self._next_look = time.monotonic() + reconcile_s
-        self._log_is_bad = False
         self._hurried = False
         self._closed = False
 
@@ -173,6 +170,9 @@ class HTCondorPool:
                     )
                     for spec in jobs
                 }
+                for spec in jobs:
+                    if spec.sign is not None:
+                        self._following.expect(spec.sign, place_of(found[spec.number]))
                 early, self._early = self._early, []
                 self._take_in(early)
         finally:
@@ -185,7 +185,7 @@ class HTCondorPool:
         if not wanted:
             return {}
         with self._lock:
-            self._read()  # the queue knows what became of all that
+            self._following.events()  # the queue knows what became of all that
         # In this order, as in `_look`.
         ask = lambda: (self._hand_over.not_made_yet(), self._query(wanted))  # noqa: E731
         late, queued = self._patience.insist(ask)
@@ -203,7 +203,10 @@ class HTCondorPool:
             with self._lock:
                 if self._closed:
                     return []
-                self._take_in(self._read())
+                self._take_in(self._following.events())
+                for place in self._following.done():
+                    if place in self._jobs:
+                        self._step(place, events.done(self._jobs[place]))
             if time.monotonic() >= self._next_look:
                 self._look()
             with self._lock:
@@ -214,7 +217,7 @@ class HTCondorPool:
             left = deadline - time.monotonic()
             if news or left <= 0:
                 return news
-            time.sleep(min(_LOOK_S, left))
+            time.sleep(min(LOOK_S, left))
 
     def cancel(self, numbers: Iterable[int] | None = None) -> bool:
         wanted = None if numbers is None else frozenset(numbers)
@@ -250,7 +253,7 @@ class HTCondorPool:
 
     def _until_gone(self, constraint: str) -> bool:
         deadline = time.monotonic() + _GONE_S
-        pause = _LOOK_S
+        pause = LOOK_S
         while time.monotonic() < deadline and not self._hurried:
             with contextlib.suppress(PoolError):
                 if not self._schedd.query(constraint, ["ClusterId"]):
@@ -267,7 +270,11 @@ class HTCondorPool:
             if self._closed:
                 return
             self._closed = True
-            self._log.close()
+            left = [self._jobs[p].number for p in self._following.see_off() if p in self._jobs]
+            if left:
+                with contextlib.suppress(PoolError):
+                    self._remove(left, "done, and the run has ended")
+            self._following.close()
             if all(progress.state.final for progress in self._jobs.values()):
                 self._private.remove()
 
@@ -298,19 +305,6 @@ class HTCondorPool:
                 self._to_remove -= numbers
             else:
                 self._next_removal = time.monotonic() + _RETRY_S
-
-    def _read(self) -> list[Event]:
-        """What is new in the event log; where it cannot be read, the queue must do."""
-        try:
-            return self._log.read()
-        except (PoolError, OSError) as error:
-            if not self._log_is_bad:
-                self._log_is_bad = True
-                self._notice(
-                    f"HTCondor's event log cannot be read ({error}): the queue is asked every "
-                    f"{self._reconcile_s:.0f} s instead"
-                )
-            return []
 
     def _take_in(self, found: Iterable[Event]) -> None:
         for event in found:
@@ -345,7 +339,7 @@ class HTCondorPool:
         queued = {_place(ad): ad for ad in found}
         with self._lock:
             # What the log says by now is newer than the answer.
-            self._take_in(self._read())
+            self._take_in(self._following.events())
             unchanged = [i for i, p in before.items() if self._jobs.get(i) == p]
             for place in unchanged:
                 if place in queued:
