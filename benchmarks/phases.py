@@ -26,7 +26,7 @@ SNAKEMAKE = "the job's Snakemake, until the rule's command"
 COMMAND = "the rule's command, the job's Snakemake ends"
 PUBLISH = "outputs and record into the archive"
 END = "runner ends, HTCondor says so"
-LINK = "seen, output linked"
+LINK = "the job's sign seen, output linked"
 REPORT = "Snakemake told"
 
 COLORS = {
@@ -92,8 +92,8 @@ def levels(
                 (SNAKEMAKE, _seconds(record["started"])),
                 (COMMAND, commands[n]),
                 (PUBLISH, _seconds(record["ended"])),
-                (END, kept),
-                (LINK, terminated[n]),
+                # What HTCondor says of the end comes later, and holds nothing up.
+                (LINK, kept),
                 (REPORT, (place / f"out/{n}/0.txt").lstat().st_ctime),
             ]
         else:
