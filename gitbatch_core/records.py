@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +99,19 @@ class Answer:
     def write(self, path: Path) -> None:
         document = {"format": _ANSWER_FORMAT, "version": _ANSWER_VERSION, **vars(self)}
         jsonio.write(path, document, durable=False)
+
+    @classmethod
+    def of_job(cls, folder: Path, *, within_s: float = 0) -> Answer | None:
+        """The answer in a job's folder, if a shared file system shows it in so many seconds. Raises
+        FormatError."""
+        deadline = time.monotonic() + within_s
+        while True:
+            try:
+                return cls.read(folder / ANSWER_NAME)
+            except FileNotFoundError:
+                if time.monotonic() >= deadline:
+                    return None
+                time.sleep(0.1)
 
     @classmethod
     def read(cls, path: Path) -> Answer:

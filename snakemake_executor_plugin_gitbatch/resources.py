@@ -21,7 +21,7 @@ from gitbatch_core.pools.htcondor.submit import string
 from gitbatch_core.records import REDACTED, redact
 from gitbatch_core.runs.twin import Twin
 
-_COMMANDS = frozenset(
+_COMMANDS = extras.EXPRESSIONS | frozenset(
     {
         "accounting_group",
         "accounting_group_user",
@@ -42,16 +42,7 @@ _COMMANDS = frozenset(
         "max_materialize",
         "max_retries",
         "nice_user",
-        "on_exit_hold",
-        "on_exit_remove",
-        "periodic_hold",
-        "periodic_release",
-        "periodic_remove",
-        "periodic_vacate",
-        "rank",
         "require_gpus",
-        "requirements",
-        "retry_until",
         "universe",
     }
 )

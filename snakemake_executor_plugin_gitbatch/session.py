@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from gitbatch_core.archive import hashing
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import JobSpec, JobStatus, Pool
 from gitbatch_core.pools.local import LocalPool
-from gitbatch_core.records import ANSWER_NAME, LOG_NAME, Answer, Order, redact
+from gitbatch_core.records import LOG_NAME, Answer, Order, redact
 from gitbatch_core.runner.process import Mask
 from gitbatch_core.runs import results
 from gitbatch_core.runs.run import Run
@@ -29,6 +28,9 @@ from snakemake_executor_plugin_gitbatch.failure import explain
 from snakemake_executor_plugin_gitbatch.ordering import Job, Ordering
 from snakemake_executor_plugin_gitbatch.report import Report
 from snakemake_executor_plugin_gitbatch.temporary import TemporaryOutputs
+
+_LATE_S = 10.0
+"""Until a shared file system shows what a job has written before it ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +205,7 @@ class Session:
         """
         order = self._orders.pop(status.number)
         folder = self.run.job_folder(status.number)
-        answer = _read_answer(folder, patient=status.exit_code == 0)
+        answer = Answer.of_job(folder, within_s=_LATE_S if status.exit_code == 0 else 0)
         self.report.measure(status, answer)
         results.restore_logs(self.twin, order.logs, self._mask)
         if answer is None or not answer.succeeded or status.exit_code != 0:
@@ -270,7 +272,7 @@ class Session:
                 return
             for record, handed_over in self._earlier.concluded():
                 self.report.recall(record, handed_over)
-            self.report.show(outcome, lambda n: _read_answer(self.run.job_folder(n), patient=False))
+            self.report.show(outcome, lambda n: Answer.of_job(self.run.job_folder(n)))
             complete = self._temporary.end()
             outputs = workflowview.kept_outputs(self.workflow)
             declared = list(workflowview.declared(self.workflow))
@@ -338,15 +340,3 @@ def _renamed(workflow: Any, twin: Twin) -> tuple[str, str]:
     while named.name == real.name and named != real:
         named, real = named.parent, real.parent
     return ("", "") if named == real else (str(named), str(real))
-
-
-def _read_answer(folder: Path, *, patient: bool) -> Answer | None:
-    """The runner's answer; with `patient` a shared file system gets a moment to show it."""
-    deadline = time.monotonic() + (10 if patient else 0)
-    while True:
-        try:
-            return Answer.read(folder / ANSWER_NAME)
-        except FileNotFoundError:
-            if time.monotonic() >= deadline:
-                return None
-            time.sleep(0.1)

@@ -19,7 +19,7 @@ from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.pools.base import JobSpec, JobStatus, State
 from gitbatch_core.pools.choose import choose
-from gitbatch_core.records import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order, Output
+from gitbatch_core.records import LOG_NAME, ORDER_NAME, Answer, Order, Output
 from gitbatch_core.runs import place
 from gitbatch_core.runs.checks.finding import Finding, failed, fine, wrong
 from gitbatch_core.runs.run import new_id
@@ -111,7 +111,7 @@ def _judge(
     if status.state is State.FAILED:
         hint = f"Does{host or ' each machine'} see {sys.executable} and {folder.parent}?"
         return wrong(_CHECK, f"the pool could not run it{host}: {status.reason}", hint)
-    answer = _answer(folder, patient=status.exit_code == 0)
+    answer = Answer.of_job(folder, within_s=_LATE_S if status.exit_code == 0 else 0)
     if answer is None:
         shared = "Repository, archive and this Python must be on file systems that it shares."
         words = _tail(folder / "process.log")
@@ -131,17 +131,6 @@ def _judge(
     queued = f", {started - began:.1f} s of them in the queue" if started else ""
     text = object_.read_text().strip()
     return fine(_CHECK, f"ran on {text}, {all_s:.1f} s in all{queued}")
-
-
-def _answer(folder: Path, *, patient: bool) -> Answer | None:
-    deadline = time.monotonic() + (_LATE_S if patient else 0)
-    while True:
-        try:
-            return Answer.read(folder / ANSWER_NAME)
-        except FileNotFoundError:
-            if time.monotonic() >= deadline:
-                return None
-            time.sleep(0.1)
 
 
 def _tail(log: Path) -> str:
