@@ -28,6 +28,7 @@ def submit(argv: Sequence[str], *, folder: Path, name: str) -> str:
         "log": f"{place}/events.log",
         "batch_name": "gitbatch controller",
         "MY.GitbatchName": string(name),
+        "MY.JobDescription": string(name),
         # condor_rm ends the run as Ctrl-C does. A schedd that goes away just ends the process: the
         # run's jobs stay, and the next start finds them.
         "remove_kill_sig": "SIGINT",
