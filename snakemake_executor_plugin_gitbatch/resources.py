@@ -126,7 +126,8 @@ def request(
 
     def number(*names: str) -> int | None:
         for name in names:
-            if (value := given.get(name)) is not None and not isinstance(value, str):
+            value = given.get(name)
+            if value is not None and (not isinstance(value, str) or value.isdecimal()):
                 return int(value)
         return None
 
@@ -234,6 +235,11 @@ def _check(title: str, given: Mapping[str, Any], secrets: Iterable[str]) -> None
             )
         if key in _EXPLICIT and (isinstance(value, str) or int(value) < 0):
             raise RunError(f"{title}: the resource {key}={value!r} is no number of MiB.")
+        if key in ("gpu", "gpus") and isinstance(value, str) and not value.isdecimal():
+            raise RunError(
+                f"{title}: the resource {key}={value!r} is no number.",
+                hint="A number of GPUs; gpu_model says which.",
+            )
     for key, value in given.items():
         if (command := _command(key)) and (why := extras.why_not(command, _text(value))):
             raise RunError(f"{title}: the resource {key}: {why}.")
@@ -273,8 +279,9 @@ def _extra(given: Mapping[str, Any], twin: Twin) -> dict[str, str]:
         if key in given:
             kib = 1024 if command == "request_disk" else 1
             found[command] = str(int(given[key]) * kib)
-    models = (given.get(key) for key in ("gpu_model", "nvidia_gpu", "amd_gpu"))
+    models = (given.get(key) for key in ("nvidia_gpu", "amd_gpu"))
     model = next((model for model in models if isinstance(model, str)), "")
+    model = str(given.get("gpu_model") or model)  # a number, as 3090, where it looks like one
     if (kind := _gpu_kind(given, model)) and "require_gpus" not in found:
         found["require_gpus"] = kind
     return found
