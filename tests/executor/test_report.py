@@ -73,7 +73,7 @@ def test_a_run_that_fails(make_project: MakeProject, pool: str) -> None:
     document = project.run_document(run)
     [job] = document["jobs"].values()
     assert job["request"]["cpus"] == 2 and job["usage"]["memory_mb"] > 0
-    assert job["pool_usage"]["wall_s"] >= 0 and job["waited_s"] >= 0
+    assert job["waited_s"] >= 0
     assert document["costs"]["jobs"] == {"done": 1, "failed": 1, "cancelled": 0, "repeated": 1}
     text, facts = told(project)
     assert facts["GITBATCH_STATE"] == "failed" and facts["GITBATCH_REF"] == run
