@@ -112,7 +112,7 @@ class Ordering:
                 job.job,
                 title=title,
                 htcondor=job.pool == "htcondor",
-                secrets=secrets.values(),
+                secrets=secrets,
                 twin=self.twin,
             ),
             private=secrets,

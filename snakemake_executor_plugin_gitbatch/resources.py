@@ -116,9 +116,10 @@ def is_htcondors(name: str) -> bool:
 
 
 def request(
-    job: Any, *, title: str, htcondor: bool = True, secrets: Iterable[str] = (), twin: Twin
+    job: Any, *, title: str, htcondor: bool = True, secrets: Mapping[str, str], twin: Twin
 ) -> Request:
-    """What the job asks the pool for; without `htcondor`, only what every pool knows.
+    """What the job asks the pool for; without `htcondor`, only what every pool knows. `secrets`:
+    variables and their values.
 
     Raises RunError, naming job and key, for what cannot be honoured.
     """
@@ -221,17 +222,19 @@ def _is_known(value: Any) -> bool:
     return value is not None and str(value) != "<TBD>"
 
 
-def _check(title: str, given: Mapping[str, Any], secrets: Iterable[str]) -> None:
-    secrets = list(secrets)
+def _check(title: str, given: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
     for key, value in given.items():
         if key in _INSTEAD and value:
             raise RunError(
                 f"{title}: the resource {key} cannot be honoured.", hint=f"{_INSTEAD[key]}."
             )
-        if is_htcondors(key) and redact(str(value), secrets) != str(value):
+        text = str(value)
+        held = [name for name, secret in secrets.items() if redact(text, [secret]) != text]
+        if is_htcondors(key) and held:
             raise RunError(
-                f"{title}: the resource {key} holds the value of a secret.",
-                hint="Everybody can read a job ad: give jobs secrets by envvars: only.",
+                f"{title}: the resource {key} holds the value of a secret ({held[0]}).",
+                hint="Everybody can read a job ad: give jobs secrets by envvars: only. Variables "
+                "that getenv brings are secrets: name only those that the job needs.",
             )
         if key in _EXPLICIT and (isinstance(value, str) or int(value) < 0):
             raise RunError(f"{title}: the resource {key}={value!r} is no number of MiB.")

@@ -108,7 +108,7 @@ def test_what_cannot_be_honoured_is_refused_before_it_is_submitted(
         "send": ('htcondor_transfer_input_files="x"', "declare it as input"),
         "log": ('htcondor_submit_log="/x"', "is set by gitbatch itself"),
         "iwd": ('classad_Iwd="/x"', "is set by gitbatch itself"),
-        "secret": ('classad_Token="hidden-4711"', "holds the value of a secret"),
+        "secret": ('classad_Token="hidden-4711"', "holds the value of a secret (A_TOKEN)"),
         "number": ('htcondor_request_mem_mb="2 GB"', "is no number of MiB"),
         "wrapper": ('job_wrapper="missing.sh"', "is no program that the commit has"),
         "environment": ('environment="A B"', "is no NAME=value"),
