@@ -134,6 +134,7 @@ class Executor(RemoteExecutor):
 
     def _refuse(self, job: Any, error: Exception) -> None:
         assert self._session is not None
+        self._session.failed(job)
         self._session.report.refuse(job, str(error))
         self.report_job_error(SubmittedJobInfo(job=job), msg=str(error))
 
@@ -163,6 +164,7 @@ class Executor(RemoteExecutor):
         if failure is None:
             self.report_job_success(info)
         else:
+            self._session.failed(info.job)
             self.report_job_error(info, msg=failure)
 
     def handle_job_error(self, job: Any) -> None:

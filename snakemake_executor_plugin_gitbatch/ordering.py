@@ -112,7 +112,7 @@ class Ordering:
                 job.job,
                 title=title,
                 htcondor=job.pool == "htcondor",
-                secrets=secrets.values(),
+                secrets=secrets,
                 twin=self.twin,
             ),
             private=secrets,
@@ -143,4 +143,7 @@ class Ordering:
         ignored = sorted(filter(resources.is_htcondors, dict(job.resources.items())))
         if ignored and not self._said_ignored:
             self._said_ignored = True
-            self.logger.info(f"Only HTCondor heeds resources such as {', '.join(ignored)}.")
+            self.logger.info(
+                f"Only HTCondor heeds resources such as {', '.join(ignored)}; rule "
+                f"{jobspec.rule_name(job)} runs on this machine."
+            )

@@ -132,6 +132,7 @@ class Report:
     def _message(self, error: BaseException | None) -> notify.Message:
         ended = datetime.datetime.now(datetime.UTC)
         states = self.costs.states()
+        states["failed"] = max(states["failed"], len(self.failures))  # some no pool has had
         ref, commit = self._results()
         state = self.outcome if error is None else "failed"
         if state == "succeeded" and not (ref or "").startswith("refs/tags/"):

@@ -107,9 +107,10 @@ def is_htcondors(name: str) -> bool:
 
 
 def request(
-    job: Any, *, title: str, htcondor: bool = True, secrets: Iterable[str] = (), twin: Twin
+    job: Any, *, title: str, htcondor: bool = True, secrets: Mapping[str, str], twin: Twin
 ) -> Request:
-    """What the job asks the pool for; without `htcondor`, only what every pool knows.
+    """What the job asks the pool for; without `htcondor`, only what every pool knows. `secrets`:
+    variables and their values.
 
     Raises RunError, naming job and key, for what cannot be honoured.
     """
@@ -117,7 +118,8 @@ def request(
 
     def number(*names: str) -> int | None:
         for name in names:
-            if (value := given.get(name)) is not None and not isinstance(value, str):
+            value = given.get(name)
+            if value is not None and (not isinstance(value, str) or value.isdecimal()):
                 return int(value)
         return None
 
@@ -211,20 +213,27 @@ def _is_known(value: Any) -> bool:
     return value is not None and str(value) != "<TBD>"
 
 
-def _check(title: str, given: Mapping[str, Any], secrets: Iterable[str]) -> None:
-    secrets = list(secrets)
+def _check(title: str, given: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
     for key, value in given.items():
         if key in _INSTEAD and value:
             raise RunError(
                 f"{title}: the resource {key} cannot be honoured.", hint=f"{_INSTEAD[key]}."
             )
-        if is_htcondors(key) and redact(str(value), secrets) != str(value):
+        text = str(value)
+        held = [name for name, secret in secrets.items() if redact(text, [secret]) != text]
+        if is_htcondors(key) and held:
             raise RunError(
-                f"{title}: the resource {key} holds the value of a secret.",
-                hint="Everybody can read a job ad: give jobs secrets by envvars: only.",
+                f"{title}: the resource {key} holds the value of a secret ({held[0]}).",
+                hint="Everybody can read a job ad: give jobs secrets by envvars: only. Variables "
+                "that getenv brings are secrets: name only those that the job needs.",
             )
         if key in _EXPLICIT and (isinstance(value, str) or int(value) < 0):
             raise RunError(f"{title}: the resource {key}={value!r} is no number of MiB.")
+        if key in ("gpu", "gpus") and isinstance(value, str) and not value.isdecimal():
+            raise RunError(
+                f"{title}: the resource {key}={value!r} is no number.",
+                hint="A number of GPUs; gpu_model says which.",
+            )
     for key, value in given.items():
         if (command := _command(key)) and (why := extras.why_not(command, _text(value))):
             raise RunError(f"{title}: the resource {key}: {why}.")
@@ -264,8 +273,9 @@ def _extra(given: Mapping[str, Any], twin: Twin) -> dict[str, str]:
         if key in given:
             kib = 1024 if command == "request_disk" else 1
             found[command] = str(int(given[key]) * kib)
-    models = (given.get(key) for key in ("gpu_model", "nvidia_gpu", "amd_gpu"))
+    models = (given.get(key) for key in ("nvidia_gpu", "amd_gpu"))
     model = next((model for model in models if isinstance(model, str)), "")
+    model = str(given.get("gpu_model") or model)  # a number, as 3090, where it looks like one
     if (kind := _gpu_kind(given, model)) and "require_gpus" not in found:
         found["require_gpus"] = kind
     return found

@@ -210,7 +210,6 @@ class Session:
         results.restore_logs(self.twin, order.logs, self._mask)
         if answer is None or not answer.succeeded or status.exit_code != 0:
             log = self._keep_log(folder / LOG_NAME, status.number, jobspec.rule_name(job))
-            self._ending.failed.append(redact(jobspec.title(job), self._secrets.values()))
             rule_logs = [self.twin.here(path) for path in jobspec.log_paths(job)]
             return explain(
                 status,
@@ -233,6 +232,10 @@ class Session:
         costs = self.report.costs.of_job(status.number, status.usage)
         self._ending.records.append(answer.record | costs)
         return None
+
+    def failed(self, job: Any) -> None:
+        """A job failed, maybe before any pool had it."""
+        self._ending.failed.append(redact(jobspec.title(job), self._secrets.values()))
 
     def cancel(self) -> None:
         """End all of the run's jobs and nothing else."""

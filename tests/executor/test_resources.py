@@ -108,7 +108,7 @@ def test_what_cannot_be_honoured_is_refused_before_it_is_submitted(
         "send": ('htcondor_transfer_input_files="x"', "declare it as input"),
         "log": ('htcondor_submit_log="/x"', "is set by gitbatch itself"),
         "iwd": ('classad_Iwd="/x"', "is set by gitbatch itself"),
-        "secret": ('classad_Token="hidden-4711"', "holds the value of a secret"),
+        "secret": ('classad_Token="hidden-4711"', "holds the value of a secret (A_TOKEN)"),
         "number": ('htcondor_request_mem_mb="2 GB"', "is no number of MiB"),
         "wrapper": ('job_wrapper="missing.sh"', "is no program that the commit has"),
         "environment": ('environment="A B"', "is no NAME=value"),
@@ -119,7 +119,11 @@ def test_what_cannot_be_honoured_is_refused_before_it_is_submitted(
         "syntax": ('requirements="(Memory >"', "is no ClassAd expression"),
         "cpus": ("request_cpus=640", "asks for 640 CPUs; the largest slot has"),
         "memory": ('request_memory="900 TB"', "of memory; the largest slot has"),
-        "gpus": ('gpu_model="a100"', "asks for 1 GPU; the largest slot has none"),
+        "gpus": ("gpu_model=3090", "asks for 1 GPU; the largest slot has none"),
+        "kind": ('gpus="a100"', "the resource gpus='a100' is no number"),
+        "more": ('gpus="3"', "asks for 3 GPUs; the largest slot has none"),
+        "licences": ("request_licences=2", "asks for licences=2; the largest slot has none"),
+        "lines": (r'classad_Note="a\nb"', "HTCondor cannot carry line breaks"),
         "machine": ("requirements='Machine == \"no.such\"'", "has the requirements"),
     }
     rules = "".join(
@@ -134,9 +138,14 @@ def test_what_cannot_be_honoured_is_refused_before_it_is_submitted(
     )
     project.commit()
     ended = project.snakemake("--keep-going", "--jobs", "50", A_TOKEN="hidden-4711")
-    ended.failed(*(words for _, words in bad.values()), "--gitbatch-unmatched wait")
+    ended.failed(
+        " failed: 1 job done", *(words for _, words in bad.values()), "--gitbatch-unmatched wait"
+    )
     assert (project.path / "fine").exists()
     assert [*ads(project)] == ["fine"]
+    project.snakemake("more", A_TOKEN="x").failed(" failed: 0 jobs done")
+    document = project.run_document(project.runs()[-1])
+    assert document["outcome"] == "failed" and document["jobs_failed"] == ["more"]
 
 
 def test_max_retries_are_htcondors(

@@ -23,6 +23,8 @@ def test_what_the_machines_have_in_all_counts(htcondor_pool: Path) -> None:
     assert why(slots, cpus=1, memory_mb=100, disk_mb=10) is None
     assert why(slots, cpus=4000) == "asks for 4000 CPUs; the largest slot has 8"
     assert why(slots, gpus=2) == "asks for 2 GPUs; the largest slot has none"
+    own = Request(extra={"Request_Licences": "2"})
+    assert slots.why_never(own) == "asks for licences=2; the largest slot has none"
     assert "asks for 1000000000 MiB of disk; the largest slot has" in str(why(slots, disk_mb=10**9))
     assert why(slots, 'OpSys == "LINUX" && Memory >= RequestMemory', memory_mb=64) is None
     assert "has the requirements HasNoSuchThing; 1 slot" in str(why(slots, "HasNoSuchThing"))

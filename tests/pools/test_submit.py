@@ -66,7 +66,8 @@ def parse_v2(raw: str) -> list[str]:
 def parse_string(expression: str) -> str:
     """Old ClassAd syntax: a string, or strcat() of some."""
     parts = re.findall(r'"((?:\\"|[^"])*)"', expression)
-    return "".join(part.replace('\\"', '"') for part in parts)
+    text = "".join(part.replace('\\"', '"') for part in parts)
+    return text[:-1] if expression.endswith(", 0, -1))") else text
 
 
 @given(st.lists(text))
@@ -117,6 +118,14 @@ def test_other_extras_are_item_data_of_the_same_cluster() -> None:
     assert second["allowed_execute_duration"] == "60"
     assert third["periodic_remove"] == "false"
     assert "HoldReasonCode" in first["periodic_remove"]
+
+
+def test_what_a_pool_has_of_its_own_is_never_asked_for_with_nothing() -> None:
+    own = Request(extra={"Request_Licences": "1"})
+    found = described(spec(1, request=own), spec(2), spec(3, request=own))
+    assert [[job.number for job in part.jobs] for part in found] == [[2], [1, 3]]
+    assert "request_licences" not in found[0].description
+    assert {commands(found[1], n)["request_licences"] for n in (0, 1)} == {"1"}
 
 
 def test_the_first_of_a_cluster_sets_nothing_that_others_do_not() -> None:

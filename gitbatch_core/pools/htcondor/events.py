@@ -125,7 +125,8 @@ def held(progress: Progress, text: str | None, code: int, subcode: int) -> Step:
         on_hold=why,
         past_holds={**progress.past_holds, kind: times},
     )
-    said = then if then.startswith("took") else f"on hold{where}: {text} (code {code}): {then}"
+    held_for = f"{text or holds.NO_REASON} (code {code})"
+    said = then if then.startswith("took") else f"on hold{where}: {held_for}: {then}"
     return now, JobStatus(number=now.number, state=State.QUEUED, reason=said)
 
 
@@ -140,7 +141,9 @@ def _after(progress: Progress, kind: holds.Kind, times: int) -> str | None:
     if kind is holds.Kind.AGAIN and times <= holds.TRANSFER_TRIES:
         return "it is tried again"
     if kind is holds.Kind.WAITS and progress.held_timeout_s:
-        return f"waits {progress.held_timeout_s / 60:.0f} minutes for condor_release"
+        seconds = progress.held_timeout_s
+        time = f"{seconds} seconds" if seconds < 120 else f"{seconds // 60} minutes"
+        return f"waits {time} for condor_release"
     return None
 
 

@@ -67,6 +67,8 @@ _OUR_ATTRIBUTES = frozenset(
     }
 )
 
+_REQUESTS = frozenset({"request_cpus", "request_disk", "request_gpus", "request_memory"})
+
 _UNIVERSES = {"vanilla", "container", "docker"}
 
 OF_A_CLUSTER = frozenset({"universe", "container_image", "docker_image"})
@@ -92,7 +94,9 @@ EXPRESSIONS = frozenset(
 
 def why_not(key: str, value: str) -> str | None:
     """Why HTCondor or gitbatch cannot take this command or attribute, and what to do; or None."""
-    if not _KEY.fullmatch(key) or _NOT_CARRIED.search(value):
+    if _NOT_CARRIED.search(value):
+        return f"HTCondor cannot carry line breaks and null characters: {key} = {value!r}"
+    if not _KEY.fullmatch(key):
         return f"{key!r} = {value!r} is no HTCondor submit command"
     name, attribute = key.casefold(), is_attribute(key)
     if attribute:
@@ -113,6 +117,12 @@ def why_not(key: str, value: str) -> str | None:
 def is_attribute(key: str) -> bool:
     """Whether `key` is an attribute of the job ad rather than a submit command."""
     return key.startswith("+") or key.casefold().startswith("my.")
+
+
+def is_machine_resource(key: str) -> bool:
+    """Whether the command asks for a resource that a pool has of its own. HTCondor's bindings end
+    the whole process where its value is empty."""
+    return key.startswith("request_") and key not in _REQUESTS
 
 
 def named_alike(extra: Mapping[str, str]) -> dict[str, str]:

@@ -28,6 +28,8 @@ TRANSFER_TRIES = 2
 
 _TRANSFER_PAUSE_S = 60
 
+NO_REASON = "held without a reason"
+
 LONGEST_RELEASE_S = 3600
 """A schedd looks at its jobs' policies once a minute, a busy one every twenty; by then what it
 should release must be released."""
@@ -128,6 +130,6 @@ _ADVICE = {
 
 def reason(text: str | None, code: int, subcode: int) -> str:
     """`HoldReason (code N/M)` and what to do, where that is known."""
-    found = f"{text or 'held without a reason'} (code {code}/{subcode})"
+    found = f"{text or NO_REASON} (code {code}/{subcode})"
     advice = _ADVICE.get(_OUT_OF_RESOURCES if kind(code, subcode) is Kind.GROWS else code)
     return f"{found}\n{advice}" if advice else found

@@ -99,6 +99,11 @@ def _asked(request: Request) -> dict[str, tuple[int, int, str]]:
         found["Disk"] = (request.disk_mb * 1024, 1024, f"{request.disk_mb} MiB of disk")
     if request.gpus and "request_gpus" not in theirs:
         found["GPUs"] = (request.gpus, 1, f"{request.gpus} GPU{'s' * (request.gpus != 1)}")
+    for key, value in request.extra.items():
+        name = key.casefold()
+        if extras.is_machine_resource(name) and value.strip().isdecimal() and int(value):
+            own = name.removeprefix("request_")
+            found[own] = (int(value), 1, f"{own}={value.strip()}")
     return found
 
 

@@ -150,7 +150,8 @@ class SlotAd:
 
     def __init__(self, ad: Any) -> None:
         self._ad = ad
-        for name in ("Cpus", "Memory", "Disk", "GPUs"):
+        own = str(ad.get("MachineResources") or "").split()
+        for name in ("Cpus", "Memory", "Disk", "GPUs", *own):
             if (total := self.number(f"TotalSlot{name}")) is not None:
                 ad[name] = int(total)
 

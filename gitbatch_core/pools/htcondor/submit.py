@@ -133,19 +133,23 @@ def _clusters(
     jobs: Sequence[tuple[JobSpec, dict[str, str]]],
 ) -> list[list[tuple[JobSpec, dict[str, str]]]]:
     """The jobs in as few clusters as can be: what the first job of a cluster sets, HTCondor gives
-    to those that do not; so all must set at least that."""
+    to those that do not; so all must set at least that. A pool's own resources all or none set."""
     by_keys: dict[frozenset[str], list[tuple[JobSpec, dict[str, str]]]] = {}
     for spec, item in jobs:
         commands = (key for key, value in item.items() if value and not extras.is_attribute(key))
         by_keys.setdefault(frozenset(commands), []).append((spec, item))
     found: list[tuple[frozenset[str], list[tuple[JobSpec, dict[str, str]]]]] = []
     for keys in sorted(by_keys, key=len):
-        home = next((cluster for first, cluster in found if first <= keys), None)
+        home = next((c for first, c in found if first <= keys and _own(first) == _own(keys)), None)
         if home is None:
             found.append((keys, by_keys[keys]))
         else:
             home += by_keys[keys]
     return [cluster for _, cluster in found]
+
+
+def _own(commands: Iterable[str]) -> set[str]:
+    return set(filter(extras.is_machine_resource, commands))
 
 
 def _submission(
@@ -308,6 +312,9 @@ def string(text: str) -> str:
         return _quoted(text)
     # Macros are looked for in the text of the expression: none may stand there in one piece.
     parts = [part for part in re.split(r"(?<=\$)", text) if part]
+    if parts[-1].endswith("\\"):  # it would keep the quote from closing the string
+        *parts, last = parts
+        return f"strcat({', '.join(map(_quoted, parts))}, substr({_quoted(last + '.')}, 0, -1))"
     return f"strcat({', '.join(map(_quoted, parts))})"
 
 

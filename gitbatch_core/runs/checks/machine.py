@@ -126,9 +126,9 @@ def temporary() -> Finding:
 def event_log(repository: Repository) -> Finding:
     """Whether an event log works where a run keeps it: locked, appended to and read at once."""
     check = "event log"
+    place = repository.common_dir / "gitbatch"
+    existing = place if place.is_dir() else repository.common_dir
     try:
-        place = repository.common_dir / "gitbatch"
-        existing = place if place.is_dir() else repository.common_dir
         with tempfile.TemporaryDirectory(prefix="doctor-", dir=existing) as folder:
             if os.stat(folder).st_mode & 0o077:
                 return wrong(
@@ -149,5 +149,7 @@ def event_log(repository: Repository) -> Finding:
                         return wrong(check, f"{existing} does not show at once what grows", hint)
     except OSError as error:
         hint = "The repository's file system needs locks: mount it without `nolock`, or move it."
-        return wrong(check, f"{repository.common_dir}: {error.strerror}", hint)
+        if isinstance(error, PermissionError):
+            hint = "Runs keep their event logs there: make it writable for you."
+        return wrong(check, f"{existing}: {error.strerror}", hint)
     return fine(check, f"can be locked and followed in {existing}")

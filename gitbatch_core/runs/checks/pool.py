@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitbatch_core.pools.base import Request
 from gitbatch_core.pools.htcondor.probe import Found, probe
-from gitbatch_core.pools.htcondor.survey import Survey, cpus, memory_mb, survey
+from gitbatch_core.pools.htcondor.survey import Survey, cpus, survey
 from gitbatch_core.pools.local import LocalPool
 from gitbatch_core.runs.checks.finding import Finding, fine, wrong
 
@@ -61,14 +60,11 @@ def _htcondor(found: Found) -> Iterator[Finding]:
         yield wrong("slots", "the pool has none that you can see", hint)
         return
     yield fine("slots", seen.describe())
-    yield can_match(Request(), seen)
+    yield _matching(seen)
 
 
-def can_match(request: Request, seen: Survey) -> Finding:
-    """Whether a job that asks for this can ever run on any of the pool's slots.
-
-    The one place that decides it for `doctor`.
-    """
+def _matching(seen: Survey) -> Finding:
+    """Whether a plain job of ours can ever run on any of the pool's slots."""
     check = "matching"
     shared = [slot for slot in seen.slots if slot.get("FileSystemDomain") == seen.domain]
     if not shared:
@@ -80,13 +76,7 @@ def can_match(request: Request, seen: Survey) -> Finding:
             "Where they do share repository and archive, the administrator gives all machines "
             "the same FILESYSTEM_DOMAIN; `gitbatch doctor --job` shows what a job sees.",
         )
-    fit = [
-        slot
-        for slot in shared
-        if cpus(slot) >= request.cpus
-        and memory_mb(slot) >= (request.memory_mb or 0)
-        and slot.get("Start") is not False
-    ]
+    fit = [slot for slot in shared if cpus(slot) and slot.get("Start") is not False]
     if not fit:
         return wrong(check, f"none of {len(shared)} slots takes a plain job", "See condor_status.")
     rest = len(seen.slots) - len(shared)
