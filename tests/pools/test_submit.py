@@ -219,6 +219,7 @@ def test_extras_win_over_what_gitbatch_only_prefers() -> None:
         {"queue": "2"},
         {"no name": "1"},
         {"rank": "1\nqueue 5"},
+        {"+Requirements": "false"},
     ],
 )
 def test_extras_that_would_break_it_are_refused(extra: dict[str, str]) -> None:

@@ -67,6 +67,19 @@ _OUR_ATTRIBUTES = frozenset(
     }
 )
 
+_OF_COMMANDS = frozenset(
+    {
+        "jobstatus",
+        "rank",
+        "requestcpus",
+        "requestdisk",
+        "requestgpus",
+        "requestmemory",
+        "requirements",
+    }
+)
+"""Attributes that commands make: set beside these, a job would wait for what nobody sees."""
+
 _REQUESTS = frozenset({"request_cpus", "request_disk", "request_gpus", "request_memory"})
 
 _UNIVERSES = {"vanilla", "container", "docker"}
@@ -105,6 +118,11 @@ def why_not(key: str, value: str) -> str | None:
         return (
             f"the HTCondor {'attribute' if attribute else 'submit command'} {key} is set by "
             "gitbatch itself: take it out"
+        )
+    if attribute and name in _OF_COMMANDS:
+        return (
+            f"the HTCondor attribute {key} is made from the rule's resources: set threads, mem_mb, "
+            "disk_mb, gpus, rank or requirements instead"
         )
     if not attribute and name == "universe" and value.strip(' "').casefold() not in _UNIVERSES:
         return (
