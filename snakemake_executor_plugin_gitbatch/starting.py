@@ -51,7 +51,7 @@ class _Place:
     def _is_same(self, dead: Owner) -> bool:
         if any(dead.about.get(name) != self.about[name] for name in _SAME):
             return False
-        if not dead.worktree.is_dir():
+        if not dead.can_go_on:
             return False
         commit, own = str(dead.about.get("commit")), self.source.commit
         if commit == own:
@@ -183,6 +183,7 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
             report=report,
         )
         session.recall(temporary)
+        run.ready()
         undo.pop_all()
     report.begin(run.id, run.about["begun"])
     opening.greet(workflow, logger, run, place.source, why)

@@ -151,6 +151,34 @@ def test_another_commit_is_another_run(
     assert run not in text and project.leftovers() == []
 
 
+def test_half_a_worktree_is_not_gone_on_with(make_project: MakeProject, gates: Gates) -> None:
+    project = make_project(
+        {
+            "Snakefile": """
+                rule copy:
+                    input: "folder"
+                    output: "copy"
+                    shell: "cat {input}/* > {output}"
+                rule make:
+                    output: directory("folder")
+                    shell: "mkdir {output}; cp slow {output}"
+                """,
+            ".gitattributes": "slow filter=slow\n",
+            "slow": "came late\n",
+        }
+    )
+    wait = f"touch {gates.folder}/began; while [ ! -e {gates.folder}/go ]; do sleep 0.1; done; cat"
+    project.git("config", "filter.slow.smudge", wait)
+    running = project.start("copy")
+    wait_until((gates.folder / "began").exists, "a checkout")
+    kill(project, running)
+    gates.open("go")
+    wait_until(lambda: not processes_with(str(gates.folder)), "the end of the checkout")
+    project.plain("--unlock").ok()
+    assert "goes on" not in project.snakemake("copy").ok().text
+    assert project.read("copy") == "came late\n" and project.leftovers() == []
+
+
 def test_a_run_that_has_nothing_left_to_do_ends(
     make_project: MakeProject, htcondor_pool: Path, gates: Gates
 ) -> None:
