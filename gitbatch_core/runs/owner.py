@@ -147,11 +147,14 @@ class Owner:
 
 
 def owners(repository: Repository) -> list[Owner]:
-    """Of all runs of this repository that have not ended, the oldest first."""
+    """Of all runs of this repository that have not ended, the oldest first; not those of other
+    users, whose folders are their own."""
     found = []
     parent = folder_of_all(repository)
     for private in sorted(parent.iterdir()) if parent.is_dir() else []:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError, FormatError):
+        with contextlib.suppress(
+            FileNotFoundError, NotADirectoryError, PermissionError, FormatError
+        ):
             found.append(Owner.read(private))
     return found
 
