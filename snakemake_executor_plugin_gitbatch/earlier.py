@@ -10,6 +10,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gitbatch_core.errors import FormatError, RunError
 from gitbatch_core.jsonio import Document
@@ -67,13 +68,16 @@ class Earlier:
         remote = {n for n, o in found._orders.items() if o.record["pool"]["kind"] != "local"}
         _await_ends(mine, found._orders.keys() - remote)
         # The pool before the answers: a job that ends meanwhile is in one of them.
-        found._ids = pool.adopt(remote) if pool.kind != "local" else {}
+        signs = {n: Path(sign) if (sign := found._orders[n].sign) else None for n in remote}
+        found._ids = pool.adopt(signs) if pool.kind != "local" else {}
         for number, order in found._orders.items():
             answer = None
             with contextlib.suppress(FileNotFoundError, FormatError):
                 answer = Answer.read(run.job_folder(number) / ANSWER_NAME)
             if answer is not None and answer.succeeded:
                 found.records[number] = answer.record
+                if number in found._ids and (sign := signs[number]) is not None:
+                    sign.touch()  # the runner may have been ended before it could
             elif number not in found._ids:
                 if answer is not None:
                     found.failed.append(_title(answer.record))

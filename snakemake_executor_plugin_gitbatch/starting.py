@@ -11,7 +11,7 @@ from typing import Any
 
 from gitbatch_core import jsonio
 from gitbatch_core.archive import hashing
-from gitbatch_core.errors import GitbatchError
+from gitbatch_core.errors import GitbatchError, PoolError
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import Pool
@@ -51,7 +51,7 @@ class _Place:
     def _is_same(self, dead: Owner) -> bool:
         if any(dead.about.get(name) != self.about[name] for name in _SAME):
             return False
-        if not dead.worktree.is_dir():
+        if not dead.can_go_on:
             return False
         commit, own = str(dead.about.get("commit")), self.source.commit
         if commit == own:
@@ -137,12 +137,12 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
     archive = open_archive(repository, settings.archive)
     if mine is not None and mine.staging != archive.root / "staging" / mine.run:
         mine = None
+    if mine is not None and settings.pool not in ("auto", mine.pool):
+        mine = None
+    if mine is not None:
+        mine = mine.claim()
     id = mine.run if mine else new_id()
-    pool, why = _choose(place, id, logger)
-    if mine is not None and (pool.kind != mine.pool or (mine := mine.claim()) is None):
-        pool.close()
-        id = new_id()
-        pool, why = _choose(place, id, logger)
+    pool, why = _choose(place, id, logger, mine)
     with contextlib.ExitStack() as undo:
         undo.callback(pool.close)
         if mine is not None:
@@ -183,6 +183,7 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
             report=report,
         )
         session.recall(temporary)
+        run.ready()
         undo.pop_all()
     report.begin(run.id, run.about["begun"])
     opening.greet(workflow, logger, run, place.source, why)
@@ -198,17 +199,27 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
     return session
 
 
-def _choose(place: _Place, id: str, logger: Any) -> tuple[Pool, str]:
+def _choose(place: _Place, id: str, logger: Any, mine: Owner | None) -> tuple[Pool, str]:
+    """Where a run goes on, its jobs are in its own pool, also while that does not answer."""
     settings = place.workflow.executor_settings
-    return choose(
-        settings.pool,
-        run=id,
-        private_folder=private_folder(place.repository, id),
-        cores=place.workflow.resource_settings.cores,
-        unmatched=settings.unmatched,
-        held_timeout_s=settings.held_timeout,
-        notice=logger.warning,
-    )
+    try:
+        return choose(
+            mine.pool if mine else settings.pool,
+            run=id,
+            private_folder=private_folder(place.repository, id),
+            cores=place.workflow.resource_settings.cores,
+            unmatched=settings.unmatched,
+            held_timeout_s=settings.held_timeout,
+            notice=logger.warning,
+        )
+    except PoolError as error:
+        if mine is None:
+            raise
+        raise PoolError(
+            f"Run {mine.run}, whose controller is gone, cannot be gone on with: {error.message}",
+            hint="Its jobs may be running there: try again when it is back. --gitbatch-pool local "
+            "starts another run.",
+        ) from error
 
 
 def _facts(place: _Place, run: Run, twin: Twin, pool: Pool) -> Document:

@@ -111,8 +111,8 @@ def _cancel(repository: Repository, owner: Owner) -> int:
 
             remove_jobs(owner.run)
         output.message(
-            f"run {owner.run} has no jobs any more. What it has finished is kept; the next start "
-            "clears the rest away."
+            f"run {owner.run} has no jobs any more. What it has finished is kept: the next start "
+            "takes it over, or, of another commit, clears it away."
         )
         return 0
     if owner.host != os.uname().nodename:

@@ -125,10 +125,10 @@ class Pool(Protocol):
         """
         ...
 
-    def adopt(self, numbers: Iterable[int]) -> dict[int, str]:
-        """Of these jobs, which another process has handed over for the same run: those that the
-        pool still has, with its own ids; from now on as if they had been submitted here.
-        To be called before `wait`. Raises PoolError."""
+    def adopt(self, jobs: Mapping[int, Path | None]) -> dict[int, str]:
+        """Of these jobs (number -> sign), which another process has handed over for the same run:
+        those that the pool still has, with its own ids; from now on as if they had been submitted
+        here. To be called before `wait`. Raises PoolError."""
         ...
 
     def wait(self, timeout: float) -> list[JobStatus]:

@@ -27,6 +27,7 @@ from gitbatch_core.pools.runner_process import RunnerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 _GRACE_S = 15.0
 """Between asking a runner to end and ending its whole tree: the runner takes up to 10 s itself."""
@@ -129,7 +130,7 @@ class LocalPool:
         self._wake()
         return [f"local.{spec.number}" for spec in jobs]
 
-    def adopt(self, numbers: Iterable[int]) -> dict[int, str]:
+    def adopt(self, jobs: Mapping[int, Path | None]) -> dict[int, str]:
         return {}  # they ended with the process that had started them
 
     def wait(self, timeout: float) -> list[JobStatus]:

@@ -44,17 +44,15 @@ class Command:
     @classmethod
     def new(cls, arguments: Sequence[str], *, message: str | None) -> Command:
         """What the user asks for, with this executor where none is named."""
-        named = any(a in ("-e", "--executor") or a.startswith("--executor=") for a in arguments)
-        own = [] if named else ["--executor", "gitbatch"]
-        if message is not None:
-            own += ["--gitbatch-message", message]
-        return cls(arguments=(*own, *arguments), folder=Path.cwd())
+        own = [] if message is None else ["--gitbatch-message", message]
+        return cls(arguments=(*_executor(arguments), *own, *arguments), folder=Path.cwd())
 
     @classmethod
     def again(cls, dead: Owner, arguments: Sequence[str] = ()) -> Command:
         """What goes on with a dead run: its own arguments, or others. Raises UsageError where these
         held a secret, which nobody has kept."""
-        found = tuple(arguments or map(str, dead.about["command"][1:]))
+        given = (*_executor(arguments), *arguments) if arguments else ()
+        found = given or tuple(map(str, dead.about["command"][1:]))
         if any(REDACTED in word for word in found):
             raise UsageError(
                 f"The arguments of run {dead.run} held the value of a secret, which is not kept.",
@@ -72,8 +70,13 @@ class Command:
         name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}.log"
         path = self.folder / ".snakemake" / "gitbatch" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        path.touch(mode=0o600)  # Snakemake prints its arguments
         return path
+
+
+def _executor(arguments: Sequence[str]) -> tuple[str, ...]:
+    named = any(a in ("-e", "--executor") or a.startswith("--executor=") for a in arguments)
+    return () if named else ("--executor", "gitbatch")
 
 
 def start_process(command: Command, log: Path) -> subprocess.Popen[bytes]:
@@ -112,7 +115,7 @@ def start_job(command: Command, log: Path, repository: Repository) -> str:
         return submit(
             [sys.executable, "-m", "gitbatch_core.runs.controller", str(folder)],
             folder=folder,
-            name=f"controller {' '.join(command.arguments)}",
+            name=f"controller in {command.folder}",  # not its arguments: they may have secrets
         )
     except BaseException:
         fsutil.remove_tree(folder)
@@ -167,10 +170,20 @@ def main(folder: Path) -> int:
     if dead is not None and dead.is_dead:
         release_lock(dead)
         command = Command.again(dead, command.arguments)
-    process = start_process(command, log)
+    process, asked = start_process(command, log), []
+
+    def end(number: int, _: object) -> None:
+        asked.append(number)
+        process.send_signal(signal.SIGINT)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: process.send_signal(signal.SIGINT))
+        signal.signal(number, end)
     status = process.wait()
+    if status < 0 and not asked:
+        # The schedd starts again what a signal has ended, and that is this process.
+        with log.open("a") as file:
+            file.write(f"gitbatch: signal {-status} has ended snakemake; it is started again\n")
+        os.kill(os.getpid(), signal.SIGKILL)
     with log.open("a") as file:
         file.write(f"{_ENDED}{status}\n")
     fsutil.remove_tree(folder)

@@ -65,7 +65,9 @@ def chosen(owners: Sequence[Owner], name: str, *, what: str) -> Owner:
 
 def _going(each: Owner) -> Entry:
     about = each.about
-    done = sum((each.staging / "jobs" / str(n) / ANSWER_NAME).exists() for n in each.job_numbers())
+    done = sum(
+        (each.staging / owner.JOBS_NAME / str(n) / ANSWER_NAME).exists() for n in each.job_numbers()
+    )
     return Entry(
         run=each.run,
         state=LOST if each.is_dead else RUNNING,

@@ -22,6 +22,9 @@ from gitbatch_core.jsonio import Document
 _FORMAT, _VERSION = "gitbatch-run-owner", 1
 _NAME, _LOCK_NAME = "owner.json", "owner.lock"
 
+JOBS_NAME = "jobs"
+"""The folder of jobs' folders, in a run's staging; there while others can go on with the run."""
+
 LOG_VARIABLE = "GITBATCH_RUN_LOG"
 """Environment variable: the file that takes what a controller without a terminal prints."""
 
@@ -93,6 +96,11 @@ class Owner:
         """Whether its process has ended; of another host's nobody here can say that."""
         return self.host == socket.gethostname() and _start_time(self.pid) != self.ticks
 
+    @property
+    def can_go_on(self) -> bool:
+        """Whether its worktree is whole: neither still being made nor on its way out."""
+        return self.worktree.is_dir() and (self.staging / JOBS_NAME).is_dir()
+
     def claim(self) -> Owner | None:
         """Take over a dead run; None where somebody else was faster, or where it lives."""
         try:
@@ -120,14 +128,14 @@ class Owner:
         with contextlib.suppress(FileNotFoundError):
             return sorted(
                 int(entry.name)
-                for entry in (self.staging / "jobs").iterdir()
+                for entry in (self.staging / JOBS_NAME).iterdir()
                 if entry.name.isdigit()
             )
         return []
 
     def jobs_here(self) -> set[int]:
         """Numbers of the jobs whose runners work on this machine."""
-        before = os.fsencode(f"{self.staging}/jobs/")
+        before = os.fsencode(f"{self.staging}/{JOBS_NAME}/")
         found: set[int] = set()
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
@@ -139,11 +147,14 @@ class Owner:
 
 
 def owners(repository: Repository) -> list[Owner]:
-    """Of all runs of this repository that have not ended, the oldest first."""
+    """Of all runs of this repository that have not ended, the oldest first; not those of other
+    users, whose folders are their own."""
     found = []
     parent = folder_of_all(repository)
     for private in sorted(parent.iterdir()) if parent.is_dir() else []:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError, FormatError):
+        with contextlib.suppress(
+            FileNotFoundError, NotADirectoryError, PermissionError, FormatError
+        ):
             found.append(Owner.read(private))
     return found
 

@@ -21,7 +21,7 @@ from gitbatch_core.git.repo import Repository
 from gitbatch_core.git.worktree import Worktree
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import owner, place
-from gitbatch_core.runs.owner import Owner
+from gitbatch_core.runs.owner import JOBS_NAME, Owner
 
 
 def new_id() -> str:
@@ -60,7 +60,8 @@ class Run:
         about: Document,
         worktree_parent: Path | None = None,
     ) -> Run:
-        """Make the folders and the worktree. Raises GitError, RunError; then nothing is left."""
+        """Make the folders and the worktree; `ready` once jobs can have it. Raises GitError,
+        RunError; then nothing is left."""
         path = _worktree_path(repository, archive, id, worktree_parent)
         staging = archive.root / "staging" / id
         private = private_folder(repository, id)
@@ -69,8 +70,7 @@ class Run:
             Owner.this(
                 run=id, pool=pool, worktree=path, staging=staging, private=private, about=about
             ).write()
-            (staging / "jobs").mkdir(parents=True)
-            (staging / "signs").mkdir()
+            (staging / "signs").mkdir(parents=True)
             worktree = worktrees.create(repository, path, commit)
             place.link(path, archive.root)
         except BaseException as error:
@@ -95,7 +95,7 @@ class Run:
     @classmethod
     def resume(cls, repository: Repository, archive: Archive, mine: Owner) -> Run:
         """Go on with a run that was claimed. Raises RunError where its worktree is gone."""
-        if not (mine.worktree.is_dir() and (mine.staging / "jobs").is_dir()):
+        if not mine.can_go_on:
             raise RunError(f"The worktree of run {mine.run} is gone: {mine.worktree}.")
         commit = str(mine.about["commit"])
         return cls(
@@ -109,9 +109,13 @@ class Run:
             resumed=True,
         )
 
+    def ready(self) -> None:
+        """The worktree has all that it needs: from now on others can go on with the run."""
+        (self.staging / JOBS_NAME).mkdir(exist_ok=True)
+
     def job_folder(self, number: int) -> Path:
         """The folder of the run's job `number`, made if need be."""
-        folder = self.staging / "jobs" / str(number)
+        folder = self.staging / JOBS_NAME / str(number)
         folder.mkdir(exist_ok=True)
         return folder
 
@@ -152,6 +156,8 @@ def private_folder(repository: Repository, id: str) -> Path:
 
 
 def _remove(repository: Repository, worktree: Path, staging: Path, private: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):  # nobody goes on with half of a worktree
+        (staging / JOBS_NAME).rename(staging / "over")
     worktrees.remove(repository, worktree)
     for folder in (staging, private):
         if folder.exists():

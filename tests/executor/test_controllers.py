@@ -90,10 +90,12 @@ def test_cancel_ends_exactly_this_run(
     assert project.leftovers() == [] and not (project.path / "b").exists()
 
 
+@pytest.mark.parametrize("arguments", ["", "-- -j 4 --gitbatch-pool htcondor --config gates={}"])
 def test_resume_needs_no_arguments(
     make_project: MakeProject,
     htcondor_pool: Path,
     gates: Path,
+    arguments: str,
 ) -> None:
     project = make_project({"Snakefile": SNAKEFILE}, pool="htcondor")
     running = project.start("--config", f"gates={gates}")
@@ -104,24 +106,30 @@ def test_resume_needs_no_arguments(
     [entry] = listed(project)
     assert entry["state"] == "lost" and "gitbatch run --resume" in project.gitbatch("runs").text
     (gates / "b").touch()
-    done = project.gitbatch("run", "--resume")
+    done = project.gitbatch("run", "--resume", *arguments.format(gates).split())
     assert f"run {entry['run']} goes on" in done.ok().text
     assert [e["state"] for e in listed(project)] == ["succeeded"]
     assert project.leftovers() == []
 
 
+@pytest.mark.parametrize("killed", ["snakemake", "all"])
 def test_a_killed_controller_is_started_again_by_htcondor(
     make_project: MakeProject,
     htcondor_pool: Path,
     gates: Path,
+    killed: str,
 ) -> None:
     project = make_project({"Snakefile": SNAKEFILE}, pool="htcondor")
     run = detach(project, gates)
     owner = project.path / f".git/gitbatch/runs/{run}/owner.json"
     first = json.loads(owner.read_bytes())["pid"]
-    asked = ["condor_q", "-constraint", "JobUniverse == 12", "-af", "ClusterId"]
+    top = str(project.path)
+    ours = f'JobUniverse == 12 && substr(Iwd, 0, {len(top)}) == "{top}"'
+    asked = ["condor_q", "-constraint", ours, "-af", "ClusterId"]
     [job] = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split()
-    for pid in (*processes_with(f"{project.path}/.git/gitbatch/controllers"), first):
+    assert str(gates) not in _ad_of(job)
+    above = processes_with(f"{project.path}/.git/gitbatch/controllers")
+    for pid in (*(above if killed == "all" else ()), first):
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: json.loads(owner.read_bytes())["pid"] != first, "another controller")
     (gates / "a").touch()
@@ -130,6 +138,11 @@ def test_a_killed_controller_is_started_again_by_htcondor(
     assert [entry["run"] for entry in listed(project)] == [run]
     subprocess.run(["condor_wait", "-wait", "30", _log_of(job)], check=False)
     assert project.leftovers() == []
+
+
+def _ad_of(job: str) -> str:
+    asked = ["condor_q", "-long", job]
+    return subprocess.run(asked, check=True, capture_output=True, text=True).stdout
 
 
 def _log_of(job: str) -> str:
@@ -143,6 +156,7 @@ def test_errors_before_the_start_are_shown(
 ) -> None:
     project = make_project({"Snakefile": "rule a:\n    output: 'a'\n    shell: '>{output}'\n"})
     (project.path / "Snakefile").write_text("this is no Snakefile\n")
+    (project.path / ".git/gitbatch/runs/of-somebody-else").mkdir(parents=True, mode=0)
     for options in ((), ("--detach",)):
         done = project.gitbatch("run", *options, "--", "-j", "1", "--gitbatch-pool", pool)
         assert done.returncode == 1 and "SyntaxError" in done.text, done.text

@@ -151,6 +151,53 @@ def test_another_commit_is_another_run(
     assert run not in text and project.leftovers() == []
 
 
+def test_a_run_goes_on_where_its_jobs_are(
+    make_project: MakeProject, htcondor_pool: Path, gates: Gates
+) -> None:
+    """And not on this machine while HTCondor does not answer: they would run twice."""
+    project = make_project({"Snakefile": GATED}, pool="auto")
+    running = project.start("out/0", *gates.config)
+    wait_until(lambda: bool(gates.begun()), "a job that runs")
+    kill(project, running)
+    project.plain("--unlock", *gates.config).ok()
+    [run] = [path.name for path in (project.path / ".git/gitbatch/runs").iterdir()]
+    again = ("out/0", "--rerun-incomplete", *gates.config)
+    project.snakemake(*again, CONDOR_CONFIG="/dev/null").failed(
+        f"Run {run}, whose controller is gone, cannot be gone on with", "try again"
+    )
+    gates.open("0")
+    assert f"gitbatch run {run} goes on" in project.snakemake(*again).ok().text
+    assert gates.begun() == {"0": 1} and project.leftovers() == []
+
+
+def test_half_a_worktree_is_not_gone_on_with(make_project: MakeProject, gates: Gates) -> None:
+    project = make_project(
+        {
+            "Snakefile": """
+                rule copy:
+                    input: "folder"
+                    output: "copy"
+                    shell: "cat {input}/* > {output}"
+                rule make:
+                    output: directory("folder")
+                    shell: "mkdir {output}; cp slow {output}"
+                """,
+            ".gitattributes": "slow filter=slow\n",
+            "slow": "came late\n",
+        }
+    )
+    wait = f"touch {gates.folder}/began; while [ ! -e {gates.folder}/go ]; do sleep 0.1; done; cat"
+    project.git("config", "filter.slow.smudge", wait)
+    running = project.start("copy")
+    wait_until((gates.folder / "began").exists, "a checkout")
+    kill(project, running)
+    gates.open("go")
+    wait_until(lambda: not processes_with(str(gates.folder)), "the end of the checkout")
+    project.plain("--unlock").ok()
+    assert "goes on" not in project.snakemake("copy").ok().text
+    assert project.read("copy") == "came late\n" and project.leftovers() == []
+
+
 def test_a_run_that_has_nothing_left_to_do_ends(
     make_project: MakeProject, htcondor_pool: Path, gates: Gates
 ) -> None:

@@ -169,7 +169,7 @@ class Deaf:
 @pytest.fixture
 def deaf(tmp_path: Path, htcondor_pool: Path) -> Iterator[Jobs]:
     pool = make(tmp_path, reconcile_s=0.5, held_timeout_s=1)
-    pool._log = Deaf()  # type: ignore[assignment]
+    pool._following._log = Deaf()  # type: ignore[assignment]
     yield Jobs(pool, tmp_path)
     pool.cancel()
     pool.close()
@@ -356,3 +356,37 @@ def test_a_sign_is_an_end_and_close_waits_for_the_rest(tmp_path: Path, htcondor_
     queued = condor("condor_q", "-af", "JobStatus", "-constraint", ours(pool)).split()
     assert queued in ([], ["4"]), queued
     assert pool.wait(0) == []
+
+
+def test_what_is_on_hold_after_its_sign_is_removed(tmp_path: Path, htcondor_pool: Path) -> None:
+    pool, sign = make(tmp_path), tmp_path / "signs" / "1"
+    jobs = Jobs(pool, tmp_path)
+    sign.parent.mkdir()
+    spec = jobs.spec("sign", sign, 30, sign=sign)
+    pool.submit([spec])
+    jobs.until(State.ENDED, spec)
+    other = make(tmp_path, pool._run)
+    assert other.adopt({spec.number: sign})
+    condor("condor_hold", "-constraint", ours(pool))
+    queued = ("condor_q", "-af", "JobStatus", "-constraint", ours(pool))
+    deadline = time.monotonic() + 20
+    while condor(*queued).split() != ["5"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    for each in (other, pool):
+        each.close()
+    assert not condor(*queued)
+
+
+def test_a_sign_that_is_seen_late_is_not_waited_for(tmp_path: Path, htcondor_pool: Path) -> None:
+    pool, sign = make(tmp_path), tmp_path / "signs" / "1"
+    jobs = Jobs(pool, tmp_path)
+    sign.parent.mkdir()
+    spec = jobs.spec("exit", 0, sign=sign)
+    pool.submit([spec])
+    jobs.until(State.ENDED, spec)
+    sign.touch()
+    assert pool.wait(0) == []
+    begun = time.monotonic()
+    pool.close()
+    assert time.monotonic() - begun < 5

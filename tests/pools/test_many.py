@@ -146,7 +146,7 @@ def test_another_process_adopts_what_is_not_made_yet(
     specs = [jobs.spec("span", tmp_path / f"span{n}", 2) for n in range(8)]
     ids = pool.submit(specs)
     other = make(tmp_path, pool._run, reconcile_s=0.5)
-    adopted = other.adopt(spec.number for spec in specs)
+    adopted = other.adopt({spec.number: spec.sign for spec in specs})
     assert adopted == {spec.number: id for spec, id in zip(specs, ids, strict=True)}
     jobs.pool = other
     final = jobs.follow(specs)

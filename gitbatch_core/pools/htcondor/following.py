@@ -24,7 +24,7 @@ LOOK_S = 0.01
 """Between two looks: each is one stat of the log, and one of each folder of signs."""
 
 _LEFT_S = 20.0
-_ENDS = ("JOB_TERMINATED", "JOB_ABORTED", "JOB_HELD")
+_ENDS = ("JOB_TERMINATED", "JOB_ABORTED")
 
 
 class Following:
@@ -37,11 +37,15 @@ class Following:
         self._signs: dict[Path, dict[str, Place]] = {}
         """Folder -> name of the file -> job."""
         self._times: dict[Path, int] = {}
+        self._files: dict[Place, Path] = {}
+        """The signs of jobs of which HTCondor has not said yet that they ended."""
         self._leaving: set[Place] = set()
-        """Gave their sign; HTCondor has not said yet that they ended."""
+        """Those of them that gave their sign."""
+        self._held: set[Place] = set()
 
     def expect(self, sign: Path, place: Place) -> None:
         """The job is to make this file when it has done its work."""
+        self._files[place] = sign
         self._signs.setdefault(sign.parent, {})[sign.name] = place
 
     def done(self) -> list[Place]:
@@ -72,16 +76,34 @@ class Following:
                     "now and then"
                 )
             return []
-        self._leaving -= {(e.cluster, e.proc) for e in found if e.kind in _ENDS}
+        for event in found:
+            place = (event.cluster, event.proc)
+            if event.kind == "JOB_HELD":
+                self._held.add(place)
+            elif event.kind == "JOB_RELEASED":
+                self._held.discard(place)
+            elif event.kind in _ENDS:
+                self._ended(place)
         return found
 
-    def see_off(self) -> Iterable[Place]:
+    def _ended(self, place: Place) -> None:
+        """A sign that is seen only now is no news, and there is nothing to wait for."""
+        self._leaving.discard(place)
+        self._held.discard(place)
+        if (sign := self._files.pop(place, None)) is not None:
+            self._signs[sign.parent].pop(sign.name, None)
+
+    def see_off(self, hurried: Callable[[], bool]) -> Iterable[Place]:
         """Wait until HTCondor has said of all that gave their sign that they ended: until then it
-        needs their folders. Those of which it says nothing."""
+        needs their folders. Those of which it says nothing, and those that are on hold."""
         deadline = time.monotonic() + _LEFT_S
-        while self._leaving and not self._log_is_bad and time.monotonic() < deadline:
-            self.events()
+        self.done()
+        self.events()
+        while self._leaving - self._held and not (self._log_is_bad or hurried()):
+            if time.monotonic() > deadline:
+                break
             time.sleep(LOOK_S)
+            self.events()
         return self._leaving
 
     def close(self) -> None:

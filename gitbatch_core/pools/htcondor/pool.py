@@ -170,18 +170,16 @@ class HTCondorPool:
                     )
                     for spec in jobs
                 }
-                for spec in jobs:
-                    if spec.sign is not None:
-                        self._following.expect(spec.sign, place_of(found[spec.number]))
                 early, self._early = self._early, []
                 self._take_in(early)
+                self._expect({place_of(found[s.number]): s.sign for s in jobs if s.sign})
         finally:
             with self._lock:
                 self._handing_over -= 1
         return [found[spec.number] for spec in jobs]
 
-    def adopt(self, numbers: Iterable[int]) -> dict[int, str]:
-        wanted = frozenset(numbers)
+    def adopt(self, jobs: Mapping[int, Path | None]) -> dict[int, str]:
+        wanted = frozenset(jobs)
         if not wanted:
             return {}
         with self._lock:
@@ -195,7 +193,13 @@ class HTCondorPool:
             self._jobs |= {place: Progress(number=n) for place, n in found.items()}
             for ad in queued:
                 self._step(_place(ad), ads.observe(self._jobs[_place(ad)], ad))
+            self._expect({place: sign for place, n in found.items() if (sign := jobs[n])})
         return {number: "{}.{}".format(*place) for place, number in found.items()}
+
+    def _expect(self, signs: Mapping[Place, Path]) -> None:
+        for place, sign in signs.items():
+            if not self._jobs[place].state.final:
+                self._following.expect(sign, place)
 
     def wait(self, timeout: float) -> list[JobStatus]:
         deadline = time.monotonic() + timeout
@@ -270,7 +274,8 @@ class HTCondorPool:
             if self._closed:
                 return
             self._closed = True
-            left = [self._jobs[p].number for p in self._following.see_off() if p in self._jobs]
+            late = self._following.see_off(lambda: self._hurried)
+            left = [self._jobs[place].number for place in late if place in self._jobs]
             if left:
                 with contextlib.suppress(PoolError):
                     self._remove(left, "done, and the run has ended")
