@@ -7,6 +7,7 @@ where the pool still has it. No job runs twice, and nothing that is finished is 
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -140,9 +141,16 @@ class Earlier:
         """Jobs in the pool, claimed by nobody, that would write one of `paths` (to the top)."""
         return [n for n in self._ids if any(o.path in paths for o in self._orders[n].outputs)]
 
-    def unclaimed(self) -> list[int]:
-        """Jobs in the pool that nothing has asked for."""
-        return list(self._ids)
+    def not_asked_for(self, twin: Twin) -> list[str]:
+        """Names of jobs that the pool still has, or whose results are not in place, and that
+        nothing has asked for."""
+        numbers = [*self._ids]
+        for number, record in self.records.items():
+            lasting = [o for o in record["outputs"] if not o.get("temporary")]
+            missing = [o for o in lasting if not os.path.lexists(twin.top / o["path"])]
+            if number not in self._claimed and any(results.is_there(twin, o) for o in missing):
+                numbers.append(number)
+        return [_title(self._orders[number].record) for number in dict.fromkeys(numbers)]
 
     def forget(self, numbers: list[int]) -> None:
         """They were removed from the pool."""

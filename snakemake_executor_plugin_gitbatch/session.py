@@ -29,6 +29,7 @@ from snakemake_executor_plugin_gitbatch.ordering import Job, Ordering
 from snakemake_executor_plugin_gitbatch.report import Report
 from snakemake_executor_plugin_gitbatch.temporary import TemporaryOutputs
 
+_MOST_NAMED = 5
 _LATE_S = 10.0
 """Until a shared file system shows what a job has written before it ended."""
 
@@ -263,15 +264,12 @@ class Session:
         outcome = "succeeded" if succeeded else "interrupted" if wished else "failed"
         complete = True
         try:
-            # Snakemake gave up while jobs were running, or does not want all of the earlier ones.
-            if self._orders or self._earlier.unclaimed():
+            if self._orders:  # Snakemake gave up while jobs were running
                 self.cancel()
-            if not self._gone:
+            if (why := self._why_open()) is not None:
                 complete = False
-                self.logger.warning(
-                    f"The jobs of run {self.run.id} are on their way out; its worktree stays until "
-                    "they are gone. A later start goes on with it, or clears it away."
-                )
+                self.report.outcome = "interrupted"
+                self.logger.warning(why)
                 return
             for record, handed_over in self._earlier.concluded():
                 self.report.recall(record, handed_over)
@@ -288,6 +286,23 @@ class Session:
                 pool.close()
             if complete:
                 self.run.close()
+
+    def _why_open(self) -> str | None:
+        """Why the run cannot end yet, for people; None: it can."""
+        if not self._gone:
+            return (
+                f"The jobs of run {self.run.id} are on their way out; its worktree stays until "
+                "they are gone. A later start goes on with it, or clears it away."
+            )
+        if not self._cancelled and (names := self._earlier.not_asked_for(self.twin)):
+            shown = ", ".join(names[:_MOST_NAMED]) + ", …" * (len(names) > _MOST_NAMED)
+            return (
+                f"Run {self.run.id} is not ended: nothing has asked for these jobs of it, which go "
+                f"on, or have finished: {shown}\n"
+                "A start that asks for what they make takes it over. To let go of it: "
+                f"gitbatch runs cancel {self.run.id}"
+            )
+        return None
 
     def _updated(self, members: list[Any]) -> dict[str, str]:
         """The addresses of those outputs that are updated in place, and are there."""

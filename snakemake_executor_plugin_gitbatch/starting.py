@@ -51,7 +51,7 @@ class _Place:
     def _is_same(self, dead: Owner) -> bool:
         if any(dead.about.get(name) != self.about[name] for name in _SAME):
             return False
-        if not dead.can_go_on:
+        if not dead.can_go_on or dead.is_cancelled:
             return False
         commit, own = str(dead.about.get("commit")), self.source.commit
         if commit == own:

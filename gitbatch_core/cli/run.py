@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         if arguments.message is not None:
             raise UsageError("A run that goes on has its message already: leave --message out.")
-        dead = [each for each in owners(repository) if each.is_dead]
+        dead = [o for o in owners(repository) if o.is_dead and not o.is_cancelled]
         what = "run, started on this host, that has lost its controller"
         lost = overview.chosen(dead, arguments.resume, what=what)
         command = controller.Command.again(lost, arguments.arguments)

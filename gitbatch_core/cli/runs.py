@@ -110,10 +110,8 @@ def _cancel(repository: Repository, owner: Owner) -> int:
             from gitbatch_core.pools.htcondor.left import remove_jobs
 
             remove_jobs(owner.run)
-        output.message(
-            f"run {owner.run} has no jobs any more. What it has finished is kept: the next start "
-            "takes it over, or, of another commit, clears it away."
-        )
+        owner.cancel()
+        output.message(f"run {owner.run} is cancelled; the next start clears it away")
         return 0
     if owner.host != os.uname().nodename:
         raise RunError(

@@ -13,8 +13,8 @@ from gitbatch_core.records import ANSWER_NAME
 from gitbatch_core.runs import document, owner
 from gitbatch_core.runs.owner import Owner
 
-RUNNING, LOST = "running", "lost"
-"""Of runs that have not ended: with a controller, and without."""
+RUNNING, LOST, CANCELLED = "running", "lost", "cancelled"
+"""Of runs that have not ended: with a controller, without, and without one that is to come."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +23,8 @@ class Entry:
 
     run: str
     state: str
-    """`running`; `lost`: its controller is gone; else as it ended: `succeeded`, `failed`,
-    `interrupted`."""
+    """`running`; `lost`: its controller is gone; `cancelled` after that; else as it ended:
+    `succeeded`, `failed`, `interrupted`."""
     started: str
     ended: str | None
     commit: str
@@ -70,7 +70,7 @@ def _going(each: Owner) -> Entry:
     )
     return Entry(
         run=each.run,
-        state=LOST if each.is_dead else RUNNING,
+        state=RUNNING if not each.is_dead else CANCELLED if each.is_cancelled else LOST,
         started=about.get("begun", ""),
         ended=None,
         commit=about.get("commit", ""),

@@ -114,6 +114,16 @@ class Owner:
         except (FileNotFoundError, NotADirectoryError, FormatError):
             return None
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether nobody is to go on with it."""
+        return bool(self.about.get("cancelled"))
+
+    def cancel(self) -> None:
+        """Have nobody go on with a dead run: the next start clears it away."""
+        if (mine := self.claim()) is not None:
+            replace(mine, about=mine.about | {"cancelled": True}).write()
+
     def with_new(self, about: Document) -> Owner:
         """The same run, by what this start says of it, from now on."""
         kept = {name: self.about[name] for name in _OF_THE_RUN}

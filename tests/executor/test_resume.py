@@ -23,7 +23,6 @@ GATED = """
         shell: "cat {input} > {output}"
     rule job:
         output: "out/{n}"
-        threads: 4
         shell:
             "echo {wildcards.n} >> {config[gates]}/begun; "
             "while [ ! -e {config[gates]}/{wildcards.n} ]; do sleep 0.1; done; "
@@ -61,9 +60,14 @@ def kill(project: Project, process: subprocess.Popen[str]) -> None:
     project.end(process)
 
 
-def _states() -> list[str]:
-    """HTCondor's numbers of the states of all jobs in the queue; 3: being removed."""
-    asked = ["condor_q", "-af", "JobStatus"]
+def of_run(run: str) -> str:
+    return f'GitbatchRun == "{run}"'
+
+
+def states(project: Project) -> list[str]:
+    """HTCondor's numbers of the states of the jobs of the one run; 3: being removed."""
+    [run] = [path.name for path in (project.path / ".git/gitbatch/runs").iterdir()]
+    asked = ["condor_q", "-constraint", of_run(run), "-af", "JobStatus"]
     return subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split()
 
 
@@ -75,14 +79,19 @@ def answered(project: Project) -> set[int]:
 def test_no_job_runs_twice_and_no_result_is_lost(
     make_project: MakeProject, htcondor_pool: Path, gates: Gates
 ) -> None:
-    """Eight cores, four jobs with four threads each: two run, two are queued."""
-    project = make_project({"Snakefile": GATED}, pool="htcondor")
+    """Four jobs: two run, two wait in the queue until their ads are changed."""
+    queued = """output: "out/{n}"
+        resources:
+            classad_Free=lambda wildcards: wildcards.n in "01",
+            requirements="MY.Free"
+        """
+    snakefile = GATED.replace('output: "out/{n}"', queued)
+    project = make_project({"Snakefile": snakefile}, pool="htcondor")
     running = project.start("sum", *gates.config)
     wait_until(lambda: len(gates.begun()) == 2, "two jobs that run")
-    first, second = gates.begun()
+    first, second = "0", "1"
     gates.open(first)
     project.wait_for(f"out/{first}")
-    wait_until(lambda: len(gates.begun()) == 3, "a third job")
     kill(project, running)
     [run] = [path.name for path in (project.path / ".git/gitbatch/runs").iterdir()]
     gates.open(second)  # finishes with nobody there
@@ -91,7 +100,8 @@ def test_no_job_runs_twice_and_no_result_is_lost(
     project.plain("--unlock", *gates.config).ok()
     resumed = project.start("sum", "--rerun-incomplete", *gates.config)
     project.wait_for(f"out/{second}")
-    gates.open("0", "1", "2", "3")
+    subprocess.run(["condor_qedit", "-constraint", of_run(run), "Free", "true"], check=True)
+    gates.open("2", "3")
     text = project.end(resumed).ok().text
     assert f"gitbatch run {run} goes on" in text
     assert gates.begun() == dict.fromkeys("0123", 1)
@@ -109,9 +119,7 @@ def test_no_job_runs_twice_and_no_result_is_lost(
 def test_on_this_machine_what_was_finished_is_collected(
     make_project: MakeProject, gates: Gates
 ) -> None:
-    snakefile = GATED.replace("threads: 4", "threads: 1").replace(
-        'output: "out/{n}"', 'output: temp("out/{n}")'
-    )
+    snakefile = GATED.replace('output: "out/{n}"', 'output: temp("out/{n}")')
     project = make_project({"Snakefile": snakefile})
     running = project.start("sum", *gates.config, "--cores", "4")
     wait_until(lambda: len(gates.begun()) == 4, "four jobs that run")
@@ -146,7 +154,8 @@ def test_another_commit_is_another_run(
     text = project.snakemake("out/1", "--rerun-incomplete", *gates.config).ok().text
     assert f"gitbatch runs cancel {run}" in text
     assert f"run {run} goes on" not in text
-    assert project.gitbatch("runs", "cancel", run).ok()
+    project.gitbatch("runs", "cancel", run).ok()
+    assert f"{run}  cancelled" in project.gitbatch("runs").ok().text
     text = project.snakemake("out/1", "--force", *gates.config).ok().text
     assert run not in text and project.leftovers() == []
 
@@ -198,6 +207,28 @@ def test_half_a_worktree_is_not_gone_on_with(make_project: MakeProject, gates: G
     assert project.read("copy") == "came late\n" and project.leftovers() == []
 
 
+def test_what_nothing_asks_for_is_not_lost(
+    make_project: MakeProject, htcondor_pool: Path, gates: Gates
+) -> None:
+    project = make_project({"Snakefile": GATED}, pool="htcondor")
+    gates.open("0")
+    running = project.start("out/0", "out/1", "out/2", *gates.config)
+    wait_until(lambda: len(gates.begun()) == 3, "three jobs that run")
+    project.wait_for("out/0")
+    kill(project, running)
+    gates.open("1")
+    wait_until(lambda: len(answered(project)) == 2, "an answer")
+    project.plain("--unlock", *gates.config).ok()
+    again = ("--rerun-incomplete", *gates.config)
+    for _ in range(2):
+        text = project.snakemake("out/0", *again).ok().text
+        assert "is not ended" in text and "job[n=1]" in text and "job[n=2]" in text
+    gates.open("2")
+    text = project.snakemake("out/0", "out/1", "out/2", *again).ok().text
+    assert "succeeded: 3 jobs done" in text and gates.begun() == dict.fromkeys("012", 1)
+    assert len(project.tags()) == 1 and project.leftovers() == []
+
+
 def test_a_run_that_has_nothing_left_to_do_ends(
     make_project: MakeProject, htcondor_pool: Path, gates: Gates
 ) -> None:
@@ -207,6 +238,9 @@ def test_a_run_that_has_nothing_left_to_do_ends(
     wait_until(lambda: len(gates.begun()) == 2, "two jobs that run")
     project.wait_for("out/0")
     kill(project, running)
+    [run] = [path.name for path in (project.path / ".git/gitbatch/runs").iterdir()]
+    subprocess.run(["condor_rm", "-constraint", of_run(run)], check=True)
+    wait_until(lambda: not states(project), "the removal")
     project.plain("--unlock", *gates.config).ok()
     text = project.snakemake("out/0", "--rerun-incomplete", *gates.config).ok().text
     assert "goes on" in text and "succeeded: 1 job done" in text
@@ -254,7 +288,7 @@ def test_a_second_interrupt_is_quick(
     running = project.start("a", *gates.config)
     wait_until(lambda: bool(gates.begun()), "a job that runs")
     running.send_signal(signal.SIGINT)
-    wait_until(lambda: "3" in _states(), "the removal")
+    wait_until(lambda: "3" in states(project), "the removal")
     running.send_signal(signal.SIGINT)
     assert "are on their way out" in project.end(running).text
     wait_until(lambda: not processes_with(str(gates.folder)), "the end of all processes")
