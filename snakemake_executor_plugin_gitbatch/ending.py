@@ -17,6 +17,7 @@ from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document, results
 from gitbatch_core.runs.document import Provenance, Result
+from gitbatch_core.runs.efficiency import count
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import workflowview
@@ -98,8 +99,8 @@ class Ending:
         _report_files(tainted, undeclared, logger)
         name = f"tag {document.TAGS}{self.run.id}" if succeeded else f"commit {commit[:10]}"
         logger.info(
-            f"gitbatch run {self.run.id} {outcome}: {_count(len(self.records), 'job')} done, "
-            f"{_count(len(found), 'output')} in place, {name}"
+            f"gitbatch run {self.run.id} {outcome}: {count(len(self.records), 'job')} done, "
+            f"{count(len(found), 'output')} in place, {name}"
         )
 
     def add_earlier(self, records: Iterable[Document]) -> None:
@@ -167,10 +168,6 @@ def _report_files(tainted: list[str], undeclared: dict[str, list[str]], logger: 
                 for path, rules in sorted(undeclared.items())
             )
         )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _list(lines: Any) -> str:

@@ -107,11 +107,13 @@ class Executor(RemoteExecutor):
         except RefusedError as error:
             for job, spec in pairs:
                 if why := error.refused.get(spec.number):
+                    self._session.not_submitted(spec)
                     self._refuse(job, GitbatchError(why, hint=error.hint))
             self._submit(pool, [pair for pair in pairs if pair[1].number not in error.refused])
             return
         except GitbatchError as error:
             if len(pairs) == 1:
+                self._session.not_submitted(pairs[0][1])
                 self._refuse(pairs[0][0], error)
             else:  # all or none: find the ones that the pool does not take
                 for pair in pairs:

@@ -234,6 +234,10 @@ class Session:
         self._ending.records.append(answer.record | costs)
         return None
 
+    def not_submitted(self, spec: JobSpec) -> None:
+        """No pool has taken the job: there is nothing of it to wait for, or to end."""
+        del self._orders[spec.number]
+
     def failed(self, job: Any) -> None:
         """A job failed, maybe before any pool had it."""
         self._ending.failed.append(redact(jobspec.title(job), self._secrets.values()))

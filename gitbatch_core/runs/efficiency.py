@@ -35,7 +35,7 @@ def table(costs: Costs) -> str:
     if len(rows) > len(shown):
         advised = sum(bool(row.next_time) for row in rows if row not in shown)
         also = f", {advised} of them with advice" if advised else ""
-        lines.append(f"… and {_count(len(rows) - len(shown), 'rule')} more{also}")
+        lines.append(f"… and {count(len(rows) - len(shown), 'rule')} more{also}")
     return "\n".join([summary(costs), *(f"  {line}" for line in lines), f"  {_NOTE}"])
 
 
@@ -45,7 +45,7 @@ def summary(costs: Costs) -> str:
     repeated = states.pop("repeated")
     parts = [f"{count} {state}" for state, count in states.items() if count] or ["none"]
     if repeated:
-        parts.append(f"{_count(repeated, 'attempt')} repeated")
+        parts.append(f"{count(repeated, 'attempt')} repeated")
     rows = costs.rules()
     cpu_s, core_s = sum(row.cpu_s for row in rows), sum(row.core_s for row in rows)
     used = f"; {duration(cpu_s)} of CPU in {duration(core_s)} of core time" if core_s else ""
@@ -160,5 +160,6 @@ def _cut(name: str, width: int) -> str:
     return name if len(name) <= width else f"{name[: width - 1 - end]}…{name[-end:]}"
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """`1 job`, `2 jobs`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -292,3 +292,28 @@ def test_a_second_interrupt_is_quick(
     running.send_signal(signal.SIGINT)
     assert "are on their way out" in project.end(running).text
     wait_until(lambda: not processes_with(str(gates.folder)), "the end of all processes")
+
+
+def test_a_job_that_is_refused_ends_no_other(
+    make_project: MakeProject, htcondor_pool: Path, gates: Gates
+) -> None:
+    refused = """
+    rule refused:
+        output: "refused"
+        resources: universe="grid"
+        shell: "touch {output}"
+    rule unmatched:
+        output: "unmatched"
+        threads: 1000
+        shell: "touch {output}"
+    """
+    project = make_project({"Snakefile": GATED + refused}, pool="htcondor")
+    running = project.start("out/0", *gates.config)
+    wait_until(lambda: bool(gates.begun()), "a job that runs")
+    kill(project, running)
+    project.plain("--unlock", *gates.config).ok()
+    again = ("--rerun-incomplete", "--keep-going", *gates.config)
+    project.snakemake("refused", "unmatched", *again).failed("universe", "largest slot", "job[n=0]")
+    gates.open("0")
+    project.snakemake("out/0", *again).ok()
+    assert gates.begun() == {"0": 1} and project.leftovers() == []
