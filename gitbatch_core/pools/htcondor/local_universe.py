@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitbatch_core.pools.htcondor.submit import Submission, path, string, word_v2
+from gitbatch_core.pools.environment import public_environment
+from gitbatch_core.pools.htcondor.submit import (
+    Submission,
+    environment_v2,
+    path,
+    string,
+    word_v2,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +21,8 @@ _MOST_STARTS = 20
 
 
 def submit(argv: Sequence[str], *, folder: Path, name: str) -> str:
-    """Start `argv` in `folder`; the job's id. Its environment is empty. Raises PoolError."""
+    """Start `argv` in `folder`; the job's id. It starts with the environment that any job of a run
+    starts with. Raises PoolError."""
     from gitbatch_core.pools.htcondor.schedd import Schedd
 
     place = path(folder, of="The controller's folder")
@@ -22,6 +30,7 @@ def submit(argv: Sequence[str], *, folder: Path, name: str) -> str:
         "universe": "local",
         "executable": path(argv[0], of="Python"),
         "MY.Arguments": string(" ".join(map(word_v2, argv[1:]))),
+        "MY.Environment": string(environment_v2(public_environment())),
         "initialdir": place,
         "output": f"{place}/output",
         "error": f"{place}/output",

@@ -96,7 +96,7 @@ def submissions(
         "periodic_remove": holds.remove_after(held_timeout_s),
         "MY.GitbatchRun": string(run),
         "MY.GitbatchHeldTimeout": str(held_timeout_s),
-        "MY.Environment": string(_environment(environment)),
+        "MY.Environment": string(environment_v2(environment)),
     }
     groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[tuple[JobSpec, dict[str, str]]]] = {}
     for spec in jobs:
@@ -296,7 +296,8 @@ def word_v2(word: str) -> str:
     return "$".join("'" + part.replace("'", "''") + "'" if part else "" for part in parts)
 
 
-def _environment(environment: Mapping[str, str]) -> str:
+def environment_v2(environment: Mapping[str, str]) -> str:
+    """In HTCondor's V2 syntax, without what HTCondor cannot carry."""
     pairs = [f"{name}={value}" for name, value in environment.items()]
     return " ".join(word_v2(pair) for pair in pairs if not _NOT_CARRIED.search(pair))
 
