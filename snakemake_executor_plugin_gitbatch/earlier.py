@@ -77,7 +77,8 @@ class Earlier:
                 answer = Answer.read(run.job_folder(number) / ANSWER_NAME)
             if answer is not None and answer.succeeded:
                 found.records[number] = answer.record
-                if number in found._ids and (sign := signs[number]) is not None:
+                # It may be in the queue for a moment still, but there is nothing to wait for.
+                if found._ids.pop(number, None) and (sign := signs[number]) is not None:
                     sign.touch()  # the runner may have been ended before it could
             elif number not in found._ids:
                 if answer is not None:
