@@ -185,7 +185,8 @@ def test_a_second_interrupt_leaves_nothing_either(make_project: MakeProject) -> 
     for _ in range(3):
         running.send_signal(signal.SIGINT)  # type: ignore[attr-defined]
         time.sleep(0.3)
-    assert project.end(running).returncode == 1  # type: ignore[arg-type]
+    # The last one may come when all is cleared away and Snakemake itself is what it ends.
+    assert project.end(running).returncode in (1, -signal.SIGINT)  # type: ignore[arg-type]
     wait_until(lambda: not processes_with(sign), "the end of all processes")
     assert project.leftovers() == []
 
