@@ -18,6 +18,8 @@ from gitbatch_core import jsonio
 from gitbatch_core.jsonio import Document
 
 RECORD_FORMAT, RECORD_VERSION = "gitbatch-record", 1
+RUN_FORMAT, RUN_VERSION = "gitbatch-ended-run", 1
+REPRODUCTION_FORMAT, REPRODUCTION_VERSION = "gitbatch-reproduction", 1
 _ORDER_FORMAT, _ORDER_VERSION = "gitbatch-order", 1
 _ANSWER_FORMAT, _ANSWER_VERSION = "gitbatch-answer", 1
 

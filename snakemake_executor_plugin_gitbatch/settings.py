@@ -56,6 +56,34 @@ class ExecutorSettings(ExecutorSettingsBase):
             "metavar": "TEXT",
         },
     )
+    tag: Optional[str] = field(  # noqa: UP045
+        default=None,
+        metadata={
+            "help": "The tag of the run commit when the run succeeds; 'none': no tag. Default: "
+            "run/<id of the run>.",
+            "metavar": "NAME|none",
+        },
+    )
+    reuse: str = field(
+        default="on",
+        metadata={
+            "help": "What to do with a job that an earlier run has done with the same code, "
+            "command, params, inputs and environment: 'on': take its outputs from the archive, "
+            "'off': run it, 'verify': run it and compare the outputs.",
+            "choices": ["on", "off", "verify"],
+            "metavar": "WHAT",
+        },
+    )
+    code: Optional[list[str]] = field(  # noqa: UP045
+        default=None,
+        metadata={
+            "help": "Which tracked files are the code that jobs depend on, as patterns of git "
+            "(pathspecs) from the top of the repository; a job with other code is not reused. "
+            "Default: all but prose, such as *.md.",
+            "nargs": "+",
+            "metavar": "PATTERN",
+        },
+    )
     efficiency_report: Optional[Path] = field(  # noqa: UP045
         default=None,
         metadata={

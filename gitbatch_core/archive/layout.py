@@ -34,7 +34,9 @@ RECORDS = "records"
 NAMES = "names"
 STAGING = "staging"
 DAMAGED = "damaged"
-FOLDERS = (OBJECTS, MANIFESTS, RECORDS, NAMES, STAGING, DAMAGED)
+RUNS = "runs"
+REPRODUCTIONS = "reproductions"
+FOLDERS = (OBJECTS, MANIFESTS, RECORDS, RUNS, REPRODUCTIONS, NAMES, STAGING, DAMAGED)
 
 LINK_PATH = ".gitbatch/archive"
 """Where links pass: this path below a work tree is a symbolic link to the archive."""
@@ -66,6 +68,8 @@ _RECORD = re.compile(
     rf"{RECORDS}/([0-9a-f]{{2}})/([0-9a-f]{{30}}|[0-9a-f]{{62}})"
     rf"/({_RUN.pattern})-([1-9][0-9]*)\.json"
 )
+_ENDED_RUN = re.compile(rf"{RUNS}/({_RUN.pattern})\.json")
+_REPRODUCTION = re.compile(rf"{REPRODUCTIONS}/({_RUN.pattern})/({_RUN.pattern})\.json")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -190,6 +194,27 @@ def parse_record_path(path: str) -> tuple[str, str, int]:
     if match is None:
         raise FormatError(f"not the name of a record: {path!r}")
     return match[1] + match[2], match[3], int(match[4])
+
+
+def run_path(run: str) -> str:
+    """Where the document of a run that has ended lies, relative to the archive."""
+    return _checked(f"{RUNS}/{run}.json", _ENDED_RUN)
+
+
+def reproduction_path(run: str, again: str) -> str:
+    """Where the document of `again`, an attempt to make the outputs of `run` again, lies."""
+    return _checked(f"{REPRODUCTIONS}/{run}/{again}.json", _REPRODUCTION)
+
+
+def check_document_path(path: str) -> None:
+    """Raise FormatError where `path` is the name of no run's or reproduction's document."""
+    _checked(path, _ENDED_RUN if path.startswith(f"{RUNS}/") else _REPRODUCTION)
+
+
+def _checked(path: str, pattern: re.Pattern[str]) -> str:
+    if not pattern.fullmatch(path):
+        raise FormatError(f"not the name of a document: {path!r}")
+    return path
 
 
 def name_path(name: str) -> str:

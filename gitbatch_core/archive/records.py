@@ -1,6 +1,7 @@
-"""Job records as files of the archive: written once, never overwritten, listed by name.
+"""Documents as files of the archive: written once, never overwritten, listed by name.
 
-What stands in a record is none of this module's business.
+Job records, how runs ended, and attempts to make their outputs again. What stands in a document is
+none of this module's business.
 """
 
 from __future__ import annotations
@@ -13,19 +14,25 @@ from gitbatch_core import fsutil, jsonio
 from gitbatch_core.archive import layout
 from gitbatch_core.archive.staging import staging, storing_error
 from gitbatch_core.errors import ArchiveError, FormatError
+from gitbatch_core.records import (
+    REPRODUCTION_FORMAT,
+    REPRODUCTION_VERSION,
+    RUN_FORMAT,
+    RUN_VERSION,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
-def write(root: Path, key: str, run: str, number: int, document: jsonio.Document) -> Path:
-    """Keep a record, durably; its file. Writing the same again is fine.
+def write(root: Path, relative: str, document: jsonio.Document) -> Path:
+    """Keep a document, durably; its file. Writing the same again is fine. `relative`: where, as
+    `layout` says.
 
-    Raises ArchiveError, also where there is another record with this name.
+    Raises ArchiveError, also where there is another document with this name.
     """
     data = jsonio.dumps(document)
-    relative = layout.record_path(key, run, number)
     path = root / relative
     try:
         with staging(root) as folder:
@@ -37,13 +44,15 @@ def write(root: Path, key: str, run: str, number: int, document: jsonio.Document
                 os.fsync(file.fileno())
             fsutil.make_folder(path.parent)
             fsutil.create_exclusive(path, temporary)
-        for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
+        for folder in path.parents:
             fsutil.sync_folder(folder)
+            if folder == root:
+                break
     except FileExistsError:
         if path.read_bytes() != data:
             raise ArchiveError(
-                f"there is another record {relative} in the archive {root} already",
-                hint="Records are never overwritten; a run id was used twice.",
+                f"there is another document {relative} in the archive {root} already",
+                hint="Documents are never overwritten; a run id was used twice.",
             ) from None
     except OSError as error:
         raise storing_error(root, relative, error) from error
@@ -58,6 +67,35 @@ def paths(root: Path, key: str | None = None) -> Iterator[Path]:
     for shard in _names(root / layout.RECORDS):
         for rest in _names(root / layout.RECORDS / shard):
             yield from _in_folder(root, f"{layout.RECORDS}/{shard}/{rest}")
+
+
+def write_run(root: Path, run: str, document: jsonio.Document) -> Path:
+    """Keep how a run has ended. See `write`."""
+    return write(root, layout.run_path(run), document)
+
+
+def read_run(root: Path, run: str) -> jsonio.Document | None:
+    """How a run has ended; None where it has not, or where nobody knows. Raises FormatError,
+    OSError."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return jsonio.read(root / layout.run_path(run), format=RUN_FORMAT, version=RUN_VERSION)
+    return None
+
+
+def write_reproduction(root: Path, run: str, again: str, document: jsonio.Document) -> Path:
+    """Keep what became of the attempt `again`, a run, to make the outputs of `run` again. See
+    `write`."""
+    return write(root, layout.reproduction_path(run, again), document)
+
+
+def reproductions(root: Path, run: str | None = None) -> Iterator[jsonio.Document]:
+    """The attempts to make the outputs of a run, or of all runs, again, sorted by name. Those that
+    cannot be read are passed over: `verify` names them."""
+    for name in _names(root / layout.REPRODUCTIONS) if run is None else [run]:
+        folder = root / layout.REPRODUCTIONS / name
+        for path in (folder / each for each in _names(folder)):
+            with contextlib.suppress(FormatError, OSError):
+                yield jsonio.read(path, format=REPRODUCTION_FORMAT, version=REPRODUCTION_VERSION)
 
 
 def _in_folder(root: Path, folder: str) -> Iterator[Path]:

@@ -314,7 +314,7 @@ class Archive:
         A record is never overwritten: writing the same again is fine, another one under the same
         name is an ArchiveError.
         """
-        return records.write(self.root, key, run, number, document)
+        return records.write(self.root, layout.record_path(key, run, number), document)
 
     def record_paths(self, key: str | None = None) -> Iterator[Path]:
         """The files of the records of one job key, or of all, sorted by name."""

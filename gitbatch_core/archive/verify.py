@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from gitbatch_core import fsutil, jsonio
+from gitbatch_core import fsutil, jsonio, records
 from gitbatch_core.archive import hashing, layout, names, tree
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.staging import set_aside
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
     from gitbatch_core.archive.store import Archive
 
-RECORD_FORMAT, RECORD_VERSION = "gitbatch-record", 1
+_FORMATS = {
+    layout.RECORDS: (records.RECORD_FORMAT, records.RECORD_VERSION),
+    layout.RUNS: (records.RUN_FORMAT, records.RUN_VERSION),
+    layout.REPRODUCTIONS: (records.REPRODUCTION_FORMAT, records.REPRODUCTION_VERSION),
+}
 WORKERS = 2
 """Threads that read and hash: enough for one to read while the other hashes."""
 
@@ -65,6 +69,8 @@ class Plan:
     """Paths relative to the archive, as the others."""
     manifests: list[str] = field(default_factory=list)
     records: list[str] = field(default_factory=list)
+    documents: list[str] = field(default_factory=list)
+    """Of runs and reproductions."""
     names: list[str] = field(default_factory=list)
     size: int = 0
     """Bytes of all these files."""
@@ -74,6 +80,7 @@ class Plan:
         yield from self.objects
         yield from self.manifests
         yield from self.records
+        yield from self.documents
         yield from self.names
 
 
@@ -88,6 +95,10 @@ def plan(archive: Archive, addresses: Iterable[Address] | None = None) -> Plan:
             objects=list(_walk(archive.root, layout.OBJECTS, 2)),
             manifests=list(_walk(archive.root, layout.MANIFESTS, 2)),
             records=list(_walk(archive.root, layout.RECORDS, 3)),
+            documents=[
+                *_walk(archive.root, layout.RUNS, 1),
+                *_walk(archive.root, layout.REPRODUCTIONS, 2),
+            ],
             names=sorted(names.paths(archive)),
         )
     else:
@@ -170,9 +181,12 @@ def _check(archive: Archive, path: str, members: _Members) -> list[Finding]:
             address, mode = Address(algorithm=archive.algorithm, digest=digest), layout.FILE_MODE
         elif kind == layout.NAMES:
             return _check_name(archive, path, before)
-        else:
+        elif kind == layout.RECORDS:
             layout.parse_record_path(path)
-            return _check_record(archive, path, before)
+            return _check_document(archive, path, before)
+        else:
+            layout.check_document_path(path)
+            return _check_document(archive, path, before)
     except FormatError as error:
         return [_finding(Problem.STRAY, path, None, error.message)]
     if not stat.S_ISREG(before.st_mode):
@@ -220,12 +234,13 @@ def _check_members(
     ]
 
 
-def _check_record(archive: Archive, path: str, before: os.stat_result) -> list[Finding]:
+def _check_document(archive: Archive, path: str, before: os.stat_result) -> list[Finding]:
     if not stat.S_ISREG(before.st_mode):
         return [_finding(Problem.STRAY, path, None, "not a regular file")]
     findings = _check_attributes(path, None, layout.FILE_MODE, before)
     try:
-        jsonio.read(archive.root / path, format=RECORD_FORMAT, version=RECORD_VERSION)
+        format, version = _FORMATS[path.partition("/")[0]]
+        jsonio.read(archive.root / path, format=format, version=version)
     except (FormatError, OSError) as error:
         findings.append(_finding(Problem.UNREADABLE, path, None, str(error)))
     return findings
