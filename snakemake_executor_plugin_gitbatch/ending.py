@@ -7,14 +7,17 @@ import getpass
 import os
 import platform
 import socket
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gitbatch_core import __version__
+from gitbatch_core.archive import records
 from gitbatch_core.errors import readable
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.jsonio import Document
+from gitbatch_core.records import RUN_FORMAT, RUN_VERSION
 from gitbatch_core.runs import document, results
 from gitbatch_core.runs.document import Provenance, Result
 from gitbatch_core.runs.efficiency import count
@@ -24,6 +27,10 @@ from snakemake_executor_plugin_gitbatch import workflowview
 from snakemake_executor_plugin_gitbatch.workflowview import inside
 
 _MOST_NAMED = 10
+_MOST_RUNS = 3
+_OF_ENDED_RUN = (
+    "run", "outcome", "source_commit", "message", "user", "host", "started", "ended"
+)  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -32,6 +39,10 @@ class Ending:
 
     run: Run
     twin: Twin
+    tag: str | None
+    """Of a run that succeeds."""
+    reused: Mapping[int, Document]
+    """Records of earlier runs whose outputs were taken."""
     records: list[Document] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     """Jobs that failed, a retried one once each time."""
@@ -62,11 +73,14 @@ class Ending:
         }
         facts = facts | {
             "outcome": outcome,
+            "tag": self.tag if outcome == "succeeded" and not tainted else None,
             "ended": now(),
             "user": getpass.getuser(),
             "host": socket.gethostname(),
             "versions": _versions(),
             "jobs_finished": len(self.records),
+            "reused": self._reused(),
+            "left_out": len(self.reused) - sum(self._reused().values()),
             "jobs_failed": self.failed_before + self.failed,
             "tainted": tainted,
             "undeclared": undeclared,
@@ -85,7 +99,6 @@ class Ending:
                 "them: git add -- <path>\n" + _list(sorted(input_links))
             )
         composed = document.compose(facts, found, self._provenance(found))
-        succeeded = outcome == "succeeded" and not tainted
         commit = document.write(
             self.run.repository,
             document=composed,
@@ -94,14 +107,35 @@ class Ending:
             message="\n\n".join(
                 filter(None, (facts["message"], f"gitbatch run {self.run.id}: {outcome}"))
             ),
-            tag=succeeded,
+            tag=facts["tag"],
         )
         _report_files(tainted, undeclared, logger)
-        name = f"tag {document.TAGS}{self.run.id}" if succeeded else f"commit {commit[:10]}"
+        self._keep(facts, commit)
+        name = f"tag {facts['tag']}" if facts["tag"] else f"commit {commit[:10]}"
         logger.info(
             f"gitbatch run {self.run.id} {outcome}: {count(len(self.records), 'job')} done, "
-            f"{count(len(found), 'output')} in place, {name}"
+            f"{_spared(facts)}{count(len(found), 'output')} in place, {name}"
         )
+
+    def _reused(self) -> dict[str, int]:
+        """How many jobs were reused, by the run that has done them. Those that have made nothing
+        but temporary outputs were left out."""
+        found = (
+            r for r in self.reused.values() if not all(o.get("temporary") for o in r["outputs"])
+        )
+        return dict(Counter(str(record["run"]) for record in found))
+
+    def _keep(self, facts: Document, commit: str) -> None:
+        """Have the archive know how the run has ended: only then others reuse what it has made."""
+        document = {
+            "format": RUN_FORMAT,
+            "version": RUN_VERSION,
+            "repository": str(self.run.repository.top),
+            "commit": commit,
+            **{name: facts[name] for name in _OF_ENDED_RUN},
+            "tainted": bool(facts["tainted"]),
+        }
+        records.write_run(self.run.archive.root, self.run.id, document)
 
     def add_earlier(self, records: Iterable[Document]) -> None:
         """What the run had finished before this process went on with it."""
@@ -130,7 +164,7 @@ class Ending:
 
     def _provenance(self, found: list[Result]) -> Provenance:
         provenance = Provenance()
-        for record in self.records:
+        for record in (*self.reused.values(), *self.records):
             provenance.add_record(record)
         if any(provenance.of(result) is None for result in found):
             for earlier in document.earlier(self.run.repository):
@@ -150,6 +184,20 @@ class Ending:
         except FileNotFoundError:
             return []
         return sorted({r["rule"] for r in self.records if r["started"] <= moment <= r["ended"]})
+
+
+def _spared(facts: Document) -> str:
+    """`12 reused (9 of run 20261121-043005-38d0, 3 of 2 other runs), 4 left out, `"""
+    parts = []
+    if counts := facts["reused"]:
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        named = [f"{number} of run {run}" for run, number in ordered[:_MOST_RUNS]]
+        if more := ordered[_MOST_RUNS:]:
+            named.append(f"{sum(number for _, number in more)} of {count(len(more), 'other run')}")
+        parts.append(f"{sum(counts.values())} reused ({', '.join(named)})")
+    if facts["left_out"]:
+        parts.append(f"{facts['left_out']} left out")
+    return "".join(f"{part}, " for part in parts)
 
 
 def _report_files(tainted: list[str], undeclared: dict[str, list[str]], logger: Any) -> None:

@@ -29,6 +29,7 @@ class Job:
     number: int
     key: str
     description: jobspec.Description
+    outputs: tuple[Output, ...]
     updated: dict[str, str]
     """Outputs that are changed in place -> their old addresses."""
     pool: str
@@ -65,7 +66,7 @@ class Ordering:
             **jobspec.record_head(self.run, self.folder),
             "number": job.number,
             "key": job.key,
-            "reusable": job.description.canonical,
+            "reusable": job.description.exact,
             "rule": jobspec.rule_name(job.job),
             "attempt": job.job.attempt,
             "members": resources.for_record(job.description.members),
@@ -90,7 +91,7 @@ class Ordering:
             worktree=str(self.run.worktree.path),
             archive=str(self.run.archive.root),
             environment=variables,
-            outputs=tuple(self._outputs(jobspec.members(job.job))),
+            outputs=job.outputs,
             sign=str(self.run.sign(job.number)),
             logs=tuple(path for path in logs if path is not None),
             record=redact(record, self.secrets.values()),
@@ -121,7 +122,8 @@ class Ordering:
         )
         return order, spec
 
-    def _outputs(self, members: list[Any]) -> Iterator[Output]:
+    def outputs(self, members: list[Any]) -> Iterator[Output]:
+        """What single jobs are to make. Raises RunError for what cannot be kept."""
         for member in members:
             environment.check_names(member, list(self.secrets.values()))
             for path in member.output:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -20,22 +21,36 @@ def jobs(workflow: Any) -> list[Any]:
 def sources(workflow: Any) -> Iterator[str]:
     """Local files that say what is run: snakefiles, scripts, notebooks, environment and config
     files. Remote ones are pinned by their reference."""
+    yield from snakefiles(workflow)
+    yield from (str(path) for path in workflow.configfiles)
+    for job in jobs(workflow):
+        yield from sources_of(job)
+
+
+def snakefiles(workflow: Any) -> Iterator[str]:
+    """The local ones."""
     for included in workflow.included:
         yield from _local(included)
-    yield from (str(path) for path in workflow.configfiles)
-    seen = set()
-    for job in jobs(workflow):
-        for named in (job.rule.script, job.rule.notebook):
-            if named is not None:
-                yield from _local(job._path_to_source_file(named))
-        if job.conda_env_spec is not None and job.conda_env_spec.is_file:
-            environment = job.conda_env_spec.file
-            yield from _local(_from_rule(environment, job.rule))
-        wrapper = job.rule.wrapper
-        if wrapper and wrapper.startswith("file:") and wrapper not in seen:
-            seen.add(wrapper)
-            folder = Path(wrapper.removeprefix("file://").removeprefix("file:"))
-            yield from (str(path) for path in folder.glob("*") if path.is_file())
+
+
+def sources_of(job: Any) -> Iterator[str]:
+    """The local files that a single job's rule names as what is run: script, notebook, wrapper,
+    and the file of its environment."""
+    for named in (job.rule.script, job.rule.notebook):
+        if named is not None:
+            yield from _local(job._path_to_source_file(named))
+    if job.conda_env_spec is not None and job.conda_env_spec.is_file:
+        environment = job.conda_env_spec.file
+        yield from _local(_from_rule(environment, job.rule))
+    yield from _files_of_wrapper(job.rule.wrapper or "")
+
+
+@functools.cache
+def _files_of_wrapper(wrapper: str) -> tuple[str, ...]:
+    if not wrapper.startswith("file:"):
+        return ()
+    folder = Path(wrapper.removeprefix("file://").removeprefix("file:"))
+    return tuple(str(path) for path in folder.glob("*") if path.is_file())
 
 
 def _from_rule(source: Any, rule: Any) -> Any:
@@ -95,6 +110,16 @@ def leave_alone_on_failure(job: Any) -> None:
                 member.dag.workflow.persistence.cleanup(member)
 
         member.postprocess = postprocess
+
+
+def may_lack(job: Any, outputs: Iterable[Any]) -> None:
+    """Have Snakemake take the single job for done without these outputs."""
+    before, lacked = job.postprocess, list(outputs)
+
+    async def postprocess(*args: Any, **kwargs: Any) -> None:
+        await before(*args, **kwargs | {"ignore_missing_output": lacked})
+
+    job.postprocess = postprocess
 
 
 def storage(path: Any) -> Any | None:

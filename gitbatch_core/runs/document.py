@@ -116,9 +116,9 @@ def write(
     results: Iterable[Result],
     inputs: Mapping[str, str],
     message: str,
-    tag: bool,
+    tag: str | None,
 ) -> str:
-    """Write the run commit, with its ref and, with `tag`, its tag; returns the commit.
+    """Write the run commit, with its ref and the `tag`, if any; returns the commit.
 
     Its tree is the source commit's with a link for every result, `inputs` (path -> text of the
     link: what jobs read and the source commit lacks) and the document. Raises GitError.
@@ -136,7 +136,7 @@ def write(
         message=f"{message.rstrip()}\n\n{TRAILER}: {document['run']}\n",
     )
     if tag:
-        commits.tag(repository, TAGS + document["run"], commit)
+        commits.tag(repository, tag, commit)
     return commit
 
 
