@@ -120,10 +120,8 @@ class Ending:
     def _reused(self) -> dict[str, int]:
         """How many jobs were reused, by the run that has done them. Those that have made nothing
         but temporary outputs were left out."""
-        found = (
-            r for r in self.reused.values() if not all(o.get("temporary") for o in r["outputs"])
-        )
-        return dict(Counter(str(record["run"]) for record in found))
+        whole = [r for r in self.reused.values() if not all(map(_was_temporary, r["outputs"]))]
+        return dict(Counter(str(record["run"]) for record in whole))
 
     def _keep(self, facts: Document, commit: str) -> None:
         """Have the archive know how the run has ended: only then others reuse what it has made."""
@@ -184,6 +182,10 @@ class Ending:
         except FileNotFoundError:
             return []
         return sorted({r["rule"] for r in self.records if r["started"] <= moment <= r["ended"]})
+
+
+def _was_temporary(output: Document) -> bool:
+    return bool(output.get("temporary"))
 
 
 def _spared(facts: Document) -> str:

@@ -14,6 +14,7 @@ from gitbatch_core import __version__, jsonio
 from gitbatch_core.archive.layout import DIGEST_LENGTHS
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import RECORD_FORMAT, RECORD_VERSION, REDACTED
+from snakemake_executor_plugin_gitbatch import workflowview
 
 if TYPE_CHECKING:
     from gitbatch_core.runs.run import Run
@@ -226,8 +227,8 @@ def _command(job: Any) -> dict[str, str]:
 
 def _software(job: Any) -> dict[str, str]:
     found = {}
-    if job.conda_env_spec:
-        found["conda"] = str(job.conda_env_spec)
+    if named := workflowview.conda(job):
+        found["conda"] = named
         used = job.dag.workflow.deployment_settings.deployment_method
         if DeploymentMethod.CONDA in used and not job.conda_env.is_externally_managed:
             found["conda"] = job.conda_env.content_hash

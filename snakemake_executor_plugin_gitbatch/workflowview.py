@@ -39,9 +39,8 @@ def sources_of(job: Any) -> Iterator[str]:
     for named in (job.rule.script, job.rule.notebook):
         if named is not None:
             yield from _local(job._path_to_source_file(named))
-    if job.conda_env_spec is not None and job.conda_env_spec.is_file:
-        environment = job.conda_env_spec.file
-        yield from _local(_from_rule(environment, job.rule))
+    if (environment := _conda_file(job)) is not None:
+        yield from _local(environment)
     yield from _files_of_wrapper(job.rule.wrapper or "")
 
 
@@ -53,9 +52,20 @@ def _files_of_wrapper(wrapper: str) -> tuple[str, ...]:
     return tuple(str(path) for path in folder.glob("*") if path.is_file())
 
 
-def _from_rule(source: Any, rule: Any) -> Any:
-    if isinstance(source, LocalSourceFile) and rule.basedir:
-        return rule.basedir.join(source)
+def conda(job: Any) -> str:
+    """What a single job's rule names as its conda environment: a file, a folder or a name; empty
+    where there is none."""
+    if job.conda_env_spec is None:
+        return ""
+    if (environment := _conda_file(job)) is not None:
+        return str(environment.get_path_or_uri(secret_free=True))
+    return str(getattr(job.conda_env_spec, "path", None) or job.conda_env_spec.name)
+
+
+def _conda_file(job: Any) -> Any | None:
+    source = getattr(job.conda_env_spec, "file", None)
+    if isinstance(source, LocalSourceFile) and job.rule.basedir:
+        return job.rule.basedir.join(source)
     return source
 
 

@@ -26,6 +26,7 @@ PROSE = (
     ".github",
     ".gitlab-ci.yml",
     ".gitbatch",
+    ":(glob)**/.snakemake/**",
 )
 """What is no code, unless somebody says so: patterns of git, from the top of the repository."""
 
