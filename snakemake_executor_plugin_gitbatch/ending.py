@@ -13,24 +13,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gitbatch_core import __version__
-from gitbatch_core.archive import records
 from gitbatch_core.errors import readable
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.jsonio import Document
-from gitbatch_core.records import RUN_FORMAT, RUN_VERSION
-from gitbatch_core.runs import document, results
+from gitbatch_core.runs import document, ended, results
 from gitbatch_core.runs.document import Provenance, Result
 from gitbatch_core.runs.efficiency import count
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.walk import inside
 from snakemake_executor_plugin_gitbatch import workflowview
-from snakemake_executor_plugin_gitbatch.workflowview import inside
 
 _MOST_NAMED = 10
 _MOST_RUNS = 3
-_OF_ENDED_RUN = (
-    "run", "outcome", "source_commit", "message", "user", "host", "started", "ended"
-)  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -110,7 +105,9 @@ class Ending:
             tag=facts["tag"],
         )
         _report_files(tainted, undeclared, logger)
-        self._keep(facts, commit)
+        # Only now may others reuse what the run has made.
+        top = str(self.run.repository.top)
+        ended.keep(self.run.archive.root, facts, commit=commit, repository=top)
         name = f"tag {facts['tag']}" if facts["tag"] else f"commit {commit[:10]}"
         logger.info(
             f"gitbatch run {self.run.id} {outcome}: {count(len(self.records), 'job')} done, "
@@ -122,23 +119,6 @@ class Ending:
         but temporary outputs were left out."""
         whole = [r for r in self.reused.values() if not all(map(_was_temporary, r["outputs"]))]
         return dict(Counter(str(record["run"]) for record in whole))
-
-    def _keep(self, facts: Document, commit: str) -> None:
-        """Have the archive know how the run has ended: only then others reuse what it has made."""
-        document = {
-            "format": RUN_FORMAT,
-            "version": RUN_VERSION,
-            "repository": str(self.run.repository.top),
-            "commit": commit,
-            **{name: facts[name] for name in _OF_ENDED_RUN},
-            "tainted": bool(facts["tainted"]),
-        }
-        records.write_run(self.run.archive.root, self.run.id, document)
-
-    def add_earlier(self, records: Iterable[Document]) -> None:
-        """What the run had finished before this process went on with it."""
-        known = {record["number"] for record in self.records}
-        self.records[:0] = [record for record in records if record["number"] not in known]
 
     def _results(self, outputs: Iterable[Any]) -> list[Result]:
         found = []

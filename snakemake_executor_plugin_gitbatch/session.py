@@ -16,6 +16,7 @@ from gitbatch_core.runs import results, reuse
 from gitbatch_core.runs.code import Code
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.walk import inside
 from snakemake_executor_plugin_gitbatch import (
     jobspec,
     opening,
@@ -104,9 +105,7 @@ class Session:
             code=Code(
                 worktree=twin.worktree,
                 algorithm=run.archive.algorithm,
-                is_output=workflowview.inside(
-                    filter(None, map(twin.relative, workflowview.declared(workflow)))
-                ),
+                is_output=inside(filter(None, map(twin.relative, workflowview.declared(workflow)))),
                 patterns=tuple(workflow.executor_settings.code or ()),
             ),
         )

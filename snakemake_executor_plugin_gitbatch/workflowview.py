@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,16 +92,6 @@ def inputs(workflow: Any) -> Iterator[str]:
     """Inputs of all jobs but those in other storages, maybe more than once."""
     for job in jobs(workflow):
         yield from (str(path) for path in job.input if storage(path) is None)
-
-
-def inside(paths: Iterable[str]) -> Callable[[str], bool]:
-    """Whether a path is one of `paths` or lies below one; all relative to the same folder."""
-    known = frozenset(paths)
-
-    def test(path: str) -> bool:
-        return path in known or any(str(parent) in known for parent in Path(path).parents)
-
-    return test
 
 
 def leave_alone_on_failure(job: Any) -> None:
