@@ -120,6 +120,11 @@ class Ending:
         whole = [r for r in self.reused.values() if not all(map(_was_temporary, r["outputs"]))]
         return dict(Counter(str(record["run"]) for record in whole))
 
+    def add_earlier(self, records: Iterable[Document]) -> None:
+        """What the run had finished before this process went on with it."""
+        known = {record["number"] for record in self.records}
+        self.records[:0] = [record for record in records if record["number"] not in known]
+
     def _results(self, outputs: Iterable[Any]) -> list[Result]:
         found = []
         for output in outputs:

@@ -48,7 +48,8 @@ def clean_source(
             hint="Run Snakemake in the repository that the workflow is part of.",
         )
     declared = {repository.relative(Path(path)) for path in workflowview.declared(workflow)}
-    ignore = inside(path for path in declared if path is not None)
+    results = document.results_in(repository, head)
+    ignore = inside([*results, *(path for path in declared if path is not None)])
     changes = state.changes(repository, [name for name in names if name is not None], ignore)
     if not changes:
         commit = document.source_of(repository, head)

@@ -106,7 +106,7 @@ class Session:
                 worktree=twin.worktree,
                 algorithm=run.archive.algorithm,
                 is_output=inside(filter(None, map(twin.relative, workflowview.declared(workflow)))),
-                patterns=tuple(workflow.executor_settings.code or ()),
+                patterns=tuple(workflow.executor_settings.code),
             ),
         )
         self._reusing = Reusing(mode=workflow.executor_settings.reuse, twin=twin)

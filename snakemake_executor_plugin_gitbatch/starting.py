@@ -170,6 +170,7 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
             undo.callback(run.close)
         changed = place.source.changed_outputs
         twin = Twin.of(run, Path.cwd(), changed=changed, warn=logger.warning)
+        twin.cache = Path(workflow.sourcecache.runtime_cache_path)
         twin.there(".").mkdir(parents=True, exist_ok=True)
         earlier = Earlier() if mine is None else Earlier.of(run, mine, pool)
         temporary = earlier.recall(twin)

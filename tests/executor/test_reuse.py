@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from .conftest import Project
+from .conftest import Project, processes_with, wait_until
 
 MakeProject = Callable[..., Project]
 
@@ -128,3 +130,172 @@ def test_nothing_stale_comes_back_whatever_is_edited(
     project.commit({"notes.md": "y", "docs/more.rst": "z"})
     shutil.rmtree(project.path / "out")
     assert counts(project.snakemake(f"out/{state['wildcard']}.json").ok().text)[:2] == (0, 1)
+
+
+# ---------------------------------------------------------------- what is reused
+
+CHAIN = {
+    "Snakefile": """
+        rule all:
+            input: "out/last.txt"
+        rule first:
+            input: workflow.source_path("words.txt")
+            output: temp("tmp/first.txt")
+            shell: "cat {input} > {output}"
+        rule second:
+            input: "tmp/first.txt"
+            output: temp(directory("tmp/second")), note="out/note.txt"
+            resources: mem_mb=lambda wildcards, input: 100 + int(input.size_mb)
+            shell: "mkdir {output[0]}; cp {input} {output[0]}/x; echo note > {output.note}"
+        rule final:
+            input: "tmp/second"
+            output: "out/final.txt"
+            log: "logs/final.log"
+            benchmark: "logs/final.tsv"
+            script: "scripts/final.py"
+        rule folder:
+            input: "out/final.txt"
+            output: directory("out/dir")
+            params: here=workflow.basedir
+            shell: "mkdir -p {output}/empty; cp {input} {output}/a; ls {params.here} >{output}/ls"
+        rule last:
+            input: "out/dir"
+            output: protected("out/last.txt")
+            shell: "cat {input}/a > {output}"
+        """,
+    "words.txt": "words\n",
+    "scripts/final.py": """
+        from pathlib import Path
+        Path(snakemake.log[0]).write_text("said\\n")
+        text = Path(snakemake.input[0], "x").read_text().upper()
+        Path(snakemake.output[0]).write_text(text)
+        """,
+    ".gitignore": ".snakemake/\n/out/\n/tmp/\n/logs/\n",
+}
+
+
+def test_what_was_done_is_not_done_again(make_project: MakeProject, tmp_path: Path) -> None:
+    first = make_project(CHAIN)
+    assert counts(first.snakemake().ok().text) == (5, 0, 0)
+    [run] = [name.rpartition("/")[2] for name in first.runs()]
+
+    # Elsewhere, after a plain checkout of the tag or without one.
+    clone = Project(path=tmp_path / "a clone", environment={"GITBATCH_ARCHIVE": str(first.archive)})
+    first.git("clone", "--quiet", ".", str(clone.path))
+    clone.git("checkout", "--quiet", f"run/{run}")
+    clone.git("update-index", "--refresh")
+    shutil.rmtree(clone.path / "out")
+    printed = clone.snakemake("--gitbatch-tag", "again", "--gitbatch-message", "once more").ok()
+    assert counts(printed.text) == (0, 4, 1) and f"(4 of run {run})" in printed.text
+    assert clone.read("out/final.txt") == clone.read("out/dir/a") == "WORDS\n"
+    assert (clone.path / "out/dir/empty").is_dir() and not (clone.path / "tmp").exists()
+    assert clone.read("logs/final.log") == "said\n" and "s\th:m:s" in clone.read("logs/final.tsv")
+    assert "Nothing to be done" in clone.plain("-n").ok().text
+    document = clone.run_document("again")
+    assert document["reused"] == {run: 4} and document["left_out"] == 1
+    assert document["tag"] == "again" and clone.git("log", "-1", "--format=%s", "again")
+    assert {job["run"] for job in document["jobs"].values()} == {run}
+    for name in ("out/final.txt", "out/dir/a", "out/note.txt"):
+        link = clone.git("show", f"again:{name}")
+        assert link == first.git("show", f"run/{run}:{name}") == str((clone.path / name).readlink())
+
+    # What is asked for runs, and what needs temporary outputs gets them.
+    forced = clone.snakemake("out/dir", "-R", "folder", "--gitbatch-tag", "none").ok().text
+    assert counts(forced) == (1, 0, 0) and clone.tags() == [f"run/{run}"]
+    assert counts(clone.snakemake("out/dir", "-R", "final").ok().text) == (3, 1, 0)
+    off = clone.snakemake("--forceall", "tmp/first.txt").ok().text
+    assert counts(off) == (1, 0, 0) and clone.read("tmp/first.txt") == "words\n"
+
+    clone.snakemake("--gitbatch-tag", "again", "-F").failed("There is a tag again already")
+    clone.snakemake("--gitbatch-tag", "a..b", "-F").failed("'a..b' cannot be the name of a tag")
+
+
+NARROW = {
+    "Snakefile": """
+        rule make:
+            output: "a.txt"
+            resources: gitbatch_code="scripts/lib*"
+            script: "scripts/make.py"
+        rule use:
+            input: "a.txt"
+            output: "b.txt"
+            shell: "cat {input} > {output}"
+        rule never:
+            input: "b.txt"
+            output: "c.txt"
+            resources: gitbatch_reuse="off"
+            shell: "cat {input} > {output}"
+        rule spoil:
+            input: "b.txt"
+            output: "d.txt"
+            shell: "chmod u+w notes.txt; echo >> notes.txt; cat {input} > {output}"
+        """,
+    "scripts/make.py": """
+        from pathlib import Path
+        Path(snakemake.output[0]).write_text("a")
+        """,
+    "scripts/library.py": "",
+    "notes.txt": "n\n",
+    ".gitignore": ".snakemake/\n/*.txt\n!/notes.txt\n",
+}
+
+
+def test_what_counts_as_code_is_for_the_user_to_say(make_project: MakeProject) -> None:
+    project = make_project(NARROW)
+    targets = ("c.txt", "--gitbatch-code", "Snakefile", "--")
+
+    def again(*arguments: str) -> tuple[int, int, int]:
+        for name in "abcd":
+            (project.path / f"{name}.txt").unlink(missing_ok=True)
+        return counts(project.snakemake(*arguments or targets[:3]).ok().text)
+
+    assert again() == (3, 0, 0)
+    project.commit({"notes.txt": "other\n"})
+    assert again() == (1, 2, 0)  # one never wants to
+    # Edited, but the same comes out: nothing that follows runs.
+    project.commit({"scripts/make.py": project.read("scripts/make.py") + "# an edit\n"})
+    assert again() == (2, 1, 0)
+    project.commit({"scripts/library.py": "# an edit\n"})
+    assert again("b.txt", "--gitbatch-code", "Snakefile") == (1, 1, 0)
+    project.commit({"Snakefile": project.read("Snakefile") + "\n# an edit\n"})
+    assert again("b.txt", "--gitbatch-code", "Snakefile") == (1, 1, 0)
+    assert again("b.txt", "--gitbatch-reuse", "off") == (2, 0, 0)
+    assert again("a.txt", "--gitbatch-code", "nothing*") == (0, 1, 0)  # it has its own
+    project.snakemake("b.txt", "-R", "use", "--gitbatch-code", "no*.py").failed(
+        "The pattern 'no*.py' matches no file"
+    )
+    project.commit({"Snakefile": project.read("Snakefile").replace('"off"', '"maybe"')})
+    project.snakemake("c.txt").failed("gitbatch_reuse='maybe'")
+
+    # Of a tainted run, nothing; of a killed one, what it has finished.
+    assert again("d.txt", "--gitbatch-reuse", "off") == (3, 0, 0)
+    assert again("d.txt") == (3, 0, 0)
+
+
+def test_what_a_killed_run_had_finished_is_reused(make_project: MakeProject) -> None:
+    sign = f"600.{os.getpid()}"
+    project = make_project(
+        {
+            "Snakefile": f"""
+                rule slow:
+                    input: "quick.txt"
+                    output: "slow.txt"
+                    shell: "touch started; sleep {sign}; cat {{input}} > {{output}}"
+                rule quick:
+                    output: "quick.txt"
+                    shell: "echo quick > {{output}}"
+                """,
+            ".gitignore": ".snakemake/\n/*.txt\n",
+        }
+    )
+    running = project.start("slow.txt")
+    worktrees = project.path / ".gitbatch/worktrees"
+    wait_until(lambda: bool(list(worktrees.glob("*/started"))), "the slow job")
+    os.kill(running.pid, signal.SIGKILL)
+    project.end(running)
+    wait_until(lambda: not processes_with(sign), "the end of all processes")
+    (project.path / "quick.txt").unlink()
+    project.commit({"README.md": "Another commit, with the same code."})
+    project.plain("--unlock").ok()
+    assert counts(project.snakemake("quick.txt").ok().text) == (0, 1, 0)
+    assert project.read("quick.txt") == "quick\n" and project.leftovers() == []
