@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,6 +118,12 @@ def test_everything_that_a_run_promises(make_project: MakeProject, pool: str) ->
     listing = project.git("ls-tree", "-r", "--name-only", tag).split("\n")
     assert "results/folder/a/x.txt" in listing and "results/t.tmp" not in listing
     assert made["host"]["name"] and made["environment"]["names"]
+    # What software that was: of the machine, and beside Snakemake.
+    assert list(made["tools"]) == ["cat"]
+    assert made["tools"]["cat"]["address"].startswith("xxh3:")
+    of_sum = document["jobs"][by_path["results/sum.txt"]["job"]]
+    assert list(of_sum["tools"]) == [sys.executable]
+    assert document["packages"]["snakemake"] == document["versions"]["snakemake"]
 
     # Every executed job left a record; the temporary output is in it, not in the archive.
     temporary = [r for r in project.records() if r["rule"] == "temporary"]
