@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from snakemake.shell import shell
+
 from gitbatch_core.errors import RunError
 from gitbatch_core.pools.base import JobSpec
 from gitbatch_core.records import ORDER_NAME, Order, Output, redact
@@ -17,6 +19,7 @@ from snakemake_executor_plugin_gitbatch import (
     environment,
     jobspec,
     resources,
+    software,
     workflowview,
 )
 
@@ -94,6 +97,9 @@ class Ordering:
             outputs=job.outputs,
             sign=str(self.run.sign(job.number)),
             logs=tuple(path for path in logs if path is not None),
+            tools=software.programs(
+                job.description.members, variables, prefix=shell._get_process_prefix()
+            ),
             record=redact(record, self.secrets.values()),
         )
         order.write(folder / ORDER_NAME)

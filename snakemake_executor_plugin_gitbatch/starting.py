@@ -23,7 +23,7 @@ from gitbatch_core.runs.owner import LOG_VARIABLE, Owner
 from gitbatch_core.runs.place import open_archive
 from gitbatch_core.runs.run import Run, clear, is_used, new_id, private_folder
 from gitbatch_core.runs.twin import Twin
-from snakemake_executor_plugin_gitbatch import ending, environment, jobspec, opening
+from snakemake_executor_plugin_gitbatch import ending, environment, jobspec, opening, software
 from snakemake_executor_plugin_gitbatch.earlier import Earlier
 from snakemake_executor_plugin_gitbatch.report import Report
 from snakemake_executor_plugin_gitbatch.session import Session
@@ -249,5 +249,6 @@ def _facts(place: _Place, run: Run, twin: Twin, pool: Pool) -> Document:
         "config": redact(jobspec.plain_config(workflow.config), place.secrets.values()),
         "pool": {"kind": pool.kind, **pool.facts()},
         "archive": run.archive.id,
+        "packages": software.packages(),
         "started": run.about["begun"],
     } | ({"resumed": run.about["resumed"]} if run.resumed else {})

@@ -25,8 +25,8 @@ _TOGETHER = 20
 """Documents that are read by one call of git; each may have megabytes."""
 
 _KEPT_OF_RECORD = (
-    "run", "number", "key", "commit", "folder", "rule", "members", "environment", "host", "pool",
-    "started", "ended", "usage", "pool_usage", "request", "waited_s", "updated",
+    "run", "number", "key", "commit", "folder", "rule", "members", "environment", "tools", "host",
+    "pool", "started", "ended", "usage", "pool_usage", "request", "waited_s", "updated",
 )  # fmt: skip
 
 
