@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from gitbatch_core.jsonio import Document
 
 
+_ADDRESS = re.compile("|".join(f"{a}:[0-9a-f]{{{n}}}" for a, n in layout.DIGEST_LENGTHS.items()))
 _UNREADABLE = (ValueError, GitbatchError, AttributeError, KeyError, TypeError, RecursionError)
 
 
@@ -35,7 +37,6 @@ class File:
     path: str
     """Relative to the top of the work tree; absolute where it lies outside."""
     address: str
-    """Empty where the record has none."""
     kind: str = ""
     """`file` or `tree`; empty for inputs, of which records do not tell."""
     size: int | None = None
@@ -222,15 +223,15 @@ def _job(path: str, document: Document) -> Job:
     key, run, number = layout.parse_record_path(path)
     folder = str(document.get("folder") or "")
     members = list(_dicts(document.get("members")))
-    outputs = [_file(output) for output in _dicts(document.get("outputs"))]
-    outputs += [_file(output, log=True) for output in _dicts(document.get("logs"))]
+    outputs = [_file(output) for output in _addressed(document.get("outputs"))]
+    outputs += [_file(output, log=True) for output in _addressed(document.get("logs"))]
     inputs: dict[tuple[str, str], File] = {}
-    for each in (each for member in members for each in _dicts(member.get("inputs"))):
-        if "address" in each:  # else another job of the group makes it
-            one = File(path=_at(folder, each["path"]), address=str(each["address"]))
-            inputs.setdefault((one.path, one.address), one)
-    for name, address in dict(document.get("updated") or {}).items():
-        one = File(path=_at(folder, name), address=str(address))
+    # What another job of the group makes has no address.
+    read = [each for member in members for each in _addressed(member.get("inputs"))]
+    updated = dict(document.get("updated") or {}).items()
+    read += _addressed([{"path": path, "address": address} for path, address in updated])
+    for each in read:
+        one = File(path=_at(folder, each["path"]), address=each["address"])
         inputs.setdefault((one.path, one.address), one)
     return Job(
         record=path,
@@ -267,7 +268,7 @@ def _file(output: Mapping[str, Any], *, log: bool = False) -> File:
     size = output.get("size")
     return File(
         path=str(output.get("path", "")),
-        address=str(output.get("address") or ""),
+        address=output["address"],
         kind=str(output.get("kind") or "file"),
         size=size if isinstance(size, int) else None,
         temporary=bool(output.get("temporary")),
@@ -281,6 +282,10 @@ def _at(folder: str, path: str) -> str:
     if not folder and "/." not in path and not path.startswith((".", "/")) and "//" not in path:
         return path
     return os.path.normpath(os.path.join(folder, path))
+
+
+def _addressed(value: Any) -> list[dict[str, Any]]:
+    return [item for item in _dicts(value) if _ADDRESS.fullmatch(str(item.get("address")))]
 
 
 def _named(value: Any, name: str) -> str:

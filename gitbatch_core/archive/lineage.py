@@ -7,10 +7,11 @@ one step.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitbatch_core.archive import browse
@@ -74,6 +75,8 @@ class Graph:
     steps: list[Step] = field(default_factory=list)
     links: dict[tuple[Datum, Datum], str] = field(default_factory=dict)
     """From where to where -> MEMBER or SAME."""
+    levels: dict[Datum, int] = field(default_factory=dict)
+    """How many jobs lie between the start and a datum; negative upstream."""
 
 
 @dataclass(kw_only=True)
@@ -108,14 +111,15 @@ class Tracer:
 
     def upstream(self) -> None:
         """Add all that the start comes from, down to what no job made."""
-        waiting = [(datum, "", 0) for datum in reversed(self.graph.start)]
+        waiting = deque((datum, "", 0) for datum in self.graph.start)
         seen: set[Datum] = set()
         while waiting:
-            datum, before, level = waiting.pop()
+            datum, before, level = waiting.popleft()
             if datum in seen:
                 continue
             seen.add(datum)
             self._facts(datum)
+            self.graph.levels.setdefault(datum, -level)
             if (maker := self._maker(datum, before)) is not None:
                 if self.depth is not None and level >= self.depth:
                     continue
@@ -123,32 +127,31 @@ class Tracer:
                 step.outputs[datum] = None
                 inputs = [Datum(each.path, each.address) for each in maker.inputs]
                 step.inputs.update(dict.fromkeys(inputs))
-                waiting += [(each, maker.started, level + 1) for each in reversed(inputs)]
+                waiting.extend((each, maker.started, level + 1) for each in inputs)
             else:
                 for origin, how in self._origins(datum, before):
-                    self.graph.links[origin, datum] = how
-                    waiting.append((origin, before, level))
+                    self._link(origin, datum, how)
+                    waiting.appendleft((origin, before, level))
 
     def downstream(self) -> None:
         """Add all that was made from the start."""
-        waiting = [(datum, 0) for datum in reversed(self.graph.start)]
+        waiting = deque((datum, 0) for datum in self.graph.start)
         seen: set[Datum] = set()
         while waiting:
-            datum, level = waiting.pop()
+            datum, level = waiting.popleft()
             if datum in seen:
                 continue
             seen.add(datum)
             self._facts(datum)
+            self.graph.levels.setdefault(datum, level)
             if self.depth is not None and level >= self.depth:
                 continue
             for job, each in self.jobs.users.get(datum.address, ()):
                 used = Datum(each.path, each.address)
                 if used != datum:
-                    if not datum.path:
-                        pass
-                    elif self._is_telling(datum) and used not in self.graph.start:
-                        self.graph.links[datum, used] = SAME
-                        waiting.append((used, level))
+                    if self._is_telling(datum) and used not in self.graph.start:
+                        self._link(datum, used, SAME)
+                        waiting.appendleft((used, level))
                     continue
                 step = self._step(job)
                 step.inputs[datum] = None
@@ -156,11 +159,11 @@ class Tracer:
                     step.outputs[made] = None
                     waiting.append((made, level + 1))
             for member in self._members_used(datum):
-                self.graph.links[datum, member] = MEMBER
-                waiting.append((member, level))
+                self._link(datum, member, MEMBER)
+                waiting.appendleft((member, level))
             for folder in self._folders_used(datum) if datum in self.graph.start else ():
-                self.graph.links[datum, folder] = MEMBER
-                waiting.append((folder, level))
+                self._link(datum, folder, MEMBER)
+                waiting.appendleft((folder, level))
 
     # ------------------------------------------------------------------ jobs
 
@@ -200,6 +203,12 @@ class Tracer:
         return found[0] if found else None
 
     # ------------------------------------------------------------------ data from data
+
+    def _link(self, origin: Datum, datum: Datum, how: str) -> None:
+        self.graph.links[origin, datum] = how
+        facts = self._facts(datum)
+        if how == MEMBER and facts.state == FROZEN and self._facts(origin).state == KEPT:
+            self.graph.data[datum] = replace(facts, state=KEPT)
 
     def _origins(self, datum: Datum, before: str) -> Iterator[tuple[Datum, str]]:
         """Where data comes from that is no job's output: from output folders and files, or from
@@ -249,10 +258,8 @@ class Tracer:
         """The files of a tree by path; none where it is no tree, or is not there."""
         if address not in self._manifests:
             entries: Iterable[tree.Entry] = ()
-            try:
+            with contextlib.suppress(GitbatchError):
                 entries = self.archive.manifest(Address.parse(address))
-            except GitbatchError:
-                pass
             self._manifests[address] = {e.path: e for e in entries if e.kind == "f"}
         return self._manifests[address]
 

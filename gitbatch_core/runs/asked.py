@@ -184,8 +184,8 @@ class Asking:
         return tree.address(entries, self.archive.algorithm) if entries else None
 
     def _of_records(self, what: str) -> Asked:
-        """What the last job wrote at a path that is not in the folder, if need be one of a commit
-        that this repository does not have."""
+        """What the last job wrote, or else read, at a path that is not in the folder; if need be
+        one of a commit that this repository does not have."""
         for path in self.paths(what):
             jobs = self._mentioning([path]).jobs
             known = self.known_here(jobs)
@@ -193,8 +193,11 @@ class Asking:
                 for job in reversed(some):
                     if (address := self._written([job], path)) is not None:
                         return Asked(what=what, address=address, path=path, run=job.run)
+                for each in (each for job in reversed(some) for each in job.inputs):
+                    if each.path == path:
+                        return Asked(what=what, address=Address.parse(each.address), path=path)
         raise NotInArchiveError(
-            f"{what} is neither an address nor a file that is there, and no job has written it",
+            f"{what} is no address and no file that is there, and no job has written or read it",
             hint="gitbatch archive ls shows what there is; RUN:PATH names an output of a run.",
         )
 
