@@ -210,10 +210,12 @@ def _step_box(number: int, steps: Sequence[Step], is_tainted: Callable[[str], bo
 
 def _wrapped(text: str, lines: int) -> list[str]:
     """At most so many lines, ready for a label."""
-    found = textwrap.wrap(text, _WIDTH, break_on_hyphens=False, drop_whitespace=False) or [""]
+    found = textwrap.wrap(_clean(text), _WIDTH, break_on_hyphens=False, drop_whitespace=False) or [
+        ""
+    ]
     if len(found) > lines:
         found = [*found[: lines - 1], found[lines - 1][: _WIDTH - 1] + "…"]
-    return [_text(line) for line in found]
+    return [html.escape(line) for line in found]
 
 
 def _left(lines: Iterable[str]) -> str:

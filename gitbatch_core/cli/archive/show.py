@@ -81,7 +81,7 @@ def _what(asked: Asked, known: About, runs: Sequence[Holder]) -> Rows:
     elif known.is_frozen and not known.holders:
         rows.append(("made by", "no job: it was frozen"))
     elif known.is_frozen:
-        rows.append(("made by", "no job: it was frozen as the member of a tree"))
+        rows.append(("made by", "no job: it was frozen, by itself or in a folder"))
     rows += _list("member of", [_holder(known, holder) for holder in known.holders])
     return rows
 
