@@ -249,7 +249,7 @@ def folders_above(path: str) -> list[tuple[str, str]]:
 def _document(repository: Repository, commit: str) -> Document:
     try:
         return document.read(repository, commit)
-    except GitError:
+    except GitbatchError:
         return {}
 
 

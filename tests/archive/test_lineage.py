@@ -113,7 +113,7 @@ def test_data_that_moved_and_folders(archive: Archive) -> None:
         "fill",
         [("frozen.txt", of("x"))],
         [],
-        outputs=[{"path": "out", "kind": "tree", "address": str(tree.address), "size": 6}],
+        trees=[{"path": "out", "kind": "tree", "address": str(tree.address), "size": 6}],
     )
     book.job("use", [("out/sub/m.txt", str(kept.address))], [("b", of(2))])
     book.job("other", [("elsewhere/b", of(2))], [("c", of(3))])
@@ -149,9 +149,9 @@ def test_many_alike_are_drawn_as_one(archive: Archive) -> None:
 
 def test_a_long_chain(archive: Archive) -> None:
     book = Book(archive)
-    for n in range(1500):
+    for n in range(1100):
         book.job("next", [(f"{n}", of(n))], [(f"{n + 1}", of(n + 1))])
-    graph = book.graph("1500", of(1500))
-    assert len(graph.steps) == 1500
+    graph = book.graph("1100", of(1100))
+    assert len(graph.steps) == 1100
     assert graph.data[Datum("0", of(0))].state == "commit"
     assert len(book.graph("0", of(0), down=True, depth=7).steps) == 7

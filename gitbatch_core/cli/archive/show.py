@@ -37,7 +37,7 @@ def show(archive: Archive, arguments: argparse.Namespace) -> int:
     runs = holders(repository, addresses) if repository else []
     jobs = [job for job, _ in (*known.makers, *known.users)]
     subjects = commits.subjects(repository, {job.commit for job in jobs}) if repository else {}
-    makers = sorted(known.makers, key=lambda pair: _fits(asked, *pair), reverse=True)
+    makers = sorted(known.makers, key=lambda pair: _fits(asked, subjects, *pair), reverse=True)
     if arguments.json:
         output.print_json(_as_json(asked, known, runs, makers, subjects))
         return 0
@@ -51,10 +51,13 @@ def show(archive: Archive, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _fits(asked: Asked, job: Job, file: File) -> tuple[bool, bool, bool, str]:
-    """How well a maker answers what was asked: the run that was named, the path; an output before
-    a log; the last."""
-    return job.run == asked.run, file.path == asked.path, not file.log, job.ended
+def _fits(
+    asked: Asked, subjects: Mapping[str, str], job: Job, file: File
+) -> tuple[bool, bool, bool, bool, str]:
+    """How well a maker answers what was asked: the run that was named, the path, a commit of this
+    repository, an output rather than a log; the last."""
+    same_path, here = file.path == asked.path, job.commit in subjects
+    return job.run == asked.run, same_path, here, not file.log, job.ended
 
 
 def _what(asked: Asked, known: About, runs: Sequence[Holder]) -> Rows:
