@@ -165,14 +165,16 @@ def test_what_a_run_had_at_a_path(traced: Project) -> None:
         "results/a.csv",
     )
     traced.git("tag", "paper", f"run/{first}")
-    for name in (first, first[:-1], f"run/{first[:-1]}", "paper", traced.git("rev-parse", "paper")):
-        assert ask(traced, "show", f"{name.strip()}:./results/a.csv") == ask(
-            traced, "show", f"{first}:results/a.csv"
-        )
+    for name in (
+        first[:-1],
+        f"run/{first[:-1]}",
+        "paper",
+        traced.git("rev-parse", "paper").strip(),
+    ):
+        assert ask(traced, "show", f"{name}:./results/a.csv")["address"] == old["address"]
     for run, path, rule in (
         (first, "logs/a.log", "part"),
         (second, "results/a.tmp", "middle"),
-        (third, "results/a.tmp", "middle"),
     ):
         found = ask(traced, "show", f"{run}:{path}")
         assert (found["made_by"][0]["run"], found["made_by"][0]["rule"]) == (run, rule)
@@ -236,7 +238,8 @@ def test_elsewhere(traced: Project, tmp_path: Path) -> None:
     traced.git("clone", "--quiet", ".", str(clone.path))
     (clone.path / "subfolder").mkdir()
     clone.gitbatch("init", "--archive", str(traced.archive)).ok()
-    assert ask(clone, "show", f"{first}:results/a.csv")["runs"][0]["tags"][0] == f"run/{first}"
+    (run,) = ask(clone, "show", f"{first}:results/a.csv")["runs"]
+    assert f"run/{first}" in run["tags"]
     assert ask(clone, "show", "results/two.txt")["made_by"][0]["run"] == third
     assert [version["run"] for version in ask(clone, "log", "results/a.csv")] == [second, first]
     stranger = Project(path=tmp_path / "stranger")

@@ -146,7 +146,7 @@ def _maker(
     rows += _list(
         "  inputs", [f"{each.address}  {output.printable(each.path)}" for each in job.inputs]
     )
-    beside = [each.path for each in job.outputs if each.path != file.path]
+    beside = [o.path for o in job.outputs if not f"{file.path}/".startswith(f"{o.path}/")]
     rows += _list("  beside", [output.printable(path) for path in beside])
     rows.append(("  record", output.printable(known.jobs.archive.root / job.record)))
     return [row for row in rows if row[1] or not row[0]]
