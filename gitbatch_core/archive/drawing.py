@@ -158,8 +158,8 @@ def _datum_box(number: int, data: Sequence[Datum], graph: Graph, size: Callable[
             if len(paths) > 1
             else f"<B>{len(data)} versions</B>"
         )
-        for path in dict.fromkeys((paths[0], paths[-1])):
-            rows += _wrapped(path, 2)
+        rows += _wrapped(paths[0], 2)
+        rows += _wrapped(f"… {paths[-1]}", 2) if len(paths) > 1 else []
     else:
         rows += [f"<B>{line}</B>" for line in _wrapped(paths[0] or "(no path)", 3)]
     about = [data[0].address[: data[0].address.index(":") + 9]] if len(data) == 1 else []
