@@ -287,7 +287,7 @@ def test_lineage(traced: Project, tmp_path: Path) -> None:
         traced.gitbatch("archive", *arguments).ok()
         assert "</svg>" in target.read_text()
     no_programs = outside(tmp_path, traced.archive, *arguments, PATH=str(tmp_path))
-    assert no_programs.returncode == 2
+    assert no_programs.returncode == 2 and "Install the package graphviz" in no_programs.text
 
 
 def test_log(traced: Project) -> None:
