@@ -39,7 +39,7 @@ VERBS = {
     "run": "run a workflow without depending on the terminal, or go on with one",
     "runs": "list runs: ls; look at one, or end it: attach, cancel",
     "doctor": "look whether runs can work here: git, archive, pool",
-    "archive": "look into the archive and check it: ls, show, cat, tree, verify",
+    "archive": "trace results: show, lineage, log; look and check: ls, cat, tree, verify",
 }
 """Verb (the name of its module, too) and what it does."""
 

@@ -1,4 +1,5 @@
-"""Commits made by plumbing: source tree plus links and documents, in one `git fast-import`."""
+"""Commits made by plumbing: source tree plus links and documents, in one `git fast-import`. And
+what commits are called."""
 
 from __future__ import annotations
 
@@ -62,6 +63,25 @@ def check_new_tag(repository: Repository, name: str) -> None:
 def tag(repository: Repository, name: str, commit: str) -> None:
     """A lightweight tag; raises GitError where the name exists already."""
     repository.git("update-ref", f"refs/tags/{name}", commit, "0" * len(commit))
+
+
+def subjects(repository: Repository, commits: Iterable[str]) -> dict[str, str]:
+    """The first line of the message of each of these commits that the repository has, by their
+    ids. Raises GitError."""
+    wanted = "".join(f"{commit}\n" for commit in dict.fromkeys(commits) if commit.isalnum())
+    answer = repository.git("cat-file", "--batch", input=wanted.encode()) if wanted else b""
+    found = {}
+    while answer:
+        head, _, answer = answer.partition(b"\n")
+        words = head.split()
+        if len(words) != 3:  # missing
+            continue
+        size = int(words[2])
+        data, answer = answer[:size], answer[size + 1 :]
+        if words[1] == b"commit":
+            message = data.partition(b"\n\n")[2]
+            found[words[0].decode()] = message.partition(b"\n")[0].decode(errors="replace")
+    return found
 
 
 def _data(content: bytes) -> bytes:

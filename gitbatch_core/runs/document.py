@@ -146,9 +146,10 @@ def read(repository: Repository, revision: str) -> Document:
     return jsonio.loads(data, format=FORMAT, version=VERSION, source=f"{revision}:{PATH}")
 
 
-def earlier(repository: Repository) -> Iterator[Document]:
+def earlier(repository: Repository, mentioning: Iterable[str] = ()) -> Iterator[Document]:
     """The documents of all runs that this repository knows, the latest first; unreadable ones are
-    passed over."""
+    passed over. With `mentioning`, only those in which one of these texts is a value."""
+    needles = [needle for text in mentioning for needle in jsonio.spellings(text)]
     listed = repository.git(
         "for-each-ref", "--format=%(refname)", "--sort=-refname", REFS, f"refs/tags/{TAGS[:-1]}"
     )
@@ -164,6 +165,8 @@ def earlier(repository: Repository) -> Iterator[Document]:
                 continue
             size = int(head.rsplit(b" ", 1)[1])
             data, answer = answer[:size], answer[size + 1 :]
+            if needles and not any(needle in data for needle in needles):
+                continue
             with contextlib.suppress(GitbatchError):
                 yield jsonio.loads(data, format=FORMAT, version=VERSION, source="run.json")
 
