@@ -13,7 +13,7 @@ from gitbatch_core.pools.base import JobSpec, JobStatus, Pool
 from gitbatch_core.pools.local import LocalPool
 from gitbatch_core.records import LOG_NAME, Answer, Order, redact
 from gitbatch_core.runner.process import Mask
-from gitbatch_core.runs import results
+from gitbatch_core.runs import printed, results
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import (
@@ -283,6 +283,9 @@ class Session:
             declared = list(workflowview.declared(self.workflow))
             inputs = workflowview.inputs(self.workflow)
             facts = self._facts | {"costs": self.report.costs.document()}
+            facts |= printed.keep(
+                self.run.archive, self.workflow.logger_manager.get_logfile(), self._mask
+            )
             self._ending.add_earlier(self._earlier.records.values())
             self._ending.write(facts, outputs, inputs, declared, outcome, self.logger)
         finally:
@@ -347,8 +350,8 @@ class Session:
         """Put what a failed job printed where it outlives the run."""
         if not log.exists():
             return None
-        safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in rule)[:100]
-        kept = Path(".snakemake", "gitbatch", self.run.id, f"{number}-{safe}.log").absolute()
+        name = f"{number}-{printed.log_stem(rule)}.log"
+        kept = Path(".snakemake", "gitbatch", self.run.id, name).absolute()
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_bytes(log.read_bytes())
         return kept
