@@ -93,7 +93,11 @@ def _switch(runs: Runs, known: Known, found: Document) -> None:
         _put_back(path for path in aside.items() if not os.path.lexists(path[0]))
         raise
     # What is the same again is as old as it was.
-    _put_back(each for each in aside.items() if each[0].is_symlink() and _same(*each))
+    _put_back(
+        (path, link)
+        for path, link in aside.items()
+        if path.is_symlink() and os.readlink(path) == link[0]
+    )
 
 
 def _in_the_way(runs: Runs, commit: str, found: Document) -> dict[Path, tuple[str, int]]:
@@ -123,11 +127,6 @@ def _in_the_way(runs: Runs, commit: str, found: Document) -> dict[Path, tuple[st
                 path, text, mtime_ns = here.pop(name)
                 aside[path] = text, mtime_ns
     return aside
-
-
-def _same(path: Path, link: tuple[str, int]) -> bool:
-    text, _ = link
-    return os.readlink(path) == text
 
 
 def _put_back(links: Iterable[tuple[Path, tuple[str, int]]]) -> None:
@@ -177,7 +176,7 @@ class _Present:
             return True
         path = self.repository.top / output["path"]
         if output["kind"] != "tree":
-            return path.exists()
+            return bool(path.exists())
         address = Address.parse(output["address"])
         try:
             entries = self.archive.manifest(address)

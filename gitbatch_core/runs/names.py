@@ -125,7 +125,16 @@ class Runs:
         return found
 
     def _end(self, name: str) -> str:
-        return name if not name or _ID_BEGINNING.fullmatch(name) else self.one(name).run
+        """The id, or the beginning of ids, that ends a range."""
+        if not name or (_ID_BEGINNING.fullmatch(name) and not self._is_ending(name)):
+            return name
+        return self.one(name).run
+
+    def _is_ending(self, name: str) -> bool:
+        """Whether ids end so and none begins so: four digits may be both."""
+        return any(run.endswith(name) for run in self.by_id) and not any(
+            run.startswith(name) for run in self.by_id
+        )
 
     def _at_commit(self, name: str) -> Known:
         nothing = UsageError(f"There is no run called {name!r}.", hint=_HINT)
