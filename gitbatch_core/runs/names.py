@@ -92,7 +92,7 @@ class Runs:
         for known in self.by_id.values():
             if name in known.tags:
                 return known
-        if fits := fitting(self.by_id, name):
+        if name and (fits := fitting(self.by_id, name)):
             return self.by_id[only(fits, name, what="run")]
         return self._at_commit(name)
 
@@ -152,7 +152,10 @@ class Runs:
         return known if known and known.commit else Known(run=run, commit=commit)
 
 
-_HINT = "gitbatch runs ls --all shows all runs; git fetch --tags gets those of other clones."
+_HINT = (
+    "gitbatch runs ls --all shows all runs; git fetch --tags gets those of other clones, "
+    f"git fetch REMOTE '{REFS}*:{REFS}*' failed ones too."
+)
 
 
 def fitting(runs: Collection[str], name: str) -> list[str]:

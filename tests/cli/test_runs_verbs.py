@@ -266,7 +266,7 @@ def test_rm(ran: Ran) -> None:
     project.gitbatch("runs", "note", first, "note").ok()
     said = project.gitbatch("runs", "rm", "--dry-run", "name").ok().text
     # Its folder's one file and its log; all else the second run has as well.
-    assert f"{first}  name run/{first}" in said and "name 2 objects" in said, said
+    assert f"{first}  name run/{first}" in said and "names 2 objects" in said, said
     done = subprocess.run(
         ["git", "for-each-ref"], cwd=project.path, capture_output=True, text=True, check=True
     ).stdout

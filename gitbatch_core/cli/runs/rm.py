@@ -9,6 +9,7 @@ from gitbatch_core.cli import output
 from gitbatch_core.cli.runs.opening import archive_of, runs_here
 from gitbatch_core.errors import UsageError
 from gitbatch_core.runs import removal
+from gitbatch_core.runs.efficiency import count
 
 if TYPE_CHECKING:
     import argparse
@@ -30,7 +31,7 @@ def rm(arguments: argparse.Namespace) -> int:
     if (archive := archive_of(runs, arguments)) is not None:
         freed = removal.freed(runs, chosen, archive)
         output.message(
-            f"Only these runs name {freed.objects} objects of the archive "
+            f"Nothing else names {count(freed.objects, 'object')} of the archive "
             f"({output.human_size(freed.bytes)}), as far as this repository knows: others that "
             "share the archive may need them. They stay until a garbage collection."
         )
