@@ -37,7 +37,7 @@ VERBS = {
     "freeze": "move data into the archive and put links in its place",
     "thaw": "put writable copies in the places of links",
     "run": "run a workflow without depending on the terminal, or go on with one",
-    "runs": "list runs: ls; look at one, or end it: attach, cancel",
+    "runs": "look at runs and manage them: ls, show, out, diff, checkout, note, rm …",
     "doctor": "look whether runs can work here: git, archive, pool",
     "archive": "trace results: show, lineage, log; look and check: ls, cat, tree, verify",
 }

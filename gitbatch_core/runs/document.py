@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gitbatch_core import jsonio
 from gitbatch_core.errors import GitbatchError
-from gitbatch_core.git import commits
+from gitbatch_core.git import commits, refs
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 
@@ -148,23 +148,25 @@ def read(repository: Repository, revision: str) -> Document:
 
 def earlier(repository: Repository, mentioning: Iterable[str] = ()) -> Iterator[Document]:
     """The documents of all runs that this repository knows, the latest first; unreadable ones are
-    passed over. With `mentioning`, only those in which one of these texts is a value."""
-    needles = [needle for text in mentioning for needle in jsonio.spellings(text)]
+    passed over. `mentioning`: see `read_all`."""
     listed = repository.git(
         "for-each-ref", "--format=%(refname)", "--sort=-refname", REFS, f"refs/tags/{TAGS[:-1]}"
     )
     # Tags come from other repositories too, where the run's own ref is not.
     by_run = {name.rpartition("/")[2]: name for name in listed.decode().split()}
     names = [by_run[run] for run in sorted(by_run, reverse=True)]
-    for start in range(0, len(names), _TOGETHER):
-        wanted = "".join(f"{name}:{PATH}\n" for name in names[start : start + _TOGETHER])
-        answer = repository.git("cat-file", "--batch", input=wanted.encode())
-        while answer:
-            head, _, answer = answer.partition(b"\n")
-            if head.endswith(b"missing"):
-                continue
-            size = int(head.rsplit(b" ", 1)[1])
-            data, answer = answer[:size], answer[size + 1 :]
+    yield from read_all(repository, names, mentioning)
+
+
+def read_all(
+    repository: Repository, revisions: Sequence[str], mentioning: Iterable[str] = ()
+) -> Iterator[Document]:
+    """The documents in these run commits, in their order; unreadable ones are passed over. With
+    `mentioning`, only those in which one of these texts is a value."""
+    needles = [needle for text in mentioning for needle in jsonio.spellings(text)]
+    for start in range(0, len(revisions), _TOGETHER):
+        wanted = [f"{name}:{PATH}" for name in revisions[start : start + _TOGETHER]]
+        for data in refs.contents(repository, wanted).values():
             if needles and not any(needle in data for needle in needles):
                 continue
             with contextlib.suppress(GitbatchError):
