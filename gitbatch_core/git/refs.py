@@ -51,6 +51,14 @@ def check_tag(repository: Repository, name: str) -> str:
     return ref
 
 
+def check_new_tag(repository: Repository, name: str) -> None:
+    """Raise UsageError where there can be no new tag of this name."""
+    if repository.git("rev-parse", "--verify", "-q", check_tag(repository, name), check=False):
+        raise UsageError(
+            f"There is a tag {name} already.", hint=f"Choose another one: git show {name}"
+        )
+
+
 def point(repository: Repository, name: str, commit: str) -> None:
     """Have a ref lead to `commit`, whatever it led to before. Raises GitError."""
     repository.git("update-ref", name, commit)

@@ -21,6 +21,8 @@ PATH = ".gitbatch/run.json"
 REFS = "refs/gitbatch/runs/"
 TAGS = "run/"
 TRAILER = "Gitbatch-Run"
+OF_RUN = re.compile(rf"^{TRAILER}: (\S+)$", re.MULTILINE)
+"""Finds, in the message of a run commit, the run."""
 _TOGETHER = 20
 """Documents that are read by one call of git; each may have megabytes."""
 
@@ -149,12 +151,12 @@ def read(repository: Repository, revision: str) -> Document:
 def earlier(repository: Repository, mentioning: Iterable[str] = ()) -> Iterator[Document]:
     """The documents of all runs that this repository knows, the latest first; unreadable ones are
     passed over. `mentioning`: see `read_all`."""
-    listed = repository.git(
-        "for-each-ref", "--format=%(refname)", "--sort=-refname", REFS, f"refs/tags/{TAGS[:-1]}"
-    )
+    found: dict[str, str] = {}
     # Tags come from other repositories too, where the run's own ref is not.
-    by_run = {name.rpartition("/")[2]: name for name in listed.decode().split()}
-    names = [by_run[run] for run in sorted(by_run, reverse=True)]
+    for ref in refs.listed(repository, REFS, "refs/tags/"):
+        if of_run := OF_RUN.findall(ref.message):
+            found.setdefault(of_run[-1], ref.commit)
+    names = [found[run] for run in sorted(found, reverse=True)]
     yield from read_all(repository, names, mentioning)
 
 
@@ -190,7 +192,7 @@ def source_of(repository: Repository, commit: str) -> str:
     """The commit to run where HEAD is `commit`: its parent where it is exactly a run commit (its
     trailer, and nothing but outputs and the document beyond its parent), else itself."""
     message = repository.git("show", "--no-patch", "--format=%B", commit).decode(errors="replace")
-    if not re.search(rf"^{TRAILER}: \S+$", message, re.MULTILINE):
+    if not OF_RUN.search(message):
         return commit
     try:
         document = read(repository, commit)

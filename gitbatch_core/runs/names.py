@@ -12,7 +12,7 @@ from gitbatch_core.git.refs import Ref
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document, owner
-from gitbatch_core.runs.document import REFS, TRAILER
+from gitbatch_core.runs.document import OF_RUN, REFS
 from gitbatch_core.runs.owner import Owner
 
 KEPT = "refs/gitbatch/keep/"
@@ -20,7 +20,6 @@ NOTES = "refs/notes/gitbatch"
 LATEST = ("last", "@")
 
 _TAGS = "refs/tags/"
-_OF_RUN = re.compile(rf"^{TRAILER}: (\S+)$", re.MULTILINE)
 _ID_BEGINNING = re.compile(r"\d{4,8}|\d{8}-\d{0,6}|\d{8}-\d{6}-[0-9a-f]{0,4}")
 _MOST_LISTED = 10
 
@@ -71,7 +70,7 @@ class Runs:
         found: dict[str, Known] = {}
         kept = {}
         for ref in refs.listed(repository, REFS, _TAGS, KEPT):
-            of_run = _OF_RUN.findall(ref.message)
+            of_run = OF_RUN.findall(ref.message)
             if not of_run:
                 continue
             run = of_run[-1]
