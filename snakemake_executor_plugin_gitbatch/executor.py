@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncGenerator, Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snakemake.exceptions import RuleException
@@ -18,7 +19,9 @@ from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
 from gitbatch_core.errors import GitbatchError
+from gitbatch_core.git.repo import Repository
 from gitbatch_core.pools.base import RefusedError
+from gitbatch_core.runs import owner
 from snakemake_executor_plugin_gitbatch import jobspec, workflowview
 
 if TYPE_CHECKING:
@@ -41,12 +44,11 @@ class Executor(RemoteExecutor):
     def __post_init__(self) -> None:
         # Snakemake makes an executor also where nothing is to be done, and never shuts it down.
         waits = self.dag.has_unfinished_queue_input_jobs()
-        from snakemake_executor_plugin_gitbatch import starting
-
         if not waits and not any(map(jobspec.has_outputs, self.dag.needrun_jobs())):
             self._end_status_thread()
-            starting.finish_left_over(self.workflow, self.logger)
+            self._finish_left_over()
             return
+        from snakemake_executor_plugin_gitbatch import starting
 
         # To Snakemake, the worktree is the shared folder: this process gets what jobs read from
         # other storages, and stores what they made, once that is taken over.
@@ -59,6 +61,14 @@ class Executor(RemoteExecutor):
                 raise WorkflowError(str(error)) from error
             raise
         self._take_over_local_rules()
+
+    def _finish_left_over(self) -> None:
+        """End a killed run that has done it all, if there is one."""
+        with contextlib.suppress(GitbatchError):
+            if owner.dead(Repository.find(Path.cwd())):
+                from snakemake_executor_plugin_gitbatch import starting
+
+                starting.finish_left_over(self.workflow, self.logger)
 
     def _end_status_thread(self) -> None:
         """So that it does not outlive the interpreter's thread pools, which it complains about."""

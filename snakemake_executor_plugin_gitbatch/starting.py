@@ -81,9 +81,6 @@ def finish_left_over(workflow: Any, logger: Any) -> None:
     """Where nothing is to be run any more: end the killed run that has done it all, if there is
     one. Never raises GitbatchError: what was asked for is done."""
     try:
-        repository = Repository.find(Path.cwd())
-        if not any(_is_of(repository, each) for each in owner.owners(repository)):
-            return
         place = _look(workflow)
     except GitbatchError:  # no folder to run from, so none that a run was killed in
         return
@@ -94,12 +91,6 @@ def finish_left_over(workflow: Any, logger: Any) -> None:
             logger.warning(
                 f"The run {mine.run}, whose controller is gone, cannot be ended: {error}"
             )
-
-
-def _is_of(repository: Repository, each: Owner) -> bool:
-    """Whether a run is dead, and of this work tree or of one that is gone."""
-    top = str(each.about.get("top", repository.top))
-    return each.is_dead and (top == str(repository.top) or not os.path.isdir(top))
 
 
 def _look(workflow: Any) -> _Place:
@@ -135,7 +126,7 @@ def _look(workflow: Any) -> _Place:
         source=source,
         about=about,
         secrets=secrets,
-        dead=[each for each in owner.owners(repository) if _is_of(repository, each)],
+        dead=owner.dead(repository),
     )
 
 

@@ -169,6 +169,17 @@ def owners(repository: Repository) -> list[Owner]:
     return found
 
 
+def dead(repository: Repository) -> list[Owner]:
+    """Of those, the dead runs of this work tree or of one that is gone."""
+    top = str(repository.top)
+    found = []
+    for each in owners(repository):
+        its = str(each.about.get("top", top))
+        if each.is_dead and (its == top or not os.path.isdir(its)):
+            found.append(each)
+    return found
+
+
 def folder_of_all(repository: Repository) -> Path:
     """Holds the private folder of each run, named by its id."""
     return repository.common_dir / "gitbatch" / "runs"

@@ -49,7 +49,12 @@ def ended(repository: Repository, run: str, address: str, made_by: str, **facts:
     }
     found |= {"source_commit": repository.commit_of("HEAD"), "outputs": [output], **facts}
     document.write(
-        repository, document=found, results=[], inputs={}, message=run, tag=not facts.get("tainted")
+        repository,
+        document=found,
+        results=[],
+        inputs={},
+        message=run,
+        tag=None if facts.get("tainted") else f"run/{run}",
     )
 
 
