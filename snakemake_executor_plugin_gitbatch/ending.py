@@ -8,14 +8,17 @@ import os
 import platform
 import socket
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from gitbatch_core import __version__
+from gitbatch_core.archive import records
+from gitbatch_core.archive.reproduced import IDENTICAL
 from gitbatch_core.errors import readable
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.jsonio import Document
+from gitbatch_core.records import REPRODUCTION_FORMAT, REPRODUCTION_VERSION
 from gitbatch_core.runs import document, ended, results
 from gitbatch_core.runs.document import Provenance, Result
 from gitbatch_core.runs.efficiency import count
@@ -23,8 +26,10 @@ from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.walk import inside
 from snakemake_executor_plugin_gitbatch import workflowview
+from snakemake_executor_plugin_gitbatch.reusing import Reusing
 
 _MOST_NAMED = 10
+_OF_ATTEMPT = ("source_commit", "user", "host", "pool", "started", "ended")
 _MOST_RUNS = 3
 
 
@@ -36,8 +41,7 @@ class Ending:
     twin: Twin
     tag: str | None
     """Of a run that succeeds."""
-    reused: Mapping[int, Document]
-    """Records of earlier runs whose outputs were taken."""
+    reusing: Reusing
     records: list[Document] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     """Jobs that failed, a retried one once each time."""
@@ -75,7 +79,7 @@ class Ending:
             "versions": _versions(),
             "jobs_finished": len(self.records),
             "reused": self._reused(),
-            "left_out": len(self.reused) - sum(self._reused().values()),
+            "left_out": len(self.reusing.taken) - sum(self._reused().values()),
             "jobs_failed": self.failed_before + self.failed,
             "tainted": tainted,
             "undeclared": undeclared,
@@ -105,6 +109,7 @@ class Ending:
             tag=facts["tag"],
         )
         _report_files(tainted, undeclared, logger)
+        self._keep_compared(facts, logger)
         # Only now may others reuse what the run has made.
         top = str(self.run.repository.top)
         ended.keep(self.run.archive.root, facts, commit=commit, repository=top)
@@ -117,13 +122,43 @@ class Ending:
     def _reused(self) -> dict[str, int]:
         """How many jobs were reused, by the run that has done them. Those that have made nothing
         but temporary outputs were left out."""
-        whole = [r for r in self.reused.values() if not all(map(_was_temporary, r["outputs"]))]
+        whole = [
+            r for r in self.reusing.taken.values() if not all(map(_was_temporary, r["outputs"]))
+        ]
         return dict(Counter(str(record["run"]) for record in whole))
 
     def add_earlier(self, records: Iterable[Document]) -> None:
         """What the run had finished before this process went on with it."""
         known = {record["number"] for record in self.records}
         self.records[:0] = [record for record in records if record["number"] not in known]
+
+    def _keep_compared(self, facts: Document, logger: Any) -> None:
+        """Say what came out the same again, and keep that in the archive."""
+        for run, outputs in self.reusing.compared.items():
+            evidence = {
+                "format": REPRODUCTION_FORMAT,
+                "version": REPRODUCTION_VERSION,
+                "run": run,
+                "again": self.run.id,
+                **{name: facts[name] for name in _OF_ATTEMPT},
+                "outputs": outputs,
+                "differences": [],
+            }
+            records.write_reproduction(self.run.archive.root, run, self.run.id, evidence)
+            others = [o for o in outputs if o["verdict"] != IDENTICAL]
+            same = count(len(outputs) - len(others), "output")
+            if others:
+                lines = (
+                    f"{o['path']}  (rule {o['rule']}): {o['expected']}, now {o['found']}"
+                    for o in others
+                )
+                logger.warning(
+                    f"Compared with run {run}: {same} the same, {len(others)} not. The rule does "
+                    "not always make the same, or depends on something else than its key:\n"
+                    + _list(lines)
+                )
+            else:
+                logger.info(f"Compared with run {run}: {same}, all the same.")
 
     def _results(self, outputs: Iterable[Any]) -> list[Result]:
         found = []
@@ -147,7 +182,7 @@ class Ending:
 
     def _provenance(self, found: list[Result]) -> Provenance:
         provenance = Provenance()
-        for record in (*self.reused.values(), *self.records):
+        for record in (*self.reusing.taken.values(), *self.records):
             provenance.add_record(record)
         if any(provenance.of(result) is None for result in found):
             for earlier in document.earlier(self.run.repository):

@@ -6,9 +6,11 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from gitbatch_core.archive.reproduced import DIFFERS, IDENTICAL
 from gitbatch_core.errors import UsageError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import Output
+from gitbatch_core.runs import document
 from gitbatch_core.runs.reuse import Earlier
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import jobspec
@@ -31,7 +33,9 @@ class Reusing:
     twin: Twin
     taken: dict[int, Document] = field(default_factory=dict)
     """Earlier records whose outputs were taken, by the job's number in this run."""
-    expected: dict[int, Document] = field(default_factory=dict)
+    compared: dict[str, list[Document]] = field(default_factory=dict)
+    """What was made again and compared, as in the archive's reproductions, by the earlier run."""
+    _expected: dict[int, Document] = field(default_factory=dict)
     """Earlier records that a job is to be compared with, by its number."""
     _earlier: Earlier = field(init=False)
 
@@ -54,7 +58,28 @@ class Reusing:
         if self._mode(job) == "verify":
             known = next(self._earlier.of(key), None)
             if known is not None:
-                self.expected[number] = known
+                self._expected[number] = known
+
+    def compare(self, number: int, record: Document) -> None:
+        """Compare what a job has made with what an earlier one has, if that is wanted."""
+        before = self._expected.pop(number, None)
+        if before is None:
+            return
+        made = {output["path"]: output["address"] for output in record["outputs"]}
+        makers = document.makers(before)
+        for output in before["outputs"]:
+            member = makers.get(output["path"], before["members"][0])
+            found = made.get(output["path"])
+            self.compared.setdefault(str(before["run"]), []).append(
+                {
+                    **{name: output[name] for name in ("path", "kind")},
+                    **{name: member[name] for name in ("rule", "wildcards")},
+                    "expected": output["address"],
+                    "found": found,
+                    "verdict": IDENTICAL if found == output["address"] else DIFFERS,
+                    "hosts": [record["host"]["name"]],
+                }
+            )
 
     def _mode(self, job: Any) -> str:
         wishes = {_wish(member) for member in jobspec.members(job)}

@@ -119,7 +119,13 @@ class Session:
         )
         if not run.resumed:  # what is queued or running goes before
             self._plan.make()
-        self._ending = Ending(run=run, twin=twin, tag=facts["tag"], reused=self._reusing.taken)
+        self._ending = Ending(
+            run=run,
+            twin=twin,
+            tag=facts["tag"],
+            reused=self._reusing.taken,
+            compared=self._reusing.compared,
+        )
         self._ending.failed_before = earlier.failed
         self._cancelled = False
         self._gone = True
@@ -273,6 +279,7 @@ class Session:
                 self._temporary.add(output["path"], of_checkpoint=of_checkpoint)
         costs = self.report.costs.of_job(status.number, status.usage)
         self._ending.records.append(answer.record | costs)
+        self._reusing.compare(status.number, answer.record)
         return None
 
     def not_submitted(self, spec: JobSpec) -> None:

@@ -76,7 +76,7 @@ class Provenance:
 def compose(facts: Document, results: Iterable[Result], provenance: Provenance) -> Document:
     """The document: `facts` of the run, its outputs, and the jobs that made them."""
     jobs: dict[str, Document] = {}
-    makers: dict[str, dict[str, Document]] = {}
+    members: dict[str, dict[str, Document]] = {}
     outputs = []
     for result in sorted(results, key=lambda result: result.path):
         output: dict[str, Any] = {
@@ -93,15 +93,15 @@ def compose(facts: Document, results: Iterable[Result], provenance: Provenance) 
         else:
             name = f"{job['run']}-{job['number']}"
             if name not in jobs:
-                jobs[name], makers[name] = job, _makers(job)
+                jobs[name], members[name] = job, makers(job)
             output["job"] = name
-            member = makers[name].get(result.path, job["members"][0])
+            member = members[name].get(result.path, job["members"][0])
             output |= {"rule": member["rule"], "wildcards": member["wildcards"]}
         outputs.append(output)
     return {"format": FORMAT, "version": VERSION, **facts, "jobs": jobs, "outputs": outputs}
 
 
-def _makers(job: Document) -> dict[str, Document]:
+def makers(job: Document) -> dict[str, Document]:
     """By output, relative to the top: the single job, of a group maybe, that makes it."""
     folder = job.get("folder", "")
     return {

@@ -272,6 +272,33 @@ def test_what_counts_as_code_is_for_the_user_to_say(make_project: MakeProject) -
     assert again("d.txt") == (1, 2, 0)
 
 
+def test_outputs_are_compared_where_that_is_wanted(make_project: MakeProject) -> None:
+    project = make_project(
+        {
+            "Snakefile": """
+                rule all:
+                    input: "steady.txt", "moving.txt"
+                rule steady:
+                    output: "steady.txt"
+                    shell: "echo 1 > {output}"
+                rule moving:
+                    output: "moving.txt"
+                    shell: "date +%N > {output}"
+                """,
+            ".gitignore": ".snakemake/\n/*.txt\n",
+        }
+    )
+    project.snakemake().ok()
+    printed = project.snakemake("--forceall", "--gitbatch-reuse", "verify").ok().text
+    assert counts(printed) == (2, 0, 0)
+    assert "1 output the same, 1 not" in printed and "moving.txt  (rule moving): xxh3:" in printed
+    shown = project.gitbatch("archive", "show", f"{project.tags()[0]}:moving.txt").ok().text
+    assert "rule moving is not deterministic" in shown
+    [evidence] = (project.archive / "reproductions").glob("*/*.json")
+    verdicts = [output["verdict"] for output in json.loads(evidence.read_bytes())["outputs"]]
+    assert sorted(verdicts) == ["differs", "identical"]
+
+
 def test_what_a_killed_run_had_finished_is_reused(make_project: MakeProject) -> None:
     sign = f"600.{os.getpid()}"
     project = make_project(
