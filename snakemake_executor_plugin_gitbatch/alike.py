@@ -59,7 +59,8 @@ def _settings(workflow: Any) -> Iterator[str]:
     yield from _many("--resources", _assigned(resources.resources))
     # Older Snakemakes have parsed them already.
     defaults = getattr(resources, "_parsed_default_resources", resources.default_resources)
-    yield from _many("--default-resources", defaults.args)
+    # The one that is there without the option: with it, others come along.
+    yield from _many("--default-resources", args if len(args := defaults.args) > 1 else ())
     yield from _as_for_jobs(workflow)
 
 

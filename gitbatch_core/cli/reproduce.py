@@ -7,24 +7,21 @@ cannot be had again from here.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gitbatch_core.archive.layout import Address
-from gitbatch_core.archive.store import Archive
 from gitbatch_core.cli import output
 from gitbatch_core.cli.main import add_archive_option
-from gitbatch_core.errors import UsageError
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.runs import place
-from gitbatch_core.runs.reproduce import attempt, contents, evidence, given, surroundings
-from gitbatch_core.runs.reproduce.made import jobs_of, outputs_of
+from gitbatch_core.runs.reproduce import again
+from gitbatch_core.runs.reproduce.attempt import Wishes
 from gitbatch_core.runs.reproduce.subject import Subject
-from gitbatch_core.runs.reproduce.verdicts import DIFFERS, IDENTICAL, compare
+from gitbatch_core.runs.reproduce.verdicts import DIFFERS, IDENTICAL
 
 if TYPE_CHECKING:
     import argparse
 
-    from gitbatch_core.jsonio import Document
+    from gitbatch_core.runs.reproduce.again import Report
     from gitbatch_core.runs.reproduce.contents import Difference
     from gitbatch_core.runs.reproduce.verdicts import Verdict
 
@@ -61,127 +58,49 @@ def run(arguments: argparse.Namespace) -> int:
     repository = Repository.find(Path.cwd())
     subject = Subject.find(repository, arguments.tag)
     archive = place.open_archive(repository, arguments.archive, create=False)
-    subject.check(archive, arguments.targets)
-    config = given.config(subject, arguments.more)
-    settings = given.arguments(subject, arguments.more)
-    targets = given.targets(subject, arguments.targets)
-    then = outputs_of(subject.document, jobs_of(archive, subject.document))
-    asked = subject.paths(arguments.targets) if arguments.targets else None
-    if unknown := sorted((asked or set()) - then.keys()):
-        raise UsageError(
-            f"Run {subject.run} has made no {unknown[0]}.",
-            hint=f"Its outputs: git show --stat {subject.commit[:10]}",
-        )
-    _say_before(subject, archive)
-    again = attempt.run(
-        subject,
-        archive,
-        attempt.Wishes(
-            pool=arguments.pool, cores=arguments.cores, jobs=arguments.jobs, more=arguments.more
-        ),
-        config=config,
-        arguments=settings,
-        targets=targets,
+    wishes = Wishes(
+        targets=arguments.targets,
+        pool=arguments.pool,
+        cores=arguments.cores,
+        jobs=arguments.jobs,
+        more=arguments.more,
         keep=arguments.keep,
     )
-    now = outputs_of(again, jobs_of(archive, again))
-    verdicts = compare(then, now, before=subject.document, again=again, asked=asked)
-    differences = surroundings.differences(
-        subject.document,
-        again,
-        [verdict.then for verdict in verdicts if verdict.then],
-        [verdict.now for verdict in verdicts if verdict.now],
-    )
-    known = evidence.unsteady(archive, repository)
-    document = evidence.compose(subject.document, again, verdicts, differences)
-    evidence.keep(archive, document)
-    reproduced = all(v.verdict == IDENTICAL for v in verdicts if v.asked)
-    found = {
-        verdict.path: contents.compare(
-            archive,
-            Address.parse(verdict.then.address),
-            Address.parse(verdict.now.address),
-            tree=verdict.kind == "tree",
-        )
-        for verdict in verdicts
-        if verdict.then and verdict.now and verdict.verdict == DIFFERS and not _gone(verdict)
-    }
-    rules = {verdict.rule for verdict in verdicts}
-    known = {rule: runs for rule, runs in known.items() if rule in rules}
-    if arguments.json:
-        contents_ = {path: vars(difference) for path, difference in found.items()}
-        outputs = [o | {"contents": contents_.get(o["path"])} for o in document["outputs"]]
-        more: dict[str, Any] = {"outputs": outputs, "reproduced": reproduced, "unsteady": known}
-        output.print_json(document | more)
-    else:
-        _print(subject, verdicts, found, differences, known)
-    _say_after(subject, again, verdicts, arguments.keep)
-    return 0 if reproduced else 1
-
-
-def _gone(verdict: Verdict) -> bool:
-    return any(made.temporary for made in (verdict.then, verdict.now) if made)
-
-
-def _say_before(subject: Subject, archive: Archive) -> None:
-    document = subject.document
     output.root_notice()
-    if "settings" not in document or "given_config" not in document:
-        output.message(
-            f"gitbatch: run {subject.run} does not say with what arguments and configuration it "
-            "was started, as an older gitbatch has made it. Give them after --."
-        )
-    if document.get("outcome") != "succeeded":
-        output.message(
-            f"gitbatch: the outcome of run {subject.run} is: {document.get('outcome')}. What it "
-            "had finished is compared."
-        )
-    if document.get("tainted"):
-        output.message(
-            f"gitbatch: run {subject.run} was tainted: its jobs had changed files of the commit, "
-            "and may have seen these."
-        )
-    if archive.id != document.get("archive"):
-        output.message(
-            f"gitbatch: the archive {archive.root} is not that of run {subject.run} "
-            f"({document.get('archive')}): outputs are compared by address, and by their bytes "
-            "only as far as these are here; what is found is kept here."
-        )
+    report = again.reproduce(subject, archive, wishes, say=output.message)
+    if arguments.json:
+        output.print_json(report.as_json())
+    else:
+        _print(report, subject.source)
+    _say_after(report, arguments.keep)
+    return 0 if report.reproduced else 1
 
 
-def _say_after(
-    subject: Subject, again: Document, verdicts: list[Verdict], kept: Path | None
-) -> None:
-    asked = [verdict.verdict for verdict in verdicts if verdict.asked]
-    counts = ", ".join(f"{asked.count(what)} {what}" for what in dict.fromkeys(sorted(asked)))
-    output.message(f"{subject.run}, made again by run {again['run']}: {counts or 'no outputs'}")
+def _say_after(report: Report, kept: Path | None) -> None:
+    asked = [verdict.verdict for verdict in report.verdicts if verdict.asked]
+    counts = ", ".join(f"{asked.count(what)} {what}" for what in sorted(set(asked)))
+    run, attempt = report.document["run"], report.document["again"]
+    output.message(f"{run}, made again by run {attempt}: {counts or 'no outputs'}")
     if kept is not None:
         output.message(f"It is in {kept}; git worktree remove --force {kept} takes it away.")
 
 
-def _print(
-    subject: Subject,
-    verdicts: list[Verdict],
-    found: dict[str, Difference],
-    differences: list[Document],
-    known: dict[str, list[str]],
-) -> None:
-    for verdict in verdicts:
+def _print(report: Report, source: str) -> None:
+    for verdict in report.verdicts:
         way = "" if verdict.asked else "  (needed for what was asked for)"
         print(f"{verdict.verdict:<10} {output.printable(verdict.path)}{way}")
         if verdict.verdict != IDENTICAL:
-            for line in _details(verdict, subject, found.get(verdict.path)):
+            for line in _details(verdict, source, report.contents.get(verdict.path)):
                 print(f"{'':<11}{output.printable(line)}")
-    for rule, runs in known.items():
-        shown = ", ".join(runs[-_MOST_NAMED:])
-        print(f"rule {rule} has differed before, in {shown}")
-    if differences:
+    for rule, runs in report.unsteady.items():
+        print(f"rule {rule} has differed before, in {', '.join(runs[-_MOST_NAMED:])}")
+    if differences := report.document["differences"]:
         print()
         rows = [(d["what"], d["then"], d["now"]) for d in differences]
         output.table([("", "THEN", "NOW"), *(tuple(map(output.printable, row)) for row in rows)])
 
 
-def _details(verdict: Verdict, subject: Subject, difference: Difference | None) -> list[str]:
+def _details(verdict: Verdict, source: str, difference: Difference | None) -> list[str]:
     """What there is to say of an output that is not identical."""
     then, now = verdict.then, verdict.now
     lines = [f"rule {verdict.rule}"] if verdict.rule else []
@@ -195,12 +114,12 @@ def _details(verdict: Verdict, subject: Subject, difference: Difference | None) 
         lines.append(f"{change['what']}: {change['then']!r} then, {change['now']!r} now")
     if not then.job:
         lines.append("what made it then is not known")
-    elif then.job["commit"] != subject.source:
+    elif then.job["commit"] != source:
         lines.append(
             f"it was there already then, made by run {then.job['run']} from commit "
-            f"{then.job['commit'][:10]}; now by {subject.source[:10]}"
+            f"{then.job['commit'][:10]}; now by {source[:10]}"
         )
-    if _gone(verdict):
+    if verdict.is_gone:
         lines.append(f"a temporary output: {then.address} then, {now.address} now")
     return lines + (_content(difference) if difference else [])
 

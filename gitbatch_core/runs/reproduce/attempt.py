@@ -41,11 +41,15 @@ _SEARCH_PATHS = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
 class Wishes:
     """How the user wants it."""
 
+    targets: Sequence[str] = ()
+    """Outputs or rules; none: those of the run."""
     pool: str = "auto"
     cores: int | None = None
     jobs: int | None = None
     more: Sequence[str] = ()
     """Arguments of Snakemake, which win."""
+    keep: Path | None = None
+    """A new folder for the worktree, which stays."""
 
 
 def run(
@@ -56,17 +60,16 @@ def run(
     config: str,
     arguments: Sequence[str],
     targets: Sequence[str],
-    keep: Path | None,
 ) -> Document:
     """Make it; the document of the attempt's run. What Snakemake prints goes to standard error.
 
-    `config`: text of a config file; `keep`: a new folder for the worktree, which stays. Raises
-    RunError where Snakemake does not come to run anything; KeyboardInterrupt, after its end.
+    `config`: text of a config file; `arguments`, `targets`: as the run had them. Raises RunError
+    where Snakemake does not come to run anything; KeyboardInterrupt, after its end.
     """
     started = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     with (
         _folder(subject.repository) as folder,
-        _worktree(subject, folder / "work" if keep is None else keep, stays=bool(keep)) as top,
+        _worktree(subject, wishes.keep or folder / "work", stays=wishes.keep is not None) as top,
     ):
         updates = _prepare(subject, archive, top)
         argv = _argv(subject, archive, wishes, top, updates)

@@ -33,9 +33,9 @@ class Verdict:
     """{what, then, now} of its job."""
 
     @property
-    def is_own(self) -> bool:
-        """Whether it differs though its job read the same."""
-        return self.verdict == DIFFERS and not self.after
+    def is_gone(self) -> bool:
+        """Whether it was temporary, so that nobody has kept its bytes."""
+        return any(made.temporary for made in (self.then, self.now) if made)
 
     def as_json(self) -> dict[str, Any]:
         """As evidence has it."""
