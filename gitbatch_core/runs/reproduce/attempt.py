@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gitbatch_core import fsutil
-from gitbatch_core.archive import links
+from gitbatch_core.archive import hashing, links
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import RunError, UsageError
@@ -86,7 +86,8 @@ def run(
             if found.get("repository") == str(top) and found.get("started", "") >= started:
                 return found
     raise RunError(
-        f"The attempt has run nothing: Snakemake ended with status {status}, and says why above."
+        f"The attempt has run nothing: Snakemake ended with status {status}, and says why above.",
+        hint=subject.archive_hint if archive.id != subject.document.get("archive") else None,
     )
 
 
@@ -122,7 +123,7 @@ def _worktree(subject: Subject, path: Path, *, stays: bool) -> Iterator[Path]:
     if stays and os.path.lexists(top) and (not top.is_dir() or any(top.iterdir())):
         raise UsageError(f"{path} is there already.", hint="--keep wants a new or empty folder.")
     try:
-        yield worktrees.create(subject.repository, top, subject.source).path
+        yield worktrees.create(subject.repository, top, subject.source, read_only=False).path
     finally:
         if not stays:
             worktrees.remove(subject.repository, top)
@@ -133,7 +134,9 @@ def _prepare(subject: Subject, archive: Archive, top: Path) -> list[str]:
     commit has not. Returns the outputs that are updated in place."""
     place.link(top, archive.root, subject.repository.common_dir)
     repository = Repository.find(top)
-    outputs = {each["path"] for each in subject.document.get("outputs", ())}
+    updates = subject.before_updates()
+    theirs = {path for path in updates if _has(top / path, updates[path], archive)}
+    outputs = {each["path"] for each in subject.document.get("outputs", ())} - theirs
     gone = [
         path
         for path in sorted(state.tracked(top))
@@ -150,15 +153,26 @@ def _prepare(subject: Subject, archive: Archive, top: Path) -> list[str]:
     for path, text in subject.input_links().items():
         (top / path).parent.mkdir(parents=True, exist_ok=True)
         (top / path).symlink_to(text)
-    updates, now = subject.before_updates(), time.time_ns()
-    for path, text in updates.items():
-        address = Address.parse(text)
-        if archive.has_tree(address):
-            entries = archive.manifest(address)
-            links.place_tree(archive, top / path, entries, top=top, mtime_ns=now)
-        else:
-            links.place_link(top / path, archive.find(address), top=top, mtime_ns=now)
+    for path in updates.keys() - theirs:
+        _place(archive, top, path, Address.parse(updates[path]))
     return list(updates)
+
+
+def _has(path: Path, address: str, archive: Archive) -> bool:
+    """Whether a file of the commit, no link, has this address."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    return str(hashing.hash_file(path, archive.algorithm)[0]) == address
+
+
+def _place(archive: Archive, top: Path, path: str, address: Address) -> None:
+    """Put what the archive has at `path`. Raises ArchiveError."""
+    now = time.time_ns()
+    if archive.has_tree(address):
+        entries = archive.manifest(address)
+        links.place_tree(archive, top / path, entries, top=top, mtime_ns=now)
+    else:
+        links.place_link(top / path, archive.find(address), top=top, mtime_ns=now)
 
 
 def _argv(

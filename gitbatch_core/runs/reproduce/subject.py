@@ -63,6 +63,11 @@ class Subject:
         return str(self.document["source_commit"])
 
     @property
+    def archive_hint(self) -> str:
+        """What to do where another archive than the run's does not have all."""
+        return f"Name the archive of the run, {self.document.get('archive')}, with --archive PATH."
+
+    @property
     def folder(self) -> str:
         """Where Snakemake worked, relative to the top."""
         return str(self.document.get("folder", ""))
@@ -77,7 +82,11 @@ class Subject:
         for target in targets:
             path = self._relative(target)
             of_rule = {each["path"] for each in outputs if each.get("rule") == target}
-            if not of_rule and "/" not in target and not _is_made(path, outputs):
+            if (
+                not of_rule
+                and target.isidentifier()
+                and not any(o["path"] == path for o in outputs)
+            ):
                 return None  # a rule that only collects
             found |= of_rule or {path}
         return found or None
@@ -112,16 +121,16 @@ class Subject:
                 raise UsageError(
                     f"Run {self.run} was hashed with another algorithm than {archive.algorithm}, "
                     f"that of the archive {archive.root}: addresses cannot be compared.",
-                    hint=_OTHER_ARCHIVE.format(self.document.get("archive")),
+                    hint=self.archive_hint,
                 )
         self._check_stored(outputs, targets)
-        missing = sorted(self._missing(archive))
+        missing = sorted(self._missing(archive, self._needed(self.paths(targets))))
         if missing:
             more = [f"… and {len(missing) - _MOST_NAMED} more"] * (len(missing) > _MOST_NAMED)
             raise NotInArchiveError(
                 f"The archive {archive.root} does not have these frozen inputs of run {self.run}:\n"
                 + "\n".join(f"  {path}" for path in [*missing[:_MOST_NAMED], *more]),
-                hint=_OTHER_ARCHIVE.format(self.document.get("archive")),
+                hint=self.archive_hint,
             )
 
     def _check_stored(self, outputs: Sequence[Document], targets: Sequence[str]) -> None:
@@ -148,25 +157,20 @@ class Subject:
             waiting += new
         return found
 
-    def _missing(self, archive: Archive) -> set[str]:
-        jobs = self.document.get("jobs", {}).values()
-        read = {path for job in jobs for m in job["members"] for path in job_inputs(job, m)}
+    def _missing(self, archive: Archive, needed: set[str] | None) -> set[str]:
+        """Links whose objects are not there, of inputs that are needed as far as that is known."""
+        frozen, jobs = self.input_links(), self.document.get("jobs", {}).values()
+        if needed is None:
+            needed = {path for job in jobs for m in job["members"] for path in job_inputs(job, m)}
+            needed |= frozen.keys()
         made = {output["path"] for output in self.document.get("outputs", ())}
-        linked = _links(self.repository, self.source) | self.input_links()
         return {
             path
-            for path, text in linked.items()
-            if path in read - made
+            for path, text in (_links(self.repository, self.source) | frozen).items()
+            if path in needed - made
             and (name := linked_object(text)) is not None
             and not os.path.lexists(archive.path(name))
         }
-
-
-_OTHER_ARCHIVE = "Name the archive of the run, whose id is {}, with --archive PATH."
-
-
-def _is_made(path: str, outputs: Iterable[Document]) -> bool:
-    return any(path == each["path"] or path.startswith(f"{each['path']}/") for each in outputs)
 
 
 def _links(repository: Repository, commit: str) -> dict[str, str]:
