@@ -77,16 +77,12 @@ class Subject:
 
         A path that was never made stands for itself.
         """
-        outputs = self.document.get("outputs", ())
+        rules = {each["path"]: each.get("rule") for each in self.document.get("outputs", ())}
         found: set[str] = set()
         for target in targets:
             path = self._relative(target)
-            of_rule = {each["path"] for each in outputs if each.get("rule") == target}
-            if (
-                not of_rule
-                and target.isidentifier()
-                and not any(o["path"] == path for o in outputs)
-            ):
+            of_rule = {path for path, rule in rules.items() if rule == target}
+            if not of_rule and path not in rules and target.isidentifier():
                 return None  # a rule that only collects
             found |= of_rule or {path}
         return found or None
