@@ -16,7 +16,7 @@ from gitbatch_core.runs import place
 from gitbatch_core.runs.reproduce import again
 from gitbatch_core.runs.reproduce.attempt import Wishes
 from gitbatch_core.runs.reproduce.subject import Subject
-from gitbatch_core.runs.reproduce.verdicts import DIFFERS, IDENTICAL
+from gitbatch_core.runs.reproduce.verdicts import DIFFERS, FAILED, IDENTICAL, NOT_RUN
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TAKES_MORE = True
 """What follows `--` is Snakemake's."""
 
-_MOST_NAMED = 5
+_MOST_NAMED, _SHORT = 5, 60
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "targets",
         metavar="TARGET",
         nargs="*",
+        default=[],
         help="outputs or rules, as in that run's folder; default: the run's own targets",
     )
     parser.add_argument(
@@ -78,7 +79,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _say_after(report: Report, kept: Path | None) -> None:
     asked = [verdict.verdict for verdict in report.verdicts if verdict.asked]
-    counts = ", ".join(f"{asked.count(what)} {what}" for what in sorted(set(asked)))
+    several = {DIFFERS: "differ"}
+    counts = ", ".join(
+        f"{n} {what if n == 1 else several.get(what, what)}"
+        for what in (IDENTICAL, DIFFERS, FAILED, NOT_RUN)
+        if (n := asked.count(what))
+    )
     run, attempt = report.document["run"], report.document["again"]
     output.message(f"{run}, made again by run {attempt}: {counts or 'no outputs'}")
     if kept is not None:
@@ -95,9 +101,13 @@ def _print(report: Report, source: str) -> None:
     for rule, runs in report.unsteady.items():
         print(f"rule {rule} has differed before, in {', '.join(runs[-_MOST_NAMED:])}")
     if differences := report.document["differences"]:
-        print()
-        rows = [(d["what"], d["then"], d["now"]) for d in differences]
-        output.table([("", "THEN", "NOW"), *(tuple(map(output.printable, row)) for row in rows)])
+        print("\nnot the same as then:")
+    for each in differences:
+        then, now = output.printable(each["then"]), output.printable(each["now"])
+        if len(then) + len(now) <= _SHORT:
+            print(f"  {each['what']}: {then} then, {now} now")
+        else:
+            print(f"  {each['what']}\n    then: {then}\n    now:  {now}")
 
 
 def _details(verdict: Verdict, source: str, difference: Difference | None) -> list[str]:
@@ -109,7 +119,7 @@ def _details(verdict: Verdict, source: str, difference: Difference | None) -> li
     if then is None or now is None:
         return [*lines, "not made then" if then is None else "not made this time"]
     if verdict.after:
-        lines.append("its input was another one: " + _some(verdict.after))
+        lines.append("its input differs already: " + _some(verdict.after))
     for change in verdict.changes:
         lines.append(f"{change['what']}: {change['then']!r} then, {change['now']!r} now")
     if not then.job:

@@ -36,12 +36,13 @@ class Subject:
         commits = Runs(repository=repository).commits()
         if (commit := commits.get(name)) is None:
             fits = {c for n, c in commits.items() if n.startswith(name) or n.endswith(name)}
-            commit = fits.pop() if len(fits) == 1 else repository.commit_of(name)
+            commit = fits.pop() if len(fits) == 1 else name
         try:
+            commit = repository.commit_of(commit)
             found = document.read(repository, commit)
         except GitError as error:
             raise GitError(
-                f"{name} is no run: it has no {document.PATH}.",
+                f"{name} is no run, and no tag of one.",
                 hint="gitbatch runs shows the runs; git fetch --tags gets those of others.",
             ) from error
         source = found["source_commit"]
