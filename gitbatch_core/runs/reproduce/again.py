@@ -29,11 +29,14 @@ class Report:
     """By path, of outputs that differ."""
     unsteady: Mapping[str, Sequence[str]]
     """Rules of these outputs that have differed in earlier attempts, with these."""
+    went_through: bool
+    """Whether nothing failed that was not asked for by its path, or had failed then, too."""
 
     @property
     def reproduced(self) -> bool:
-        """Whether all that was asked for is identical."""
-        return all(each.verdict == IDENTICAL for each in self.verdicts if each.asked)
+        """Whether all that was asked for is identical, and is something."""
+        found = {each.verdict for each in self.verdicts if each.asked}
+        return self.went_through and found == {IDENTICAL}
 
     def as_json(self) -> dict[str, Any]:
         """The document, and what is not kept."""
@@ -72,7 +75,15 @@ def reproduce(
         subject, archive, wishes, config=config, arguments=arguments, targets=targets
     )
     now = outputs_of(after, jobs_of(archive, after))
-    verdicts = compare(then, now, before=before, again=after, asked=asked)
+    verdicts = compare(
+        then,
+        now,
+        before=before,
+        again=after,
+        asked=asked,
+        targets=bool(wishes.targets),
+        more=bool(wishes.more),
+    )
     differences = surroundings.differences(
         before,
         after,
@@ -88,6 +99,9 @@ def reproduce(
         verdicts=verdicts,
         contents=_contents(archive, verdicts),
         unsteady={rule: runs for rule, runs in known.items() if rule in rules},
+        went_through=asked is not None
+        or after.get("outcome") == "succeeded"
+        or before.get("outcome") != "succeeded",
     )
 
 

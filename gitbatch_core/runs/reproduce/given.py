@@ -30,7 +30,7 @@ def config(subject: Subject, more: Sequence[str]) -> str:
             f"{', '.join(masked)}.",
             hint=f"Give them again: gitbatch reproduce … -- --config {masked[0]}=…",
         )
-    return yaml.safe_dump(_value(found, "config"), allow_unicode=True) if found else ""
+    return yaml.safe_dump(_value(found, "config")) if found else ""
 
 
 def arguments(subject: Subject, more: Sequence[str]) -> list[str]:

@@ -65,14 +65,17 @@ def compare(
     before: Document,
     again: Document,
     asked: set[str] | None,
+    targets: bool = False,
+    more: bool = False,
 ) -> list[Verdict]:
     """One verdict per output, sorted by path.
 
     `before`, `again`: the documents of the run and of the attempt; `asked`: paths of what was asked
-    for, None for all. What only the attempt has counts where both have made all there is.
+    for, None for all that the attempt was to make; `targets`, `more`: whether it had targets of its
+    own, or more arguments. Without, what only one has differs where both went through.
     """
     different = {p for p in then.keys() & now.keys() if then[p].address != now[p].address}
-    complete = again.get("outcome") == "succeeded" and asked is None
+    complete = again.get("outcome") == "succeeded" and not (targets or more)
     found = []
     for path in sorted(then.keys() | now.keys() | (asked or set())):
         one, other = then.get(path), now.get(path)
@@ -80,12 +83,14 @@ def compare(
         is_asked = asked is None or path in asked
         if one and other:
             verdict = DIFFERS if path in different else IDENTICAL
-        elif (made := one or other) and made.temporary:
+        elif maker and maker.temporary and path not in (asked or ()):
             continue  # the other's record may be in an archive out of reach
         elif other is None:
             if not is_asked:
                 continue
             verdict = DIFFERS if complete else _why_missing(one, again)
+            if verdict == NOT_RUN and asked is None and targets:
+                continue  # of another target
         elif complete and before.get("outcome") == "succeeded":
             verdict = DIFFERS
         else:
