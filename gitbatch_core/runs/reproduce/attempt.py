@@ -68,7 +68,7 @@ def run(
     """
     started = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     with (
-        _folder(subject.repository) as folder,
+        _folder(subject.repository) as (folder, lock),
         _worktree(subject, wishes.keep or folder / "work", stays=wishes.keep is not None) as top,
     ):
         updates = _prepare(subject, archive, top)
@@ -81,7 +81,8 @@ def run(
             argv += ["--configfile", str(file)]
         argv += [*_software(subject, arguments), *wishes.more]
         argv += ["--", *targets] if targets else []
-        status = _follow(argv, top / subject.folder, _environment(subject.repository, top))
+        environment = _environment(subject.repository, top)
+        status = _follow(argv, top / subject.folder, environment, lock=lock)
         for found in document.earlier(subject.repository):
             if found.get("repository") == str(top) and found.get("started", "") >= started:
                 return found
@@ -92,9 +93,9 @@ def run(
 
 
 @contextlib.contextmanager
-def _folder(repository: Repository) -> Iterator[Path]:
-    """A new folder in `.gitbatch/again/`, removed at the end. Removes those that dead processes
-    have left."""
+def _folder(repository: Repository) -> Iterator[tuple[Path, int]]:
+    """A new folder in `.gitbatch/again/`, removed at the end, and the descriptor of the lock that
+    says that it is in use. Removes those that dead processes have left."""
     place.exclude(repository)
     parent = repository.top / ".gitbatch" / "again"
     for left in parent.iterdir() if parent.is_dir() else ():
@@ -109,7 +110,7 @@ def _folder(repository: Repository) -> Iterator[Path]:
     try:
         with (folder / _LOCK).open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield folder
+            yield folder, lock.fileno()
     finally:
         fsutil.remove_tree(folder)
         with contextlib.suppress(OSError):  # others may be at work
@@ -226,8 +227,9 @@ def _environment(repository: Repository, top: Path) -> dict[str, str]:
     return found
 
 
-def _follow(argv: Sequence[str], folder: Path, environment: dict[str, str]) -> int:
-    """Run it to its end; what asks this process to end asks that one. Raises KeyboardInterrupt."""
+def _follow(argv: Sequence[str], folder: Path, environment: dict[str, str], *, lock: int) -> int:
+    """Run it to its end; what asks this process to end asks that one, which holds the lock too: it
+    may outlive this one. Raises KeyboardInterrupt."""
     asked: list[int] = []
     process = subprocess.Popen(
         argv,
@@ -236,6 +238,7 @@ def _follow(argv: Sequence[str], folder: Path, environment: dict[str, str]) -> i
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
         start_new_session=True,
+        pass_fds=(lock,),
     )
 
     def end(number: int, _: object) -> None:
