@@ -63,6 +63,8 @@ class Order:
     """A file to make when all is done, with success."""
     logs: tuple[str, ...] = ()
     """Logs and benchmarks, relative to the worktree's top."""
+    tools: tuple[str, ...] = ()
+    """Words of the command that may name programs, to be looked for on its PATH."""
     record: Document = field(default_factory=dict)
     """What the access point knows of the job record; the runner adds what it measures."""
 
@@ -83,6 +85,7 @@ class Order:
             outputs=tuple(Output(**output) for output in document["outputs"]),
             sign=document["sign"],
             logs=tuple(document["logs"]),
+            tools=tuple(document.get("tools", ())),
             record=document["record"],
         )
 

@@ -13,6 +13,7 @@ from typing import Any
 from gitbatch_core import jsonio
 from gitbatch_core.errors import RunError
 from gitbatch_core.records import redact
+from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch.jobspec import LATER
 
 _NAME = "comparison.json"
@@ -137,6 +138,16 @@ class Comparison:
                 if is_file or os.path.lexists(self.worktree / relative):
                     return f"{self.top}/{relative}"
         return None
+
+
+def renamed(workflow: Any, twin: Twin) -> tuple[str, str]:
+    """The folder by which the command line reaches the Snakefile, and what that is without links;
+    nothing where it is the same."""
+    named = Path(workflow.main_snakefile)
+    real = twin.here(str(named))
+    while named.name == real.name and named != real:
+        named, real = named.parent, real.parent
+    return ("", "") if named == real else (str(named), str(real))
 
 
 def _replaced(value: Any, old: str, new: str) -> Any:

@@ -7,7 +7,8 @@ import getpass
 import os
 import platform
 import socket
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,15 +16,16 @@ from gitbatch_core import __version__
 from gitbatch_core.errors import readable
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs import document, results
+from gitbatch_core.runs import document, ended, results
 from gitbatch_core.runs.document import Provenance, Result
 from gitbatch_core.runs.efficiency import count
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.walk import inside
 from snakemake_executor_plugin_gitbatch import workflowview
-from snakemake_executor_plugin_gitbatch.workflowview import inside
 
 _MOST_NAMED = 10
+_MOST_RUNS = 3
 
 
 @dataclass(kw_only=True)
@@ -32,6 +34,10 @@ class Ending:
 
     run: Run
     twin: Twin
+    tag: str | None
+    """Of a run that succeeds."""
+    reused: Mapping[int, Document]
+    """Records of earlier runs whose outputs were taken."""
     records: list[Document] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     """Jobs that failed, a retried one once each time."""
@@ -62,11 +68,14 @@ class Ending:
         }
         facts = facts | {
             "outcome": outcome,
+            "tag": self.tag if outcome == "succeeded" and not tainted else None,
             "ended": now(),
             "user": getpass.getuser(),
             "host": socket.gethostname(),
             "versions": _versions(),
             "jobs_finished": len(self.records),
+            "reused": self._reused(),
+            "left_out": len(self.reused) - sum(self._reused().values()),
             "jobs_failed": self.failed_before + self.failed,
             "tainted": tainted,
             "undeclared": undeclared,
@@ -85,7 +94,6 @@ class Ending:
                 "them: git add -- <path>\n" + _list(sorted(input_links))
             )
         composed = document.compose(facts, found, self._provenance(found))
-        succeeded = outcome == "succeeded" and not tainted
         commit = document.write(
             self.run.repository,
             document=composed,
@@ -94,14 +102,23 @@ class Ending:
             message="\n\n".join(
                 filter(None, (facts["message"], f"gitbatch run {self.run.id}: {outcome}"))
             ),
-            tag=succeeded,
+            tag=facts["tag"],
         )
         _report_files(tainted, undeclared, logger)
-        name = f"tag {document.TAGS}{self.run.id}" if succeeded else f"commit {commit[:10]}"
+        # Only now may others reuse what the run has made.
+        top = str(self.run.repository.top)
+        ended.keep(self.run.archive.root, facts, commit=commit, repository=top)
+        name = f"tag {facts['tag']}" if facts["tag"] else f"commit {commit[:10]}"
         logger.info(
             f"gitbatch run {self.run.id} {outcome}: {count(len(self.records), 'job')} done, "
-            f"{count(len(found), 'output')} in place, {name}"
+            f"{_spared(facts)}{count(len(found), 'output')} in place, {name}"
         )
+
+    def _reused(self) -> dict[str, int]:
+        """How many jobs were reused, by the run that has done them. Those that have made nothing
+        but temporary outputs were left out."""
+        whole = [r for r in self.reused.values() if not all(map(_was_temporary, r["outputs"]))]
+        return dict(Counter(str(record["run"]) for record in whole))
 
     def add_earlier(self, records: Iterable[Document]) -> None:
         """What the run had finished before this process went on with it."""
@@ -130,7 +147,7 @@ class Ending:
 
     def _provenance(self, found: list[Result]) -> Provenance:
         provenance = Provenance()
-        for record in self.records:
+        for record in (*self.reused.values(), *self.records):
             provenance.add_record(record)
         if any(provenance.of(result) is None for result in found):
             for earlier in document.earlier(self.run.repository):
@@ -150,6 +167,24 @@ class Ending:
         except FileNotFoundError:
             return []
         return sorted({r["rule"] for r in self.records if r["started"] <= moment <= r["ended"]})
+
+
+def _was_temporary(output: Document) -> bool:
+    return bool(output.get("temporary"))
+
+
+def _spared(facts: Document) -> str:
+    """`12 reused (9 of run 20261121-043005-38d0, 3 of 2 other runs), 4 left out, `"""
+    parts = []
+    if counts := facts["reused"]:
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        named = [f"{number} of run {run}" for run, number in ordered[:_MOST_RUNS]]
+        if more := ordered[_MOST_RUNS:]:
+            named.append(f"{sum(number for _, number in more)} of {count(len(more), 'other run')}")
+        parts.append(f"{sum(counts.values())} reused ({', '.join(named)})")
+    if facts["left_out"]:
+        parts.append(f"{facts['left_out']} left out")
+    return "".join(f"{part}, " for part in parts)
 
 
 def _report_files(tainted: list[str], undeclared: dict[str, list[str]], logger: Any) -> None:

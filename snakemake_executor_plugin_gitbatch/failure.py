@@ -128,6 +128,17 @@ def _where(status: JobStatus, answer: Answer | None) -> str:
     return f" on {host}" if host else ""
 
 
+def keep_log(log: Path, run: str, number: int, rule: str) -> Path | None:
+    """Put what a failed job printed where it outlives the run; None where there is nothing."""
+    if not log.exists():
+        return None
+    safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in rule)[:100]
+    kept = Path(".snakemake", "gitbatch", run, f"{number}-{safe}.log").absolute()
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(log.read_bytes())
+    return kept
+
+
 def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name

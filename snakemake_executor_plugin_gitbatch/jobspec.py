@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import math
-import platform
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 from gitbatch_core import __version__, jsonio
+from gitbatch_core.archive.layout import DIGEST_LENGTHS
 from gitbatch_core.jsonio import Document
-from gitbatch_core.records import KEY_SCHEME, RECORD_FORMAT, RECORD_VERSION, REDACTED
-from snakemake_executor_plugin_gitbatch import resources
+from gitbatch_core.records import RECORD_FORMAT, RECORD_VERSION, REDACTED
+from snakemake_executor_plugin_gitbatch import workflowview
 
 if TYPE_CHECKING:
     from gitbatch_core.runs.run import Run
@@ -82,21 +82,22 @@ class Description:
     members: Members
     """rule, wildcards, command, params, inputs in their order, outputs, threads, resources of each
     single job. What another job of the group makes has no address yet."""
-    canonical: bool
-    """Whether all params have a canonical form; where not, the key says nothing."""
+    exact: bool
+    """Whether this says all of what the job is given: params that have a canonical form, inputs
+    that have an address. Where not, the key says nothing."""
 
 
 def describe(job: Any, address_of: Callable[[str], str]) -> Description:
     """Describe `job`; `address_of` gives the address of an input as the job names it."""
     made = {str(path) for inner in members(job) for path in inner.output}
-    descriptions, canonical = [], True
+    descriptions, all_exact = [], True
     for inner in members(job):
         plain, exact = view(inner)
-        canonical &= exact
         inputs = [
             each if each["path"] in made else each | {"address": address_of(each["path"])}
             for each in plain["inputs"]
         ]
+        all_exact &= exact and all(_is_address(each.get("address")) for each in inputs)
         descriptions.append(
             plain
             | {
@@ -109,7 +110,12 @@ def describe(job: Any, address_of: Callable[[str], str]) -> Description:
                 "threads": int(inner.threads),
             }
         )
-    return Description(members=descriptions, canonical=canonical)
+    return Description(members=descriptions, exact=all_exact)
+
+
+def _is_address(text: str | None) -> bool:
+    """Also of what another job of the group makes, which has none."""
+    return text is None or text.partition(":")[0] in DIGEST_LENGTHS
 
 
 def view(job: Any) -> tuple[dict[str, Any], bool]:
@@ -158,34 +164,6 @@ def _reorder(files: Any, paths: Sequence[str]) -> None:
         names = list(files._get_names())
         files[:] = [found[path].pop(0) for path in paths]
         files._take_names(iter(names))
-
-
-def key_document(
-    description: Description, *, code: str, config: Any, updated: Mapping[str, str]
-) -> bytes:
-    """The bytes whose digest is the job key: all that determines the job's outputs.
-
-    `code` is the id of the source commit's tree; `updated` the old addresses of outputs that the
-    job changes in place.
-    """
-    from snakemake import __version__ as snakemake_version
-
-    def keyed(member: dict[str, Any]) -> dict[str, Any]:
-        # What only says where a job fits is no part of what it makes.
-        kept = {k: v for k, v in member["resources"].items() if not resources.only_places(k)}
-        return member | {"resources": kept}
-
-    return jsonio.canonical(
-        {
-            "scheme": KEY_SCHEME,
-            "code": code,
-            "config": _plain(config)[0],
-            "jobs": [keyed(member) for member in description.members],
-            "updated": dict(updated),
-            "python": platform.python_version(),
-            "snakemake": snakemake_version,
-        }
-    )
 
 
 def record_head(run: Run, folder: str) -> Document:
@@ -251,8 +229,8 @@ def _command(job: Any) -> dict[str, str]:
 
 def _software(job: Any) -> dict[str, str]:
     found = {}
-    if job.conda_env_spec:
-        found["conda"] = str(job.conda_env_spec)
+    if named := workflowview.conda(job):
+        found["conda"] = named
         used = job.dag.workflow.deployment_settings.deployment_method
         if DeploymentMethod.CONDA in used and not job.conda_env.is_externally_managed:
             found["conda"] = job.conda_env.content_hash

@@ -15,6 +15,7 @@ from gitbatch_core.git.repo import Repository
 from gitbatch_core.runs import copies, document
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import FREEZE, Twin
+from gitbatch_core.runs.walk import inside
 from snakemake_executor_plugin_gitbatch import workflowview
 
 _MOST_NAMED = 20
@@ -47,7 +48,8 @@ def clean_source(
             hint="Run Snakemake in the repository that the workflow is part of.",
         )
     declared = {repository.relative(Path(path)) for path in workflowview.declared(workflow)}
-    ignore = workflowview.inside(path for path in declared if path is not None)
+    results = document.results_in(repository, head)
+    ignore = inside([*results, *(path for path in declared if path is not None)])
     changes = state.changes(repository, [name for name in names if name is not None], ignore)
     if not changes:
         commit = document.source_of(repository, head)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from snakemake.shell import shell
+
 from gitbatch_core.errors import RunError
 from gitbatch_core.pools.base import JobSpec
 from gitbatch_core.records import ORDER_NAME, Order, Output, redact
@@ -17,6 +19,7 @@ from snakemake_executor_plugin_gitbatch import (
     environment,
     jobspec,
     resources,
+    software,
     workflowview,
 )
 
@@ -29,6 +32,7 @@ class Job:
     number: int
     key: str
     description: jobspec.Description
+    outputs: tuple[Output, ...]
     updated: dict[str, str]
     """Outputs that are changed in place -> their old addresses."""
     pool: str
@@ -65,7 +69,7 @@ class Ordering:
             **jobspec.record_head(self.run, self.folder),
             "number": job.number,
             "key": job.key,
-            "reusable": job.description.canonical,
+            "reusable": job.description.exact,
             "rule": jobspec.rule_name(job.job),
             "attempt": job.job.attempt,
             "members": resources.for_record(job.description.members),
@@ -90,9 +94,12 @@ class Ordering:
             worktree=str(self.run.worktree.path),
             archive=str(self.run.archive.root),
             environment=variables,
-            outputs=tuple(self._outputs(jobspec.members(job.job))),
+            outputs=job.outputs,
             sign=str(self.run.sign(job.number)),
             logs=tuple(path for path in logs if path is not None),
+            tools=software.programs(
+                job.description.members, variables, prefix=shell._get_process_prefix()
+            ),
             record=redact(record, self.secrets.values()),
         )
         order.write(folder / ORDER_NAME)
@@ -121,7 +128,8 @@ class Ordering:
         )
         return order, spec
 
-    def _outputs(self, members: list[Any]) -> Iterator[Output]:
+    def outputs(self, members: list[Any]) -> Iterator[Output]:
+        """What single jobs are to make. Raises RunError for what cannot be kept."""
         for member in members:
             environment.check_names(member, list(self.secrets.values()))
             for path in member.output:

@@ -93,7 +93,7 @@ _OF_THE_SHELL = frozenset({"PWD", "OLDPWD", "SHLVL", "_"})
 
 def only_places(name: str) -> bool:
     """Whether the resource only says where and when a job fits, and not what it makes."""
-    if name.startswith("classad_") or name in _ALWAYS_SO | _GPU_KEYS | _OF_SNAKEMAKE:
+    if name.startswith(("classad_", "gitbatch_")) or name in _ALWAYS_SO | _GPU_KEYS | _OF_SNAKEMAKE:
         return True
     if name in ("container_image", "docker_image", "universe"):
         return False

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from gitbatch_core.archive import hashing
 from gitbatch_core.jsonio import Document
-from gitbatch_core.pools.base import JobSpec, JobStatus, Pool
+from gitbatch_core.pools.base import JobSpec, JobStatus, Pool, State
 from gitbatch_core.pools.local import LocalPool
 from gitbatch_core.records import LOG_NAME, Answer, Order, redact
 from gitbatch_core.runner.process import Mask
-from gitbatch_core.runs import results
+from gitbatch_core.runs import results, reuse
+from gitbatch_core.runs.code import Code
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.walk import inside
 from snakemake_executor_plugin_gitbatch import (
     jobspec,
     opening,
     workflowview,
 )
-from snakemake_executor_plugin_gitbatch.comparison import Comparison
+from snakemake_executor_plugin_gitbatch.comparison import Comparison, renamed
 from snakemake_executor_plugin_gitbatch.earlier import Claimed, Earlier
 from snakemake_executor_plugin_gitbatch.ending import Ending
-from snakemake_executor_plugin_gitbatch.failure import explain
+from snakemake_executor_plugin_gitbatch.failure import explain, keep_log
+from snakemake_executor_plugin_gitbatch.keys import Keys
 from snakemake_executor_plugin_gitbatch.ordering import Job, Ordering
+from snakemake_executor_plugin_gitbatch.plan import Plan
 from snakemake_executor_plugin_gitbatch.report import Report
+from snakemake_executor_plugin_gitbatch.reusing import Reusing
 from snakemake_executor_plugin_gitbatch.temporary import TemporaryOutputs
 
 _MOST_NAMED = 5
@@ -73,10 +77,9 @@ class Session:
         self._earlier = earlier
         self.report = report
         self._number = earlier.last_number
-        self._code = run.repository.tree_of(run.worktree.commit)
         self._orders: dict[int, Order] = {}
         self._light: set[int] = set()
-        self._news: list[JobStatus] = []
+        self._news: deque[JobStatus] = deque()
         """Of jobs that had ended before they were asked for."""
         self._temporary = TemporaryOutputs(twin, logger.warning)
         self._mask = Mask(secrets.values()).all
@@ -93,9 +96,30 @@ class Session:
             worktree=twin.worktree,
             secrets=tuple(secrets),
             configuration=facts["config"],
-            renamed=_renamed(workflow, twin),
+            renamed=renamed(workflow, twin),
         ).write(run.staging)
-        self._ending = Ending(run=run, twin=twin)
+        self._keys = Keys(
+            workflow=workflow,
+            twin=twin,
+            folder=facts["folder"],
+            code=Code(
+                worktree=twin.worktree,
+                algorithm=run.archive.algorithm,
+                is_output=inside(filter(None, map(twin.relative, workflowview.declared(workflow)))),
+                patterns=tuple(workflow.executor_settings.code),
+            ),
+        )
+        self._reusing = Reusing(mode=workflow.executor_settings.reuse, twin=twin)
+        self._plan = Plan(
+            workflow=workflow,
+            twin=twin,
+            keys=self._keys,
+            reusing=self._reusing,
+            outputs=self._ordering.outputs,
+        )
+        if not run.resumed:  # what is queued or running goes before
+            self._plan.make()
+        self._ending = Ending(run=run, twin=twin, tag=facts["tag"], reused=self._reusing.taken)
         self._ending.failed_before = earlier.failed
         self._cancelled = False
         self._gone = True
@@ -123,7 +147,7 @@ class Session:
     def wait(self, timeout: float) -> list[JobStatus]:
         """The jobs that ended, as soon as one did, or none after `timeout` seconds."""
         self._temporary.sweep_sometimes()
-        found, self._news = self._news, []
+        found = [self._news.popleft() for _ in range(len(self._news))]
         if self._light_pool is not self._pool:
             found += self._light_pool.wait(0)
         found += self._pool.wait(0 if found else timeout)
@@ -141,6 +165,9 @@ class Session:
         Raises GitbatchError, WorkflowError, OSError.
         """
         members = jobspec.members(job)
+        if (known := self._plan.take(job)) is not None:
+            self._make_room(members)
+            return self._reused(job, known)
         made = {str(path) for member in members for path in member.output}
         for member in members:
             for path in member.input:
@@ -148,8 +175,8 @@ class Session:
                     opening.bring(self.twin, path, member.rule.name)
         updated = self._updated(members)
         description = jobspec.describe(job, self.twin.address_of)
-        key = self._key(description, updated)
-        if claimed := self._claim(description, key, updated):
+        key = self._keys.key(job, description, updated)
+        if claimed := self._claim(job, description, key, updated):
             self._orders[claimed.number] = claimed.order
             self.report.costs.recall(claimed.order.record, claimed.id, claimed.handed_over)
             if claimed.ended:
@@ -157,7 +184,13 @@ class Session:
             return Prepared(number=claimed.number, id=claimed.id)
         self._end_rivals(members)
         self._make_room(members)
+        outputs = tuple(self._ordering.outputs(members))
+        if description.exact and self._reusing.is_open_to(job):
+            known = self._reusing.find(key, outputs)
+            if known is not None:
+                return self._reused(job, known)
         self._number += 1
+        self._reusing.expect(job, self._number, key)
         pool = self._pool_for(members)
         order, spec = self._ordering.write(
             Job(
@@ -165,6 +198,7 @@ class Session:
                 number=self._number,
                 key=key,
                 description=description,
+                outputs=outputs,
                 updated=updated,
                 pool=pool.kind,
                 cores=None if self._number in self._light else pool.cores,
@@ -173,6 +207,16 @@ class Session:
         self._orders[self._number] = order
         self.report.costs.order(spec, job.attempt)
         return Prepared(number=self._number, spec=spec)
+
+    def _reused(self, job: Any, known: Document) -> Prepared:
+        """The job is done already, as the record of an earlier one says."""
+        self._number += 1
+        self._reusing.taken[self._number] = known
+        if gone := {o["path"] for o in known["outputs"] if o.get("temporary")}:
+            paths = [p for p in job.output if self.twin.relative(str(p)) in gone]
+            workflowview.may_lack(job, paths)
+        self._news.append(JobStatus(number=self._number, state=State.ENDED, exit_code=0))
+        return Prepared(number=self._number, id=f"as in run {known['run']}")
 
     def _pool_for(self, members: list[Any]) -> Pool:
         """Where the job of the present number goes: local rules stay on this machine."""
@@ -183,20 +227,14 @@ class Session:
             self._light_pool = LocalPool(cores=self.workflow.resource_settings.local_cores)
         return self._light_pool
 
-    def _key(self, description: jobspec.Description, updated: dict[str, str]) -> str:
-        document = jobspec.key_document(
-            description, code=self._code, config=self.workflow.config, updated=updated
-        )
-        return hashing.hash_bytes(document, self.run.archive.algorithm).digest
-
     def _claim(
-        self, description: jobspec.Description, key: str, updated: dict[str, str]
+        self, job: Any, description: jobspec.Description, key: str, updated: dict[str, str]
     ) -> Claimed | None:
         claimed = self._earlier.claim(key, self.twin)
         if claimed is None and updated:
             # It may have been put in place already: what it found there was older.
             before = self._earlier.before_update(updated, self.twin)
-            claimed = self._earlier.claim(self._key(description, before), self.twin)
+            claimed = self._earlier.claim(self._keys.key(job, description, before), self.twin)
         return claimed
 
     def conclude(self, job: Any, status: JobStatus) -> str | None:
@@ -204,13 +242,17 @@ class Session:
 
         Raises GitbatchError, OSError where the results cannot be taken over.
         """
+        others = {self.twin.relative(str(path)) for path in workflowview.in_other_storages(job)}
+        if (record := self._reusing.taken.get(status.number)) is not None:
+            reuse.place(self.twin, record, copied=others)
+            return None
         order = self._orders.pop(status.number)
         folder = self.run.job_folder(status.number)
         answer = Answer.of_job(folder, within_s=_LATE_S if status.exit_code == 0 else 0)
         self.report.measure(status, answer)
         results.restore_logs(self.twin, order.logs, self._mask)
         if answer is None or not answer.succeeded or status.exit_code != 0:
-            log = self._keep_log(folder / LOG_NAME, status.number, jobspec.rule_name(job))
+            log = keep_log(folder / LOG_NAME, self.run.id, status.number, jobspec.rule_name(job))
             rule_logs = [self.twin.here(path) for path in jobspec.log_paths(job)]
             return explain(
                 status,
@@ -224,7 +266,6 @@ class Session:
         for member in jobspec.members(job):
             for path in member.input:
                 self.twin.check_outside(str(path))
-        others = {self.twin.relative(str(path)) for path in workflowview.in_other_storages(job)}
         for output in answer.record["outputs"]:
             results.place(self.twin, output, copied=output["path"] in others)
             if output.get("temporary"):
@@ -342,23 +383,3 @@ class Session:
         for member in jobspec.members(job):
             if not member.is_norun:
                 self.workflow.async_run(member.remove_existing_output())
-
-    def _keep_log(self, log: Path, number: int, rule: str) -> Path | None:
-        """Put what a failed job printed where it outlives the run."""
-        if not log.exists():
-            return None
-        safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in rule)[:100]
-        kept = Path(".snakemake", "gitbatch", self.run.id, f"{number}-{safe}.log").absolute()
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(log.read_bytes())
-        return kept
-
-
-def _renamed(workflow: Any, twin: Twin) -> tuple[str, str]:
-    """The folder by which the command line reaches the Snakefile, and what that is without links;
-    nothing where it is the same."""
-    named = Path(workflow.main_snakefile)
-    real = twin.here(str(named))
-    while named.name == real.name and named != real:
-        named, real = named.parent, real.parent
-    return ("", "") if named == real else (str(named), str(real))

@@ -74,8 +74,8 @@ class ExecutorSettings(ExecutorSettingsBase):
             "metavar": "WHAT",
         },
     )
-    code: Optional[list[str]] = field(  # noqa: UP045
-        default=None,
+    code: list[str] = field(
+        default_factory=list,
         metadata={
             "help": "Which tracked files are the code that jobs depend on, as patterns of git "
             "(pathspecs) from the top of the repository; a job with other code is not reused. "

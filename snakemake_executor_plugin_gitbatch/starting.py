@@ -12,21 +12,30 @@ from typing import Any
 from gitbatch_core import jsonio
 from gitbatch_core.archive import hashing
 from gitbatch_core.errors import GitbatchError, PoolError
+from gitbatch_core.git import commits
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import Pool
 from gitbatch_core.pools.choose import choose
 from gitbatch_core.records import redact
-from gitbatch_core.runs import owner
+from gitbatch_core.runs import document, owner
 from gitbatch_core.runs.owner import LOG_VARIABLE, Owner
 from gitbatch_core.runs.place import open_archive
 from gitbatch_core.runs.run import Run, clear, is_used, new_id, private_folder
 from gitbatch_core.runs.twin import Twin
-from snakemake_executor_plugin_gitbatch import alike, ending, environment, jobspec, opening
+from snakemake_executor_plugin_gitbatch import (
+    alike,
+    ending,
+    environment,
+    jobspec,
+    opening,
+    software,
+)
 from snakemake_executor_plugin_gitbatch.earlier import Earlier
 from snakemake_executor_plugin_gitbatch.report import Report
 from snakemake_executor_plugin_gitbatch.session import Session
 
+_NO_TAG = "none"
 _SAME = ("top", "folder", "snakefile", "config")
 """What makes two starts of one commit the same run. Targets may differ."""
 
@@ -43,6 +52,11 @@ class _Place:
     secrets: dict[str, str]
     dead: list[Owner]
     """Runs of this work tree whose process has ended."""
+
+    def tag(self, run: str) -> str | None:
+        """What the run is called when it succeeds."""
+        name = self.workflow.executor_settings.tag
+        return {None: document.TAGS + run, _NO_TAG: None}.get(name, name)
 
     def to_resume(self) -> Owner | None:
         """The latest of the dead that is the same run as this start."""
@@ -98,6 +112,8 @@ def _is_of(repository: Repository, each: Owner) -> bool:
 def _look(workflow: Any) -> _Place:
     settings = workflow.executor_settings
     repository = opening.find_repository(workflow, Path.cwd())
+    if settings.tag not in (None, _NO_TAG):
+        commits.check_new_tag(repository, settings.tag)
     head = repository.commit_of("HEAD")
     source = opening.clean_source(workflow, repository, head, new_id(), settings.dirty)
     secrets = environment.secrets(workflow)
@@ -161,6 +177,7 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
             undo.callback(run.close)
         changed = place.source.changed_outputs
         twin = Twin.of(run, Path.cwd(), changed=changed, warn=logger.warning)
+        twin.cache = Path(workflow.sourcecache.runtime_cache_path)
         twin.there(".").mkdir(parents=True, exist_ok=True)
         earlier = Earlier() if mine is None else Earlier.of(run, mine, pool)
         temporary = earlier.recall(twin)
@@ -232,6 +249,7 @@ def _facts(place: _Place, run: Run, twin: Twin, pool: Pool) -> Document:
         "head": place.head,
         "snapshot": place.source.snapshot,
         "message": run.about["message"],
+        "tag": place.tag(run.id),
         "command": run.about["command"],
         "folder": "" if (where := twin.relative(".")) in (None, ".") else where,
         "snakefile": twin.relative(str(workflow.main_snakefile)),
@@ -240,5 +258,6 @@ def _facts(place: _Place, run: Run, twin: Twin, pool: Pool) -> Document:
         **alike.facts(workflow, place.secrets.values()),
         "pool": {"kind": pool.kind, **pool.facts()},
         "archive": run.archive.id,
+        "packages": software.packages(),
         "started": run.about["begun"],
     } | ({"resumed": run.about["resumed"]} if run.resumed else {})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +21,51 @@ def jobs(workflow: Any) -> list[Any]:
 def sources(workflow: Any) -> Iterator[str]:
     """Local files that say what is run: snakefiles, scripts, notebooks, environment and config
     files. Remote ones are pinned by their reference."""
+    yield from snakefiles(workflow)
+    yield from (str(path) for path in workflow.configfiles)
+    for job in jobs(workflow):
+        yield from sources_of(job)
+
+
+def snakefiles(workflow: Any) -> Iterator[str]:
+    """The local ones."""
     for included in workflow.included:
         yield from _local(included)
-    yield from (str(path) for path in workflow.configfiles)
-    seen = set()
-    for job in jobs(workflow):
-        for named in (job.rule.script, job.rule.notebook):
-            if named is not None:
-                yield from _local(job._path_to_source_file(named))
-        if job.conda_env_spec is not None and job.conda_env_spec.is_file:
-            environment = job.conda_env_spec.file
-            yield from _local(_from_rule(environment, job.rule))
-        wrapper = job.rule.wrapper
-        if wrapper and wrapper.startswith("file:") and wrapper not in seen:
-            seen.add(wrapper)
-            folder = Path(wrapper.removeprefix("file://").removeprefix("file:"))
-            yield from (str(path) for path in folder.glob("*") if path.is_file())
 
 
-def _from_rule(source: Any, rule: Any) -> Any:
-    if isinstance(source, LocalSourceFile) and rule.basedir:
-        return rule.basedir.join(source)
+def sources_of(job: Any) -> Iterator[str]:
+    """The local files that a single job's rule names as what is run: script, notebook, wrapper,
+    and the file of its environment."""
+    for named in (job.rule.script, job.rule.notebook):
+        if named is not None:
+            yield from _local(job._path_to_source_file(named))
+    if (environment := _conda_file(job)) is not None:
+        yield from _local(environment)
+    yield from _files_of_wrapper(job.rule.wrapper or "")
+
+
+@functools.cache
+def _files_of_wrapper(wrapper: str) -> tuple[str, ...]:
+    if not wrapper.startswith("file:"):
+        return ()
+    folder = Path(wrapper.removeprefix("file://").removeprefix("file:"))
+    return tuple(str(path) for path in folder.glob("*") if path.is_file())
+
+
+def conda(job: Any) -> str:
+    """What a single job's rule names as its conda environment: a file, a folder or a name; empty
+    where there is none."""
+    if job.conda_env_spec is None:
+        return ""
+    if (environment := _conda_file(job)) is not None:
+        return str(environment.get_path_or_uri(secret_free=True))
+    return str(getattr(job.conda_env_spec, "path", None) or job.conda_env_spec.name)
+
+
+def _conda_file(job: Any) -> Any | None:
+    source = getattr(job.conda_env_spec, "file", None)
+    if isinstance(source, LocalSourceFile) and job.rule.basedir:
+        return job.rule.basedir.join(source)
     return source
 
 
@@ -69,16 +94,6 @@ def inputs(workflow: Any) -> Iterator[str]:
         yield from (str(path) for path in job.input if storage(path) is None)
 
 
-def inside(paths: Iterable[str]) -> Callable[[str], bool]:
-    """Whether a path is one of `paths` or lies below one; all relative to the same folder."""
-    known = frozenset(paths)
-
-    def test(path: str) -> bool:
-        return path in known or any(str(parent) in known for parent in Path(path).parents)
-
-    return test
-
-
 def leave_alone_on_failure(job: Any) -> None:
     """Have Snakemake do nothing to the outputs of this job when it fails.
 
@@ -95,6 +110,16 @@ def leave_alone_on_failure(job: Any) -> None:
                 member.dag.workflow.persistence.cleanup(member)
 
         member.postprocess = postprocess
+
+
+def may_lack(job: Any, outputs: Iterable[Any]) -> None:
+    """Have Snakemake take the single job for done without these outputs."""
+    before, lacked = job.postprocess, list(outputs)
+
+    async def postprocess(*args: Any, **kwargs: Any) -> None:
+        await before(*args, **kwargs | {"ignore_missing_output": lacked})
+
+    job.postprocess = postprocess
 
 
 def storage(path: Any) -> Any | None:

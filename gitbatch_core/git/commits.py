@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from gitbatch_core.errors import UsageError
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.git.state import identity
 
@@ -46,6 +47,16 @@ def write(repository: Repository, *, ref: str, parent: str, overlay: Overlay, me
     stream.append(b"done\n")
     repository.git("fast-import", "--quiet", "--date-format=raw", "--done", input=b"".join(stream))
     return repository.commit_of(ref)
+
+
+def check_new_tag(repository: Repository, name: str) -> None:
+    """Raise UsageError where there can be no new tag of this name."""
+    if not repository.git("check-ref-format", "--normalize", f"refs/tags/{name}", check=False):
+        raise UsageError(f"{name!r} cannot be the name of a tag: git check-ref-format says why.")
+    if repository.git("rev-parse", "--verify", "--quiet", f"refs/tags/{name}", check=False):
+        raise UsageError(
+            f"There is a tag {name} already.", hint=f"Choose another one: git show {name}"
+        )
 
 
 def tag(repository: Repository, name: str, commit: str) -> None:

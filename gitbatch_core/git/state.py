@@ -33,6 +33,25 @@ def tracked(top: Path) -> frozenset[str]:
     return frozenset(decode(name) for name in listing.split(b"\0") if name)
 
 
+def contents(top: Path) -> dict[str, str]:
+    """Of each path in the index of the work tree `top`, and of its submodules: its mode and the id
+    of its content; of a submodule that is not there its commit."""
+    listing = call(top, "ls-files", "--stage", "-z", "--recurse-submodules")
+    found = {}
+    for entry in filter(None, listing.split(b"\0")):
+        head, name = entry.split(b"\t", 1)
+        mode, content, _ = head.decode().split(" ")
+        found[decode(name)] = f"{mode} {content}"
+    return found
+
+
+def matching(top: Path, patterns: Iterable[str]) -> frozenset[str]:
+    """The paths in the index of the work tree `top`, and of its submodules, that match git's
+    `patterns`. Raises GitError for what is none."""
+    listing = call(top, "ls-files", "-z", "--recurse-submodules", "--", *patterns)
+    return frozenset(decode(name) for name in listing.split(b"\0") if name)
+
+
 def modified(repository: Repository) -> list[str]:
     """Tracked files that differ from HEAD, in the index or in the work tree; submodules whose
     commit or content differs."""

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError
-from gitbatch_core.records import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order
-from gitbatch_core.runner import facts, process, publish
+from gitbatch_core.records import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order, redact
+from gitbatch_core.runner import facts, process, publish, tools
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -65,11 +65,23 @@ def run(order: Order, secrets: dict[str, str], folder: Path, *, follow_stdin: bo
     record = dict(order.record)
     started = time.time()
     record |= {"started": facts.iso_time(started), "host": facts.host()}
+    try:
+        archive = Archive.open(Path(order.archive))
+    except (GitbatchError, OSError) as error:
+        return Answer(succeeded=False, reason=f"it was not started: {error}", record=record)
+    environment = facts.environment(order.environment, secrets)
+    used = tools.describe(
+        order.tools,
+        search=environment.get("PATH", ""),
+        worktree=order.worktree,
+        algorithm=archive.algorithm,
+    )
+    record["tools"] = redact(used, secrets.values())
     mask = process.Mask(secrets.values())
     ended = process.run(
         order.argv,
         folder=order.folder,
-        environment=facts.environment(order.environment, secrets),
+        environment=environment,
         log=folder / LOG_NAME,
         mask=mask,
         follow_stdin=follow_stdin,
@@ -88,7 +100,6 @@ def run(order: Order, secrets: dict[str, str], folder: Path, *, follow_stdin: bo
             record=record,
         )
     try:
-        archive = Archive.open(Path(order.archive))
         record |= publish.publish(archive, order, mask)
         publish.keep_record(archive, record)
     except (GitbatchError, OSError) as error:

@@ -25,8 +25,8 @@ _TOGETHER = 20
 """Documents that are read by one call of git; each may have megabytes."""
 
 _KEPT_OF_RECORD = (
-    "run", "number", "key", "commit", "folder", "rule", "members", "environment", "host", "pool",
-    "started", "ended", "usage", "pool_usage", "request", "waited_s", "updated",
+    "run", "number", "key", "commit", "folder", "rule", "members", "environment", "tools", "host",
+    "pool", "started", "ended", "usage", "pool_usage", "request", "waited_s", "updated",
 )  # fmt: skip
 
 
@@ -116,9 +116,9 @@ def write(
     results: Iterable[Result],
     inputs: Mapping[str, str],
     message: str,
-    tag: bool,
+    tag: str | None,
 ) -> str:
-    """Write the run commit, with its ref and, with `tag`, its tag; returns the commit.
+    """Write the run commit, with its ref and the `tag`, if any; returns the commit.
 
     Its tree is the source commit's with a link for every result, `inputs` (path -> text of the
     link: what jobs read and the source commit lacks) and the document. Raises GitError.
@@ -136,7 +136,7 @@ def write(
         message=f"{message.rstrip()}\n\n{TRAILER}: {document['run']}\n",
     )
     if tag:
-        commits.tag(repository, TAGS + document["run"], commit)
+        commits.tag(repository, tag, commit)
     return commit
 
 
@@ -168,6 +168,19 @@ def earlier(repository: Repository) -> Iterator[Document]:
                 yield jsonio.loads(data, format=FORMAT, version=VERSION, source="run.json")
 
 
+def results_in(repository: Repository, commit: str) -> set[str]:
+    """Paths of what the commit has beyond its source commit, where it is a run commit; else
+    nothing."""
+    if source_of(repository, commit) == commit:
+        return set()
+    return _own(read(repository, commit))
+
+
+def _own(document: Document) -> set[str]:
+    outputs = {output["path"] for output in document["outputs"]}
+    return {PATH, *outputs, *document.get("input_links", ())}
+
+
 def source_of(repository: Repository, commit: str) -> str:
     """The commit to run where HEAD is `commit`: its parent where it is exactly a run commit (its
     trailer, and nothing but outputs and the document beyond its parent), else itself."""
@@ -181,8 +194,7 @@ def source_of(repository: Repository, commit: str) -> str:
     parent = str(document.get("source_commit", ""))
     if repository.git("rev-parse", f"{commit}^@").decode().split() != [parent]:
         return commit
-    own = {output["path"] for output in document["outputs"]} | {PATH}
-    own.update(document.get("input_links", ()))
+    own = _own(document)
     changed = repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", parent, commit)
     for name in filter(None, changed.decode(errors="surrogateescape").split("\0")):
         parts = name.split("/")

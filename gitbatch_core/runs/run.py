@@ -20,7 +20,7 @@ from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.git.worktree import Worktree
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs import owner, place
+from gitbatch_core.runs import ended, owner, place
 from gitbatch_core.runs.owner import JOBS_NAME, Owner
 
 
@@ -137,6 +137,7 @@ def is_used(dead: Owner, has_jobs: Callable[[str], bool]) -> bool:
 def clear(repository: Repository, dead: Owner) -> None:
     """Take away what a dead run left behind, as far as that is possible."""
     if dead.claim() is not None:
+        ended.keep_killed(repository, dead)
         with contextlib.suppress(GitbatchError, OSError):
             _remove(repository, dead.worktree, dead.staging, dead.private)
 

@@ -53,6 +53,8 @@ class Twin:
     """Outputs of this run's jobs, entries of their records."""
     copies: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Local copies of what lies in other storages, with their stamps when they were hashed."""
+    cache: Path | None = None
+    """Copies of sources that only this process makes, outside of the repository."""
     outside: dict[str, str] = field(default_factory=dict)
     """Inputs outside of the repository, with their addresses."""
     _checked: set[Path] = field(default_factory=set)
@@ -219,7 +221,8 @@ class Twin:
         except OSError as error:
             raise RunError(f"The input {path} cannot be read: {error.strerror}.") from error
         self.outside[key] = self.addresses[key] = found
-        if os.access(absolute, os.W_OK) and os.getuid() != 0:
+        ours = self.cache is not None and absolute.is_relative_to(self.cache)
+        if os.access(absolute, os.W_OK) and os.getuid() != 0 and not ours:
             self.warn(
                 f"The input {path} lies outside of the repository and can be changed while jobs "
                 "read it; its present content is recorded. gitbatch freeze makes it safe."

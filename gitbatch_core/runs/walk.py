@@ -1,10 +1,10 @@
-"""What lies below a folder. Links are not followed."""
+"""What lies below a folder, on disk or by name. Links are not followed."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from gitbatch_core import fsutil
@@ -41,3 +41,13 @@ def folders_below(folder: Path) -> Iterator[Path]:
     yield folder
     for inner, folders, _ in os.walk(folder):
         yield from (Path(inner, name) for name in folders if not Path(inner, name).is_symlink())
+
+
+def inside(paths: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a path is one of `paths` or lies below one; all relative to the same folder."""
+    known = frozenset(paths)
+
+    def test(path: str) -> bool:
+        return path in known or any(str(parent) in known for parent in Path(path).parents)
+
+    return test

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 
 import pytest
@@ -116,21 +115,6 @@ def test_cleaning_loses_nothing(done: Project, cleaning: list[str]) -> None:
     assert objects(done) == before
     done.gitbatch("init").ok()
     assert done.read("b.txt") == "a\nt\n" and done.read("folder/1.txt") == "1\n"
-
-
-def test_two_clones_share_an_archive(make_project: MakeProject) -> None:
-    first = make_project(WORKFLOW, name="first")
-    shared = first.path.parent / "shared archive"
-    first.gitbatch("init", "--archive", str(shared)).ok()
-    shutil.copytree(first.path, first.path.parent / "second", symlinks=True)
-    second = Project(path=first.path.parent / "second")
-    running = [project.start() for project in (first, second)]
-    for project, process in zip((first, second), running, strict=True):
-        project.end(process).ok()
-        assert project.read("b.txt") == "a\nt\n"
-        assert str((project.path / "b.txt").resolve()).startswith(str(shared))
-    assert not first.archive.exists() and not list((shared / "staging").iterdir())
-    assert "no damage" in first.gitbatch("archive", "verify").ok().text
 
 
 def test_a_protected_folder(make_project: MakeProject) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from .conftest import Project
 
@@ -117,6 +116,12 @@ def test_everything_that_a_run_promises(make_project: MakeProject, pool: str) ->
     listing = project.git("ls-tree", "-r", "--name-only", tag).split("\n")
     assert "results/folder/a/x.txt" in listing and "results/t.tmp" not in listing
     assert made["host"]["name"] and made["environment"]["names"]
+    # What software that was: of the machine, and beside Snakemake.
+    assert list(made["tools"]) == ["cat"]
+    assert made["tools"]["cat"]["address"].startswith("xxh3:")
+    of_sum = document["jobs"][by_path["results/sum.txt"]["job"]]
+    assert list(of_sum["tools"]) == [sys.executable]
+    assert document["packages"]["snakemake"] == document["versions"]["snakemake"]
 
     # Every executed job left a record; the temporary output is in it, not in the archive.
     temporary = [r for r in project.records() if r["rule"] == "temporary"]
@@ -144,8 +149,7 @@ def test_a_checkout_of_the_tag_has_the_results(make_project: MakeProject, tmp_pa
     )
 
 
-@pytest.mark.parametrize("rule", ["script", "local"])
-def test_edits_during_the_run_reach_no_job(make_project: MakeProject, pool: str, rule: str) -> None:
+def test_edits_during_the_run_reach_no_job(make_project: MakeProject, pool: str) -> None:
     project = make_project(
         {
             "Snakefile": """
@@ -173,7 +177,7 @@ def test_edits_during_the_run_reach_no_job(make_project: MakeProject, pool: str,
         },
         pool=pool,
     )
-    running = project.start(f"{rule}.txt")
+    running = project.start("script.txt", "local.txt")
     worktrees = project.path / ".gitbatch/worktrees"
     from .conftest import wait_until
 
@@ -190,8 +194,8 @@ def test_edits_during_the_run_reach_no_job(make_project: MakeProject, pool: str,
     (project.path / "code/extra.txt").unlink()
     (project.path / "go").touch()
     project.end(running).ok()
-    expected = {"script": "committed data\n", "local": "data\ncommitted\n"}
-    assert project.read(f"{rule}.txt") == expected[rule]
+    assert project.read("script.txt") == "committed data\n"
+    assert project.read("local.txt") == "data\ncommitted\n"
     assert project.read("data.txt") == "edited\n"
 
 

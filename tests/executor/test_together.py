@@ -75,19 +75,22 @@ def own_run(project: Project, number: int) -> str:
     return tag
 
 
-def test_two_clones_with_one_archive(make_project: MakeProject, pool: str, tmp_path: Path) -> None:
-    first = make_project(WORKFLOW, pool=pool)
-    first.gitbatch("--archive", str(tmp_path / "archive"), "init").ok()
+def test_two_clones_with_one_archive(
+    make_project: MakeProject, htcondor_pool: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "shared archive"
+    first = make_project(WORKFLOW, pool="htcondor")
+    first.gitbatch("--archive", str(archive), "init").ok()
     subprocess.run(["git", "clone", "--quiet", first.path, tmp_path / "clone"], check=True)
-    second = Project(path=tmp_path / "clone", pool=pool)
-    second.gitbatch("--archive", str(tmp_path / "archive"), "init").ok()
+    second = Project(path=tmp_path / "clone", pool="htcondor")
+    second.gitbatch("--archive", str(archive), "init").ok()
     both(first, second, tmp_path / "gate")
     for number, project in ((1, first), (2, second)):
         check(project, number, "first")
         own_run(project, number)
         assert len(project.tags()) == 1 and project.leftovers() == []
-    assert list((tmp_path / "archive" / "staging").iterdir()) == []
-    first.gitbatch("archive", "verify").ok()
+    assert list((archive / "staging").iterdir()) == [] and not first.archive.exists()
+    assert "no damage" in first.gitbatch("archive", "verify").ok().text
     # What both have made is there once.
     assert os.path.samefile(first.path / "folder/a", second.path / "folder/a")
 

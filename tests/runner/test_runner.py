@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitbatch_core.archive.hashing import hash_bytes
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.records import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order, Output, redact
 from gitbatch_core.runner.process import Mask
@@ -142,7 +143,8 @@ def test_what_a_command_leaves_running_is_ended(place: Place) -> None:
 @pytest.mark.parametrize("way", ["signal", "end of input"])
 def test_cancelling_ends_everything(place: Place, way: str) -> None:
     sign = f"1{time.time_ns() % 10**9}"
-    order = place.order(f"(trap '' TERM; setsid sleep {sign}) & touch go; sleep {sign}")
+    deaf = "trap '' TERM; " if way == "signal" else ""
+    order = place.order(f"({deaf}setsid sleep {sign}) & touch go; sleep {sign}")
     process = place.start(order)
     deadline = time.monotonic() + 30
     while not (place.worktree / "go").exists() and time.monotonic() < deadline:
@@ -156,6 +158,39 @@ def test_cancelling_ends_everything(place: Place, way: str) -> None:
     answer = Answer.read(place.folder / ANSWER_NAME)
     assert not answer.succeeded and "ended" in (answer.reason or "")
     assert not _living(f"sleep {sign}")
+
+
+def test_programs_are_recorded_as_the_command_finds_them(place: Place) -> None:
+    tools, own = place.worktree.parent / "tools", place.worktree / "bin"
+    tools.mkdir()
+    own.mkdir()
+    for path in (tools / "real-s3cret", tools / "closed", own / "own"):
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o755)
+    (tools / "closed").chmod(0o111)
+    (tools / "linked").symlink_to("real-s3cret")
+    (own / "closed").symlink_to(tools / "closed")
+    names = ("linked", "closed", "own", "missing", "bin/own", str(own / "own"), "/bin/sh")
+    order = place.order(
+        "true", tools=names, environment={"PATH": f"{tools}:{own}:{os.environ['PATH']}"}
+    )
+    _, answer = place.run(order, {"TOKEN": "s3cret"})
+    expected = {
+        "linked": {
+            "path": str(tools / "linked"),
+            "real_path": str(tools / "real-***"),
+            "address": str(hash_bytes(b"#!/bin/sh\n", "xxh3")),
+        },
+        "closed": {"path": str(tools / "closed")},
+    }
+    sh = answer.record["tools"].pop("/bin/sh")
+    assert answer.record["tools"] == expected and sh["address"].startswith("xxh3:")
+
+
+def test_a_job_is_not_started_where_its_outputs_cannot_be_kept(place: Place) -> None:
+    code, answer = place.run(place.order("touch started", archive=str(place.worktree)))
+    assert code == 1 and not (place.worktree / "started").exists()
+    assert "it was not started: " in (answer.reason or "")
 
 
 def test_secrets_reach_the_command_and_nothing_else(place: Place) -> None:

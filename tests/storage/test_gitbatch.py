@@ -51,8 +51,10 @@ rule plain:
 """
 
 
-def test_a_workflow_whose_files_are_all_names(make_project: MakeProject, pool: str) -> None:
-    project = make_project({"Snakefile": SNAKEFILE, "letters.txt": "b\na\n"}, pool=pool)
+def test_a_workflow_whose_files_are_all_names(
+    make_project: MakeProject, htcondor_pool: Path
+) -> None:
+    project = make_project({"Snakefile": SNAKEFILE, "letters.txt": "b\na\n"}, pool="htcondor")
     arguments = (*DEFAULT, "gitbatch://name/demo")
     project.snakemake(*arguments).ok()
     assert project.read("plain.txt") == "4\n"

@@ -1,0 +1,89 @@
+"""The code that jobs depend on: which tracked files count, and the digest of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gitbatch_core.archive import hashing
+from gitbatch_core.errors import GitError, UsageError
+from gitbatch_core.git import state
+
+PROSE = (
+    "*.md",
+    "*.rst",
+    ":(glob)**/README",
+    ":(glob)**/README.txt",
+    ":(glob)**/LICENSE",
+    ":(glob)**/LICENSE.txt",
+    ":(glob)**/COPYING",
+    ":(glob)**/AUTHORS",
+    ":(glob)**/CITATION.cff",
+    ":(glob)**/CITATION.bib",
+    ":(glob)**/CHANGELOG",
+    ":(glob)**/.gitignore",
+    ".github",
+    ".gitlab-ci.yml",
+    ".gitbatch",
+    ":(glob)**/.snakemake/**",
+)
+"""What is no code, unless somebody says so: patterns of git, from the top of the repository."""
+
+
+@dataclass(kw_only=True)
+class Code:
+    """The code of one commit."""
+
+    worktree: Path
+    """A clean one of the commit."""
+    algorithm: str
+    is_output: Callable[[str], bool]
+    """Whether a path is an output, log or benchmark of the workflow: no code, tracked or not."""
+    patterns: tuple[str, ...] = ()
+    """What counts, where somebody has chosen; else everything but prose."""
+    _tracked: dict[str, str] | None = None
+    _digests: dict[tuple[tuple[str, ...], tuple[str, ...]], str] = field(default_factory=dict)
+
+    def is_chosen(self, patterns: tuple[str, ...]) -> bool:
+        """Whether only a part of the code counts for a job with these `patterns` of its own."""
+        return bool(patterns or self.patterns)
+
+    def digest(self, patterns: tuple[str, ...] = (), always: Iterable[str] = ()) -> str:
+        """Of all files that match `patterns`, else the workflow's, and those in `always`: paths
+        relative to the top. Raises UsageError where a pattern matches nothing."""
+        asked = patterns or self.patterns, tuple(sorted(set(always)))
+        if asked not in self._digests:
+            self._digests[asked] = self._digest(*asked)
+        return self._digests[asked]
+
+    def _digest(self, patterns: tuple[str, ...], always: tuple[str, ...]) -> str:
+        if self._tracked is None:
+            self._tracked = state.contents(self.worktree)
+        names = {name for name in self._match(patterns) if not self.is_output(name)}
+        names.update(name for name in always if name in self._tracked)
+        lines = (f"{self._tracked[name]} {name}\0" for name in sorted(names))
+        text = "".join(lines).encode(errors="surrogateescape")
+        return str(hashing.hash_bytes(text, self.algorithm))
+
+    def _match(self, patterns: tuple[str, ...]) -> frozenset[str]:
+        if not patterns:
+            return state.matching(
+                self.worktree,
+                [
+                    f":(exclude,{each[2:]}" if each.startswith(":(") else f":(exclude){each}"
+                    for each in PROSE
+                ],
+            )
+        for pattern in patterns:
+            try:
+                if not state.matching(self.worktree, [pattern]):
+                    raise UsageError(
+                        f"The pattern {pattern!r} matches no file that git tracks, so that no code "
+                        "would count.",
+                        hint="Patterns are git's, from the top of the repository: "
+                        "git ls-files -- PATTERN shows what they match.",
+                    )
+            except GitError as error:
+                raise UsageError(f"{pattern!r} is no pattern of git: {error.message}") from error
+        return state.matching(self.worktree, patterns)

@@ -1,0 +1,85 @@
+"""What earlier runs have made already: job records whose outputs can be taken as they are.
+
+Only of runs that have ended and are known not to be tainted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from gitbatch_core import fsutil, jsonio
+from gitbatch_core.archive import records
+from gitbatch_core.archive.layout import ObjectName
+from gitbatch_core.errors import GitbatchError
+from gitbatch_core.jsonio import Document
+from gitbatch_core.records import RECORD_FORMAT, RECORD_VERSION, Output
+from gitbatch_core.runs import results
+from gitbatch_core.runs.twin import Twin
+
+
+@dataclass(kw_only=True)
+class Earlier:
+    """The records of other runs in the archive."""
+
+    twin: Twin
+    _sound: dict[str, bool] = field(default_factory=dict)
+
+    def find(
+        self, key: str, outputs: Iterable[Output], *, absent: Container[str] = ()
+    ) -> Document | None:
+        """The latest record with this key that has all of `outputs`, where the archive still has
+        them; of the paths in `absent` it need not, if they were temporary. Raises OSError."""
+        paths = {output.path for output in outputs}
+        for record in self.of(key):
+            made = {output["path"]: output for output in record["outputs"]}
+            if paths and paths == made.keys():
+                gone = [path for path, output in made.items() if output.get("temporary")]
+                kept = (output for path, output in made.items() if path not in gone)
+                if all(path in absent for path in gone) and all(
+                    results.is_there(self.twin, output) for output in kept
+                ):
+                    return record
+        return None
+
+    def of(self, key: str) -> Iterator[Document]:
+        """All records with this key, the latest first. Raises OSError."""
+        for path in reversed(list(self.twin.archive.record_paths(key))):
+            record = _read(path)
+            if record is not None and self._is_sound(str(record["run"])):
+                yield record
+
+    def _is_sound(self, run: str) -> bool:
+        if run not in self._sound:
+            try:
+                ended = records.read_run(self.twin.archive.root, run)
+            except (GitbatchError, OSError):
+                ended = None
+            self._sound[run] = ended is not None and ended.get("tainted") is False
+        return self._sound[run]
+
+
+def place(twin: Twin, record: Document, *, copied: Iterable[str | None] = ()) -> None:
+    """Put the outputs of the record in place that were kept, and its logs and benchmarks; those
+    in `copied` as copies for the user, see `results.place`. Raises ArchiveError, OSError."""
+    wanted = frozenset(copied)
+    for output in record["outputs"]:
+        if not output.get("temporary"):
+            results.place(twin, output, copied=output["path"] in wanted)
+    logs = []
+    for log in record.get("logs", ()):
+        kept = twin.archive.path(ObjectName.parse(log["name"]))
+        if kept.exists():
+            twin.replace(twin.worktree / log["path"], partial(fsutil.copy_writable, kept))
+            logs.append(log["path"])
+    results.restore_logs(twin, logs, lambda data: data)
+
+
+def _read(path: Path) -> Document | None:
+    try:
+        record = jsonio.read(path, format=RECORD_FORMAT, version=RECORD_VERSION)
+    except (GitbatchError, FileNotFoundError):
+        return None
+    return record if record.get("reusable") is True else None

@@ -1,0 +1,113 @@
+"""The key of a job: the digest of all that determines what it makes."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitbatch_core import jsonio
+from gitbatch_core.archive import hashing
+from gitbatch_core.records import KEY_SCHEME
+from gitbatch_core.runs.code import Code
+from gitbatch_core.runs.twin import Twin
+from snakemake_executor_plugin_gitbatch import jobspec, resources, workflowview
+
+CODE_RESOURCE = "gitbatch_code"
+"""A rule's own patterns for the code that it depends on, in place of the workflow's."""
+
+_PATH_ENDS = r"(?=/|$|[\s'\"`;|<>():,&])"
+_TOP, _SOURCES = "\0top\0", "\0sources\0"
+"""Stand for folders whose names mean nothing."""
+
+
+@dataclass(kw_only=True)
+class Keys:
+    """Makes the keys of one run's jobs."""
+
+    workflow: Any
+    twin: Twin
+    folder: str
+    """The working directory, relative to the top."""
+    code: Code
+    _config: Any = field(init=False)
+    _snakefiles: list[str] = field(init=False)
+    _places: list[tuple[re.Pattern[str], str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._config = jobspec.plain_config(self.workflow.config)
+        self._snakefiles = self._relative(workflowview.snakefiles(self.workflow))
+        named = {
+            str(self.workflow.sourcecache.runtime_cache_path): _SOURCES,
+            str(self.twin.top): _TOP,
+        }
+        self._places = [(re.compile(re.escape(p) + _PATH_ENDS), sign) for p, sign in named.items()]
+
+    def key(self, job: Any, description: jobspec.Description, updated: Mapping[str, str]) -> str:
+        """The key of `job`. `updated`: the old addresses of outputs that it changes in place.
+
+        Raises UsageError for patterns of code that match nothing.
+        """
+        from snakemake import __version__ as snakemake_version
+
+        patterns = {self._patterns(member) for member in jobspec.members(job)}
+        kinds = {member["command"]["kind"] for member in description.members}
+        # Of a shell command, all that it sees of the configuration stands in it.
+        sees_config = not any(map(self.code.is_chosen, patterns)) or kinds - {"shell", "none"}
+        document = {
+            "scheme": KEY_SCHEME,
+            "code": [
+                self.code.digest(each, self._sources(job) if self.code.is_chosen(each) else ())
+                for each in sorted(patterns)
+            ],
+            "config": self._config if sees_config else None,
+            "folder": self.folder,
+            "jobs": [_keyed(member) for member in description.members],
+            "updated": dict(updated),
+            "python": platform.python_version(),
+            "snakemake": snakemake_version,
+        }
+        return hashing.hash_bytes(
+            jsonio.canonical(self._anywhere(document)), self.twin.archive.algorithm
+        ).digest
+
+    def _patterns(self, member: Any) -> tuple[str, ...]:
+        """What a single job's rule says itself."""
+        return tuple(shlex.split(str(member.resources.get(CODE_RESOURCE, "") or "")))
+
+    def _sources(self, job: Any) -> list[str]:
+        """What is code of this job whatever was chosen."""
+        found: list[str] = []
+        for member in jobspec.members(job):
+            found += self._relative(workflowview.sources_of(member))
+            if member.is_run:
+                found += self._snakefiles
+        return found
+
+    def _relative(self, paths: Any) -> list[str]:
+        return [name for name in map(self.twin.relative, paths) if name is not None]
+
+    def _anywhere(self, value: Any) -> Any:
+        """JSON data with what stands for the repository, whatever folder that is."""
+        if isinstance(value, str):
+            for pattern, sign in self._places:
+                value = pattern.sub(sign, value)
+            return value
+        if isinstance(value, Mapping):
+            return {self._anywhere(k): self._anywhere(v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._anywhere(item) for item in value]
+        return value
+
+
+def _keyed(member: dict[str, Any]) -> dict[str, Any]:
+    """What of a single job determines its outputs: not where it fits. A shell command sees no more
+    of the resources than stands in it."""
+    if member["command"]["kind"] == "shell":
+        kept = {}
+    else:
+        kept = {k: v for k, v in member["resources"].items() if not resources.only_places(k)}
+    return member | {"resources": kept}

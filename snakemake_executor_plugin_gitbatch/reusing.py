@@ -1,0 +1,76 @@
+"""Which of a run's jobs need not run, as an earlier run has made the same."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitbatch_core.errors import UsageError
+from gitbatch_core.jsonio import Document
+from gitbatch_core.records import Output
+from gitbatch_core.runs.reuse import Earlier
+from gitbatch_core.runs.twin import Twin
+from snakemake_executor_plugin_gitbatch import jobspec
+
+RESOURCE = "gitbatch_reuse"
+"""A rule's own wish: `on`, `off` or `verify`."""
+
+_WISHES = {"on": "on", "true": "on", "1": "on", "off": "off", "false": "off", "0": "off"} | {
+    "verify": "verify"
+}
+_STRICTEST = ("off", "verify", "on")
+
+
+@dataclass(kw_only=True)
+class Reusing:
+    """Decides for each job of a run, and keeps count."""
+
+    mode: str
+    """The run's: `on`, `off` or `verify`."""
+    twin: Twin
+    taken: dict[int, Document] = field(default_factory=dict)
+    """Earlier records whose outputs were taken, by the job's number in this run."""
+    expected: dict[int, Document] = field(default_factory=dict)
+    """Earlier records that a job is to be compared with, by its number."""
+    _earlier: Earlier = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._earlier = Earlier(twin=self.twin)
+
+    def is_open_to(self, job: Any) -> bool:
+        """Whether a single job or group may be reused at all. Raises UsageError."""
+        return self._mode(job) == "on" and not _is_forced(job)
+
+    def find(
+        self, key: str, outputs: Iterable[Output], *, absent: Container[str] = ()
+    ) -> Document | None:
+        """The record of an earlier job whose outputs can be had. See `Earlier.find`."""
+        return self._earlier.find(key, outputs, absent=absent)
+
+    def expect(self, job: Any, number: int, key: str) -> None:
+        """Note what a job that runs is to be compared with, where that is wanted. Raises OSError,
+        UsageError."""
+        if self._mode(job) == "verify":
+            known = next(self._earlier.of(key), None)
+            if known is not None:
+                self.expected[number] = known
+
+    def _mode(self, job: Any) -> str:
+        wishes = {_wish(member) for member in jobspec.members(job)}
+        return next(mode for mode in _STRICTEST if mode in {self.mode, *wishes})
+
+
+def _wish(job: Any) -> str:
+    given = job.resources.get(RESOURCE, "on")
+    try:
+        return _WISHES[str(given).lower()]
+    except KeyError:
+        raise UsageError(
+            f"Rule {job.rule.name} has {RESOURCE}={given!r}, which is none of on, off, verify."
+        ) from None
+
+
+def _is_forced(job: Any) -> bool:
+    """Whether somebody asked for the job itself to run, by -R, -f or -F."""
+    return any(member.dag.reason(member).forced for member in jobspec.members(job))

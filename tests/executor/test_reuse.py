@@ -1,0 +1,301 @@
+"""Jobs that an earlier run has done are not run again, and never where anything differs."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from .conftest import Project, processes_with, wait_until
+
+MakeProject = Callable[..., Project]
+
+
+def counts(text: str) -> tuple[int, int, int]:
+    """Of the last line of a run: jobs done, reused, left out."""
+    found = re.search(r"(\d+) jobs? done, (?:(\d+) reused \(.*?\), )?(?:(\d+) left out, )?", text)
+    assert found, text
+    return tuple(int(number or 0) for number in found.groups())  # type: ignore[return-value]
+
+
+# ---------------------------------------------------------------- nothing stale, whatever changes
+
+STALE = {
+    "Snakefile": """
+        configfile: "config.yaml"
+        include: "rules/params.smk"
+        rule make:
+            input: "data/{x}.txt"
+            output: "out/{x}.json"
+            params: value=PARAM
+            conda: "envs/tools.yaml"
+            script: "scripts/make.py"
+        """,
+    "scripts/make.py": """
+        import json, subprocess, sys
+        from pathlib import Path
+        sys.path.insert(0, snakemake.scriptdir)
+        import library
+        found = {
+            "module": library.VALUE,
+            "config": snakemake.config["value"],
+            "input": Path(snakemake.input[0]).read_text(),
+            "environment": Path("envs/tools.yaml").read_text(),
+            "wildcard": snakemake.wildcards.x,
+            "param": repr(snakemake.params.value),
+            "helper": subprocess.check_output(["bash", "scripts/helper.sh"], text=True),
+            "submodule": Path("sub/text").read_text(),
+        }
+        Path(snakemake.output[0]).write_text(json.dumps(found))
+        """,
+}
+VALUES = {
+    "module": ("1", "2"),
+    "config": ("1", "2"),
+    "input": ("one", "two"),
+    "environment": ("a: 1\n", "a: 2\n"),
+    "wildcard": ("a", "b"),
+    "param": ("1", "'1'"),
+    "helper": ("x", "y"),
+    "submodule": ("s", "t"),
+}
+
+
+class Sources:
+    """A workflow all of whose sources are what a state says."""
+
+    def __init__(self, project: Project, submodule: Path) -> None:
+        self.project, self.submodule = project, submodule
+        self.project.write(STALE)
+
+    def set(self, state: dict[str, str]) -> None:
+        for x in VALUES["wildcard"]:
+            path = self.project.path / f"data/{x}.txt"
+            path.unlink(missing_ok=True)
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(state["input"])
+        self.project.gitbatch("freeze", "data")
+        (self.project.path / "sub/text").write_text(state["submodule"])
+        git = ["git", "-C", str(self.project.path / "sub")]
+        subprocess.run([*git, "commit", "-qam", "x", "--allow-empty"], check=True)
+        self.project.commit(
+            {
+                "scripts/library.py": f"VALUE = {state['module']}\n",
+                "scripts/helper.sh": f"printf {state['helper']}\n",
+                "config.yaml": f"value: {state['config']}\n",
+                "envs/tools.yaml": state["environment"],
+                "rules/params.smk": f"PARAM = {state['param']}\n",
+            }
+        )
+
+    def expected(self, state: dict[str, str]) -> dict[str, object]:
+        numbers = {name: int(state[name]) for name in ("module", "config")}
+        return state | numbers
+
+
+def test_nothing_stale_comes_back_whatever_is_edited(
+    make_project: MakeProject, tmp_path: Path
+) -> None:
+    submodule = tmp_path / "module"
+    subprocess.run(["git", "init", "-q", str(submodule)], check=True)
+    (submodule / "text").write_text("")
+    for words in (["add", "text"], ["commit", "-qm", "one"]):
+        subprocess.run(["git", "-C", str(submodule), *words], check=True)
+    project = make_project({"notes.md": "x", ".gitignore": "out/\n.snakemake/\n"})
+    allow = ["-c", "protocol.file.allow=always"]
+    project.git(*allow, "submodule", "--quiet", "add", str(submodule), "sub")
+    sources = Sources(project, submodule)
+    state = {name: values[0] for name, values in VALUES.items()}
+    chance, seen = random.Random(5), set()
+    # Every kind of edit once, in any order, and then states that are there already.
+    order = chance.sample(sorted(VALUES), len(VALUES))
+    for step, edit in enumerate([None, *order, order[-1]]):
+        if edit is not None:
+            state[edit] = next(value for value in VALUES[edit] if value != state[edit])
+        sources.set(state)
+        shutil.rmtree(project.path / "out", ignore_errors=True)
+        printed = project.snakemake(f"out/{state['wildcard']}.json").ok().text
+        found = json.loads(project.read(f"out/{state['wildcard']}.json"))
+        assert found == sources.expected(state), (step, edit)
+        known = tuple(sorted(state.items())) in seen
+        assert counts(printed)[:2] == ((0, 1) if known else (1, 0)), (step, edit, printed)
+        seen.add(tuple(sorted(state.items())))
+    # What is said of it is no code.
+    project.commit({"notes.md": "y", "docs/more.rst": "z"})
+    shutil.rmtree(project.path / "out")
+    assert counts(project.snakemake(f"out/{state['wildcard']}.json").ok().text)[:2] == (0, 1)
+
+
+# ---------------------------------------------------------------- what is reused
+
+CHAIN = {
+    "Snakefile": """
+        rule all:
+            input: "out/last.txt"
+        rule first:
+            input: workflow.source_path("words.txt")
+            output: temp("tmp/first.txt")
+            shell: "cat {input} > {output}"
+        rule second:
+            input: "tmp/first.txt"
+            output: temp(directory("tmp/second")), note="out/note.txt"
+            resources: mem_mb=lambda wildcards, input: 100 + int(input.size_mb)
+            shell: "mkdir {output[0]}; cp {input} {output[0]}/x; echo note > {output.note}"
+        rule final:
+            input: "tmp/second"
+            output: "out/final.txt"
+            log: "logs/final.log"
+            benchmark: "logs/final.tsv"
+            script: "scripts/final.py"
+        rule folder:
+            input: "out/final.txt"
+            output: directory("out/dir")
+            params: here=workflow.basedir
+            shell: "mkdir -p {output}/empty; cp {input} {output}/a; ls {params.here} >{output}/ls"
+        rule last:
+            input: "out/dir"
+            output: protected("out/last.txt")
+            shell: "cat {input}/a > {output}"
+        """,
+    "words.txt": "words\n",
+    "scripts/final.py": """
+        from pathlib import Path
+        Path(snakemake.log[0]).write_text("said\\n")
+        text = Path(snakemake.input[0], "x").read_text().upper()
+        Path(snakemake.output[0]).write_text(text)
+        """,
+    ".gitignore": ".snakemake/\n/out/\n/tmp/\n/logs/\n",
+}
+
+
+def test_what_was_done_is_not_done_again(make_project: MakeProject, tmp_path: Path) -> None:
+    first = make_project(CHAIN)
+    assert counts(first.snakemake().ok().text) == (5, 0, 0)
+    [run] = [name.rpartition("/")[2] for name in first.runs()]
+
+    # Elsewhere, after a plain checkout of the tag or without one.
+    clone = Project(path=tmp_path / "a clone", environment={"GITBATCH_ARCHIVE": str(first.archive)})
+    first.git("clone", "--quiet", ".", str(clone.path))
+    clone.git("checkout", "--quiet", f"run/{run}")
+    clone.git("update-index", "--refresh")
+    shutil.rmtree(clone.path / "out")
+    printed = clone.snakemake("--gitbatch-tag", "again", "--gitbatch-message", "once more").ok()
+    assert counts(printed.text) == (0, 4, 1) and f"(4 of run {run})" in printed.text
+    assert clone.read("out/final.txt") == clone.read("out/dir/a") == "WORDS\n"
+    assert (clone.path / "out/dir/empty").is_dir() and not (clone.path / "tmp").exists()
+    assert clone.read("logs/final.log") == "said\n" and "s\th:m:s" in clone.read("logs/final.tsv")
+    assert "Nothing to be done" in clone.plain("-n").ok().text
+    document = clone.run_document("again")
+    assert document["reused"] == {run: 4} and document["left_out"] == 1
+    assert document["tag"] == "again" and clone.git("log", "-1", "--format=%s", "again")
+    assert {job["run"] for job in document["jobs"].values()} == {run}
+    for name in ("out/final.txt", "out/dir/a", "out/note.txt"):
+        link = clone.git("show", f"again:{name}")
+        assert link == first.git("show", f"run/{run}:{name}") == str((clone.path / name).readlink())
+
+    # What is asked for runs, and what needs temporary outputs gets them.
+    forced = clone.snakemake("out/dir", "-R", "folder", "--gitbatch-tag", "none").ok().text
+    assert counts(forced) == (1, 0, 0) and clone.tags() == [f"run/{run}"]
+    assert counts(clone.snakemake("out/dir", "-R", "final").ok().text) == (3, 1, 0)
+    off = clone.snakemake("--forceall", "tmp/first.txt").ok().text
+    assert counts(off) == (1, 0, 0) and clone.read("tmp/first.txt") == "words\n"
+
+    clone.snakemake("--gitbatch-tag", "again", "-F").failed("There is a tag again already")
+    clone.snakemake("--gitbatch-tag", "a..b", "-F").failed("'a..b' cannot be the name of a tag")
+
+
+NARROW = {
+    "Snakefile": """
+        rule make:
+            output: "a.txt"
+            resources: gitbatch_code="scripts/lib*"
+            script: "scripts/make.py"
+        rule use:
+            input: "a.txt"
+            output: "b.txt"
+            shell: "cat {input} > {output}"
+        rule never:
+            input: "b.txt"
+            output: "c.txt"
+            resources: gitbatch_reuse="off"
+            shell: "cat {input} > {output}"
+        rule spoil:
+            input: "b.txt"
+            output: "d.txt"
+            shell: "chmod u+w notes.txt; echo >> notes.txt; cat {input} > {output}"
+        """,
+    "scripts/make.py": """
+        from pathlib import Path
+        Path(snakemake.output[0]).write_text("a")
+        """,
+    "scripts/library.py": "",
+    "notes.txt": "n\n",
+    ".gitignore": ".snakemake/\n/*.txt\n!/notes.txt\n",
+}
+
+
+def test_what_counts_as_code_is_for_the_user_to_say(make_project: MakeProject) -> None:
+    project = make_project(NARROW)
+    targets = ("c.txt", "--gitbatch-code", "Snakefile", "--")
+
+    def again(*arguments: str) -> tuple[int, int, int]:
+        for name in "abcd":
+            (project.path / f"{name}.txt").unlink(missing_ok=True)
+        return counts(project.snakemake(*arguments or targets[:3]).ok().text)
+
+    assert again() == (3, 0, 0)
+    project.commit({"notes.txt": "other\n"})
+    assert again() == (1, 2, 0)  # one never wants to
+    # Edited, but the same comes out: nothing that follows runs.
+    project.commit({"scripts/make.py": project.read("scripts/make.py") + "# an edit\n"})
+    assert again() == (2, 1, 0)
+    project.commit({"scripts/library.py": "# an edit\n"})
+    assert again("b.txt", "--gitbatch-code", "Snakefile") == (1, 1, 0)
+    project.commit({"Snakefile": project.read("Snakefile") + "\n# an edit\n"})
+    assert again("b.txt", "--gitbatch-code", "Snakefile") == (1, 1, 0)
+    assert again("b.txt", "--gitbatch-reuse", "off") == (2, 0, 0)
+    assert again("a.txt", "--gitbatch-code", "nothing*") == (0, 1, 0)  # it has its own
+    project.snakemake("b.txt", "-R", "use", "--gitbatch-code", "no*.py").failed(
+        "The pattern 'no*.py' matches no file"
+    )
+    project.commit({"Snakefile": project.read("Snakefile").replace('"off"', '"maybe"')})
+    project.snakemake("c.txt").failed("gitbatch_reuse='maybe'")
+
+    # Of a failed run what it has finished; of a tainted one, nothing.
+    assert again("d.txt") == (1, 2, 0)
+    assert again("d.txt") == (1, 2, 0)
+
+
+def test_what_a_killed_run_had_finished_is_reused(make_project: MakeProject) -> None:
+    sign = f"600.{os.getpid()}"
+    project = make_project(
+        {
+            "Snakefile": f"""
+                rule slow:
+                    input: "quick.txt"
+                    output: "slow.txt"
+                    shell: "touch started; sleep {sign}; cat {{input}} > {{output}}"
+                rule quick:
+                    output: "quick.txt"
+                    shell: "echo quick > {{output}}"
+                """,
+            ".gitignore": ".snakemake/\n/*.txt\n",
+        }
+    )
+    running = project.start("slow.txt")
+    worktrees = project.path / ".gitbatch/worktrees"
+    wait_until(lambda: bool(list(worktrees.glob("*/started"))), "the slow job")
+    os.kill(running.pid, signal.SIGKILL)
+    project.end(running)
+    wait_until(lambda: not processes_with(sign), "the end of all processes")
+    (project.path / "quick.txt").unlink()
+    project.commit({"README.md": "Another commit, with the same code."})
+    project.plain("--unlock").ok()
+    assert counts(project.snakemake("quick.txt").ok().text) == (0, 1, 0)
+    assert project.read("quick.txt") == "quick\n" and project.leftovers() == []
