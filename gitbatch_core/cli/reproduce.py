@@ -16,11 +16,14 @@ from gitbatch_core.runs import place
 from gitbatch_core.runs.reproduce import again
 from gitbatch_core.runs.reproduce.attempt import Wishes
 from gitbatch_core.runs.reproduce.subject import Subject
+from gitbatch_core.runs.reproduce.surroundings import NOTHING, PACKAGE
 from gitbatch_core.runs.reproduce.verdicts import DIFFERS, FAILED, IDENTICAL, NOT_RUN
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
+    from gitbatch_core.jsonio import Document
     from gitbatch_core.runs.reproduce.again import Report
     from gitbatch_core.runs.reproduce.contents import Difference
     from gitbatch_core.runs.reproduce.verdicts import Verdict
@@ -102,12 +105,22 @@ def _print(report: Report, source: str) -> None:
         print(f"rule {rule} has differed before, in {', '.join(runs[-_MOST_NAMED:])}")
     if differences := report.document["differences"]:
         print("\nnot the same as then:")
+        _print_surroundings(differences)
+
+
+def _print_surroundings(differences: list[Document]) -> None:
+    lone: dict[str, list[str]] = {}
     for each in differences:
-        then, now = output.printable(each["then"]), output.printable(each["now"])
-        if len(then) + len(now) <= _SHORT:
-            print(f"  {each['what']}: {then} then, {now} now")
+        what, then, now = (output.printable(each[name]) for name in ("what", "then", "now"))
+        if what.startswith(PACKAGE) and NOTHING in (then, now):
+            when = "then" if now == NOTHING else "now"
+            lone.setdefault(when, []).append(what.removeprefix(PACKAGE))
+        elif len(then) + len(now) <= _SHORT:
+            print(f"  {what}: {then} then, {now} now")
         else:
-            print(f"  {each['what']}\n    then: {then}\n    now:  {now}")
+            print(f"  {what}\n    then: {then}\n    now:  {now}")
+    for when, names in lone.items():
+        print(f"  packages only {when}: {_some(names)}")
 
 
 def _details(verdict: Verdict, source: str, difference: Difference | None) -> list[str]:
@@ -126,8 +139,8 @@ def _details(verdict: Verdict, source: str, difference: Difference | None) -> li
         lines.append("what made it then is not known")
     elif then.job["commit"] != source:
         lines.append(
-            f"it was there already then, made by run {then.job['run']} from commit "
-            f"{then.job['commit'][:10]}; now by {source[:10]}"
+            f"made then by run {then.job['run']} from commit {then.job['commit'][:10]}, and taken "
+            f"over; now from {source[:10]}"
         )
     if verdict.is_gone:
         lines.append(f"a temporary output: {then.address} then, {now.address} now")
@@ -149,6 +162,6 @@ def _content(difference: Difference) -> list[str]:
     return [f"{what}: {_some(names)}" for what, names in named.items() if names]
 
 
-def _some(names: tuple[str, ...]) -> str:
+def _some(names: Sequence[str]) -> str:
     more = f", and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return ", ".join(names[:_MOST_NAMED]) + more

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.reproduce.made import Made, job_inputs
 
-_NOTHING = "-"
+PACKAGE = "package "
+"""How the differences of packages begin."""
+NOTHING = "-"
 
 
 def differences(
@@ -19,7 +21,7 @@ def differences(
     outputs, those that were compared."""
     first, second = _of(before, then), _of(again, now)
     return [
-        {"what": what, "then": first.get(what, _NOTHING), "now": second.get(what, _NOTHING)}
+        {"what": what, "then": first.get(what, NOTHING), "now": second.get(what, NOTHING)}
         for what in dict.fromkeys([*first, *second])
         if first.get(what) != second.get(what) and not _is_unrecorded(what, before, again)
     ]
@@ -27,18 +29,18 @@ def differences(
 
 def _is_unrecorded(what: str, before: Document, again: Document) -> bool:
     """An older gitbatch has said nothing of it."""
-    return what.startswith("package ") and not (before.get("packages") and again.get("packages"))
+    return what.startswith(PACKAGE) and not (before.get("packages") and again.get("packages"))
 
 
 def _of(run: Document, outputs: Iterable[Made]) -> dict[str, str]:
     found = {name: str(version) for name, version in run.get("versions", {}).items()}
-    found |= {f"package {n}": str(v) for n, v in sorted((run.get("packages") or {}).items())}
+    found |= {f"{PACKAGE}{n}": str(v) for n, v in sorted((run.get("packages") or {}).items())}
     found |= {
         "user": str(run.get("user", "")),
         "pool": str(run.get("pool", {}).get("kind", "")),
     }
     found |= {f"config {name}": repr(value) for name, value in (run.get("config") or {}).items()}
-    found["changed files of the commit"] = ", ".join(run.get("tainted", ())) or _NOTHING
+    found["changed files of the commit"] = ", ".join(run.get("tainted", ())) or NOTHING
     several: dict[str, set[str]] = {}
     for made in outputs:
         for what, value in _of_job(made.job, made.member):
