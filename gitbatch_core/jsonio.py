@@ -36,6 +36,12 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
+def spellings(text: str) -> set[bytes]:
+    """How documents may spell a text that is a value: to look for it without parsing."""
+    plain = json.dumps(text, ensure_ascii=False).encode(errors="replace")
+    return {plain, json.dumps(text).encode()}
+
+
 def loads(data: bytes, *, format: str, version: int, source: str) -> Document:
     """The document in `data`; FormatError where it is not a `format` of at most `version`."""
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from gitbatch_core.errors import readable
 from gitbatch_core.pools.base import JobStatus, State
 from gitbatch_core.records import Answer
+from gitbatch_core.runs import printed
 from gitbatch_core.runs.twin import Twin
 
 _LINES = 20
@@ -132,8 +133,8 @@ def keep_log(log: Path, run: str, number: int, rule: str) -> Path | None:
     """Put what a failed job printed where it outlives the run; None where there is nothing."""
     if not log.exists():
         return None
-    safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in rule)[:100]
-    kept = Path(".snakemake", "gitbatch", run, f"{number}-{safe}.log").absolute()
+    name = f"{number}-{printed.log_stem(rule)}.log"
+    kept = Path(".snakemake", "gitbatch", run, name).absolute()
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_bytes(log.read_bytes())
     return kept

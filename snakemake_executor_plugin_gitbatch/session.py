@@ -12,7 +12,7 @@ from gitbatch_core.pools.base import JobSpec, JobStatus, Pool, State
 from gitbatch_core.pools.local import LocalPool
 from gitbatch_core.records import LOG_NAME, Answer, Order, redact
 from gitbatch_core.runner.process import Mask
-from gitbatch_core.runs import results, reuse
+from gitbatch_core.runs import printed, results, reuse
 from gitbatch_core.runs.code import Code
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
@@ -324,6 +324,9 @@ class Session:
             declared = list(workflowview.declared(self.workflow))
             inputs = workflowview.inputs(self.workflow)
             facts = self._facts | {"costs": self.report.costs.document()}
+            facts |= printed.keep(
+                self.run.archive, self.workflow.logger_manager.get_logfile(), self._mask
+            )
             self._ending.add_earlier(self._earlier.records.values())
             self._ending.write(facts, outputs, inputs, declared, outcome, self.logger)
         finally:

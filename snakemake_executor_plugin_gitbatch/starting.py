@@ -12,7 +12,7 @@ from typing import Any
 from gitbatch_core import jsonio
 from gitbatch_core.archive import hashing
 from gitbatch_core.errors import GitbatchError, PoolError
-from gitbatch_core.git import commits
+from gitbatch_core.git import refs
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import Pool
@@ -113,7 +113,7 @@ def _look(workflow: Any) -> _Place:
     settings = workflow.executor_settings
     repository = opening.find_repository(workflow, Path.cwd())
     if settings.tag not in (None, _NO_TAG):
-        commits.check_new_tag(repository, settings.tag)
+        refs.check_new_tag(repository, settings.tag)
     head = repository.commit_of("HEAD")
     source = opening.clean_source(workflow, repository, head, new_id(), settings.dirty)
     secrets = environment.secrets(workflow)

@@ -1,20 +1,19 @@
-"""Read-only questions: what is there, what is it called, where did it come from.
+"""Read-only questions: what is there, and what is it called.
 
-Names are known from the job records alone. Records are read leniently: one that cannot be read is
-`verify`'s business and is left out here.
+Names are known from the job records alone.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from gitbatch_core.archive import layout
+from gitbatch_core.archive import layout, tree
+from gitbatch_core.archive.jobs import Jobs
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.errors import FormatError, GitbatchError, NotInArchiveError, UsageError
 
@@ -31,21 +30,6 @@ _PREFIX = re.compile(r"(?:([a-z0-9]+):)?([0-9a-f]+)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Origin:
-    """One job that wrote an object or a tree."""
-
-    path: str
-    """The path of the output, log or benchmark in the repository."""
-    run: str
-    rule: str
-    created: str
-    """ISO 8601; empty where the record does not tell."""
-    key: str
-    """The job key."""
-    record: Path
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
     """An object or a tree of the archive."""
 
@@ -55,20 +39,6 @@ class Item:
     """Bytes of one variant, or of all members; None where it cannot be read."""
     names: tuple[str, ...]
     """Paths of outputs with this address, also as members of trees; sorted."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Details:
-    """All that is known about one address."""
-
-    address: Address
-    kind: Literal["file", "tree"]
-    size: int
-    files: int
-    """Members of a tree that are files; 1 for an object."""
-    paths: tuple[Path, ...]
-    """The object's variants, or the manifest."""
-    origins: tuple[Origin, ...]
 
 
 def is_prefix(text: str) -> bool:
@@ -105,38 +75,15 @@ def resolve(archive: Archive, text: str) -> Address:
     return Address(algorithm=archive.algorithm, digest=found.pop())
 
 
-def origins(archive: Archive) -> Mapping[Address, list[Origin]]:
-    """Which jobs wrote what, from all records, in their order by name."""
-    found: dict[Address, list[Origin]] = defaultdict(list)
-    for path in archive.record_paths():
-        with contextlib.suppress(OSError, ValueError, GitbatchError):
-            document = json.loads(path.read_bytes())
-            key = layout.parse_record_path(str(path.relative_to(archive.root)))[0]
-            written = [*_dicts(document.get("outputs")), *_dicts(document.get("logs"))]
-            for output in written:
-                if output.get("temporary"):  # the archive never had it
-                    continue
-                with contextlib.suppress(GitbatchError):
-                    address = Address.parse(str(output.get("address")))
-                    found[address].append(
-                        Origin(
-                            path=str(output.get("path", "")),
-                            run=str(document.get("run", "")),
-                            rule=str(document.get("rule", "")),
-                            created=str(document.get("ended", "")),
-                            key=key,
-                            record=path,
-                        )
-                    )
-    return found
-
-
 def items(archive: Archive, prefixes: tuple[str, ...] = ()) -> Iterator[Item]:
     """Trees, then objects, each sorted by address: all, or those one of whose names, or whose
     address (with or without algorithm), begins with one of `prefixes`."""
     names: dict[Address, set[str]] = defaultdict(set)
-    for address, jobs in origins(archive).items():
-        names[address].update(job.path for job in jobs)
+    for job in Jobs.read(archive).jobs:
+        for output in job.outputs:
+            if not output.temporary:  # the archive never had it
+                with contextlib.suppress(FormatError):
+                    names[Address.parse(output.address)].add(output.path)
     trees = []
     for digest in _all_digests(archive, layout.MANIFESTS):
         address = Address(algorithm=archive.algorithm, digest=digest)
@@ -155,28 +102,18 @@ def items(archive: Archive, prefixes: tuple[str, ...] = ()) -> Iterator[Item]:
             yield item
 
 
-def details(archive: Archive, address: Address) -> Details:
-    """All about one address. Raises NotInArchiveError, DamageError."""
-    jobs = tuple(origins(archive).get(address, ()))
-    if archive.has_tree(address):
-        entries = archive.manifest(address)
-        return Details(
-            address=address,
-            kind="tree",
-            size=sum(entry.size for entry in entries),
-            files=sum(entry.kind == "f" for entry in entries),
-            paths=(archive.root / layout.manifest_path(address.digest),),
-            origins=jobs,
-        )
-    first = archive.find(address)
-    return Details(
-        address=address,
-        kind="file",
-        size=archive.size(first),
-        files=1,
-        paths=tuple(archive.path(name) for name in archive.variants(address)),
-        origins=jobs,
-    )
+def holding(archive: Archive, address: Address) -> Iterator[tuple[Address, str]]:
+    """The trees that have the file as a member, and its path in each, sorted by address."""
+    needle = address.digest.encode()
+    for digest in _all_digests(archive, layout.MANIFESTS):
+        path = archive.root / layout.manifest_path(digest)
+        with contextlib.suppress(OSError, GitbatchError):
+            data = path.read_bytes()
+            if needle not in data:
+                continue
+            for entry in tree.parse(data):
+                if entry.kind == "f" and entry.digest == address.digest:
+                    yield Address(algorithm=archive.algorithm, digest=digest), entry.path
 
 
 def _objects(archive: Archive, names: Mapping[Address, set[str]]) -> Iterator[Item]:
@@ -216,10 +153,6 @@ def _digest(path: str) -> str | None:
 
 def _sorted(names: Mapping[Address, set[str]], address: Address) -> tuple[str, ...]:
     return tuple(sorted(names.get(address, ())))
-
-
-def _dicts(value: Any) -> Iterator[dict[str, Any]]:
-    yield from (item for item in value if isinstance(item, dict)) if isinstance(value, list) else ()
 
 
 def _names(folder: Path) -> list[str]:

@@ -38,9 +38,9 @@ VERBS = {
     "thaw": "put writable copies in the places of links",
     "run": "run a workflow without depending on the terminal, or go on with one",
     "reproduce": "run a tag's commit again from scratch and compare what it makes",
-    "runs": "list runs: ls; look at one, or end it: attach, cancel",
+    "runs": "look at runs and manage them: ls, show, out, diff, checkout, note, rm …",
     "doctor": "look whether runs can work here: git, archive, pool",
-    "archive": "look into the archive and check it: ls, show, cat, tree, verify",
+    "archive": "trace results: show, lineage, log; look and check: ls, cat, tree, verify",
 }
 """Verb (the name of its module, too) and what it does."""
 

@@ -30,6 +30,38 @@ def printable(name: object) -> str:
     return str(name).translate(_ESCAPES)
 
 
+def folded(text: str, *, width: int = 88, lines: int = 12) -> list[str]:
+    """Text of several lines, made to fit: long lines are wrapped, and what comes after so many
+    lines is only counted. Control characters are escaped."""
+    import textwrap
+
+    found: list[str] = []
+    for line in text.strip("\n").splitlines() or [""]:
+        clean = "".join(
+            c
+            if c.isprintable()
+            else c.encode("unicode_escape", "surrogatepass").decode()
+            if c != "\t"
+            else "    "
+            for c in line[: width * (lines + 1)]
+        )
+        found += textwrap.wrap(clean, width, drop_whitespace=False, replace_whitespace=False) or [
+            ""
+        ]
+        if len(found) > lines:
+            break
+    if len(found) <= lines:
+        return found
+    shown = found[: lines - 1]
+    return [*shown, f"… {len(text):,} characters; all of it: --json"]
+
+
+def cut(text: str, width: int) -> str:
+    """The beginning of a text, on one line of at most so many characters."""
+    line = printable(" ".join(text[: 4 * width].split()))
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
 def human_size(size: int | None) -> str:
     """`950 B`, `1.2 kB`, `3.4 GB` (powers of 1000); `?` for None."""
     if size is None:

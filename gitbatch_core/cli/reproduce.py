@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitbatch_core.archive.reproduced import DIFFERS, FAILED, IDENTICAL, NOT_RUN
 from gitbatch_core.cli import output
 from gitbatch_core.cli.main import add_archive_option
 from gitbatch_core.git.repo import Repository
@@ -17,7 +18,6 @@ from gitbatch_core.runs.reproduce import again
 from gitbatch_core.runs.reproduce.attempt import Wishes
 from gitbatch_core.runs.reproduce.subject import Subject
 from gitbatch_core.runs.reproduce.surroundings import NOTHING, PACKAGE
-from gitbatch_core.runs.reproduce.verdicts import DIFFERS, FAILED, IDENTICAL, NOT_RUN
 
 if TYPE_CHECKING:
     import argparse

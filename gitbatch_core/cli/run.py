@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from gitbatch_core.cli import output
 from gitbatch_core.errors import PoolError, RunError, UsageError
 from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs import controller, overview
+from gitbatch_core.runs import controller, names
 from gitbatch_core.runs.owner import owners
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise UsageError("A run that goes on has its message already: leave --message out.")
         dead = [o for o in owners(repository) if o.is_dead and not o.is_cancelled]
         what = "run, started on this host, that has lost its controller"
-        lost = overview.chosen(dead, arguments.resume, what=what)
+        lost = names.open_run(dead, arguments.resume, what=what)
         command = controller.Command.again(lost, arguments.arguments)
         controller.release_lock(lost)
     return _detached(command, repository) if arguments.detach else _attached(command)

@@ -1,4 +1,5 @@
-"""Commits made by plumbing: source tree plus links and documents, in one `git fast-import`."""
+"""Commits made by plumbing: source tree plus links and documents, in one `git fast-import`. And
+what commits are called."""
 
 from __future__ import annotations
 
@@ -6,7 +7,6 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from gitbatch_core.errors import UsageError
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.git.state import identity
 
@@ -49,19 +49,28 @@ def write(repository: Repository, *, ref: str, parent: str, overlay: Overlay, me
     return repository.commit_of(ref)
 
 
-def check_new_tag(repository: Repository, name: str) -> None:
-    """Raise UsageError where there can be no new tag of this name."""
-    if not repository.git("check-ref-format", "--normalize", f"refs/tags/{name}", check=False):
-        raise UsageError(f"{name!r} cannot be the name of a tag: git check-ref-format says why.")
-    if repository.git("rev-parse", "--verify", "--quiet", f"refs/tags/{name}", check=False):
-        raise UsageError(
-            f"There is a tag {name} already.", hint=f"Choose another one: git show {name}"
-        )
-
-
 def tag(repository: Repository, name: str, commit: str) -> None:
     """A lightweight tag; raises GitError where the name exists already."""
     repository.git("update-ref", f"refs/tags/{name}", commit, "0" * len(commit))
+
+
+def subjects(repository: Repository, commits: Iterable[str]) -> dict[str, str]:
+    """The first line of the message of each of these commits that the repository has, by their
+    ids. Raises GitError."""
+    wanted = "".join(f"{commit}\n" for commit in dict.fromkeys(commits) if commit.isalnum())
+    answer = repository.git("cat-file", "--batch", input=wanted.encode()) if wanted else b""
+    found = {}
+    while answer:
+        head, _, answer = answer.partition(b"\n")
+        words = head.split()
+        if len(words) != 3:  # missing
+            continue
+        size = int(words[2])
+        data, answer = answer[:size], answer[size + 1 :]
+        if words[1] == b"commit":
+            message = data.partition(b"\n\n")[2]
+            found[words[0].decode()] = message.partition(b"\n")[0].decode(errors="replace")
+    return found
 
 
 def _data(content: bytes) -> bytes:

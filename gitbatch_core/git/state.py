@@ -115,7 +115,12 @@ def snapshot(repository: Repository, *, head: str, changes: Changes, name: str) 
     author, committer = identity(repository)
     commit = (
         repository.git(
-            "commit-tree", "-p", head, tree, input=message, env=_identity_env(author, committer)
+            "commit-tree",
+            "-p",
+            head,
+            tree,
+            input=message,
+            env=identity_environment(author, committer),
         )
         .decode()
         .strip()
@@ -141,7 +146,8 @@ def identity(repository: Repository) -> tuple[str, str]:
     return found[0], found[1]
 
 
-def _identity_env(author: str, committer: str) -> dict[str, str]:
+def identity_environment(author: str, committer: str) -> dict[str, str]:
+    """The variables by which git takes these, as `identity` gives them."""
     env: dict[str, str] = {}
     for kind, line in (("AUTHOR", author), ("COMMITTER", committer)):
         name, rest = line.split(" <", 1)

@@ -37,7 +37,7 @@ def create(repository: Repository, path: Path, commit: str, *, read_only: bool =
     worktree = Worktree(repository=repository, path=path, commit=commit)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        _check_out(repository, path, commit)
+        check_out(repository, path, commit)
         refuse_lfs_pointers(repository, path)
         if read_only:
             _make_read_only(worktree)
@@ -77,7 +77,8 @@ def added(worktree: Worktree) -> list[str]:
     return [decode(name) for name in listing.split(b"\0") if name]
 
 
-def _check_out(repository: Repository, path: Path, commit: str) -> None:
+def check_out(repository: Repository, path: Path, commit: str) -> None:
+    """A detached worktree of `commit` in `path`, with those of its submodules. Raises GitError."""
     options = ("-c", "core.sparseCheckout=false", "-c", "submodule.recurse=false")
     repository.git(*options, "worktree", "add", "--quiet", "--detach", "--force", str(path), commit)
     for inner_path, inner in _submodules(repository, path):
@@ -87,7 +88,7 @@ def _check_out(repository: Repository, path: Path, commit: str) -> None:
                 f"The submodule {inner.top} does not have the commit {pinned} that is pinned.",
                 hint=f"Fetch it: git -C {inner.top} fetch",
             )
-        _check_out(inner, inner_path, pinned)
+        check_out(inner, inner_path, pinned)
 
 
 def _submodules(repository: Repository, path: Path) -> list[tuple[Path, Repository]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gitbatch_core import jsonio
 from gitbatch_core.errors import GitbatchError
-from gitbatch_core.git import commits
+from gitbatch_core.git import commits, refs
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 
@@ -21,6 +21,8 @@ PATH = ".gitbatch/run.json"
 REFS = "refs/gitbatch/runs/"
 TAGS = "run/"
 TRAILER = "Gitbatch-Run"
+OF_RUN = re.compile(rf"^{TRAILER}: (\S+)$", re.MULTILINE)
+"""Finds, in the message of a run commit, the run."""
 _TOGETHER = 20
 """Documents that are read by one call of git; each may have megabytes."""
 
@@ -146,24 +148,29 @@ def read(repository: Repository, revision: str) -> Document:
     return jsonio.loads(data, format=FORMAT, version=VERSION, source=f"{revision}:{PATH}")
 
 
-def earlier(repository: Repository) -> Iterator[Document]:
+def earlier(repository: Repository, mentioning: Iterable[str] = ()) -> Iterator[Document]:
     """The documents of all runs that this repository knows, the latest first; unreadable ones are
-    passed over."""
-    listed = repository.git(
-        "for-each-ref", "--format=%(refname)", "--sort=-refname", REFS, f"refs/tags/{TAGS[:-1]}"
-    )
+    passed over. `mentioning`: see `read_all`."""
+    found: dict[str, str] = {}
     # Tags come from other repositories too, where the run's own ref is not.
-    by_run = {name.rpartition("/")[2]: name for name in listed.decode().split()}
-    names = [by_run[run] for run in sorted(by_run, reverse=True)]
-    for start in range(0, len(names), _TOGETHER):
-        wanted = "".join(f"{name}:{PATH}\n" for name in names[start : start + _TOGETHER])
-        answer = repository.git("cat-file", "--batch", input=wanted.encode())
-        while answer:
-            head, _, answer = answer.partition(b"\n")
-            if head.endswith(b"missing"):
+    for ref in refs.listed(repository, REFS, "refs/tags/"):
+        if of_run := OF_RUN.findall(ref.message):
+            found.setdefault(of_run[-1], ref.commit)
+    names = [found[run] for run in sorted(found, reverse=True)]
+    yield from read_all(repository, names, mentioning)
+
+
+def read_all(
+    repository: Repository, revisions: Sequence[str], mentioning: Iterable[str] = ()
+) -> Iterator[Document]:
+    """The documents in these run commits, in their order; unreadable ones are passed over. With
+    `mentioning`, only those in which one of these texts is a value."""
+    needles = [needle for text in mentioning for needle in jsonio.spellings(text)]
+    for start in range(0, len(revisions), _TOGETHER):
+        wanted = [f"{name}:{PATH}" for name in revisions[start : start + _TOGETHER]]
+        for data in refs.contents(repository, wanted).values():
+            if needles and not any(needle in data for needle in needles):
                 continue
-            size = int(head.rsplit(b" ", 1)[1])
-            data, answer = answer[:size], answer[size + 1 :]
             with contextlib.suppress(GitbatchError):
                 yield jsonio.loads(data, format=FORMAT, version=VERSION, source="run.json")
 
@@ -185,7 +192,7 @@ def source_of(repository: Repository, commit: str) -> str:
     """The commit to run where HEAD is `commit`: its parent where it is exactly a run commit (its
     trailer, and nothing but outputs and the document beyond its parent), else itself."""
     message = repository.git("show", "--no-patch", "--format=%B", commit).decode(errors="replace")
-    if not re.search(rf"^{TRAILER}: \S+$", message, re.MULTILINE):
+    if not OF_RUN.search(message):
         return commit
     try:
         document = read(repository, commit)

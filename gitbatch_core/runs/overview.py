@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from gitbatch_core.errors import UsageError
-from gitbatch_core.git.repo import Repository
+from gitbatch_core.git import refs
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import ANSWER_NAME
-from gitbatch_core.runs import document, owner
+from gitbatch_core.runs import owner
+from gitbatch_core.runs.names import NOTES, Known, Runs
 from gitbatch_core.runs.owner import Owner
 
 RUNNING, LOST, CANCELLED = "running", "lost", "cancelled"
@@ -35,32 +35,37 @@ class Entry:
     pool: str
     host: str
     """Where its controller is, or was."""
+    tainted: bool = False
+    """Whether jobs changed files of the commit."""
+    tags: tuple[str, ...] = ()
+    """That lead to its commit."""
+    kept: bool = False
+    """Whether it is marked against being removed."""
+    note: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return dict(vars(self))
 
 
-def entries(repository: Repository) -> list[Entry]:
-    """All runs that this repository knows, the oldest first. Raises GitError."""
-    found = {each["run"]: _ended(each) for each in document.earlier(repository)}
-    for each in owner.owners(repository):
-        found.setdefault(each.run, _going(each))
-    return [found[run] for run in sorted(found)]
-
-
-def chosen(owners: Sequence[Owner], name: str, *, what: str) -> Owner:
-    """The one whose id begins or ends with `name`; without a name the only one. `what`: for the
-    message. Raises UsageError."""
-    fits = [each for each in owners if each.run.startswith(name) or each.run.endswith(name)]
-    if len(fits) == 1:
-        return fits[0]
-    listed = ", ".join(each.run for each in fits or owners)
-    if not fits:
-        raise UsageError(
-            f"There is no {what}" + (f" called {name!r}." if name else "."),
-            hint=f"There are: {listed}" if listed else "gitbatch runs shows all runs.",
-        )
-    raise UsageError(f"Which run? There are several: {listed}", hint="Name one by its id.")
+def entries(runs: Runs, chosen: Sequence[Known] | None = None) -> list[Entry]:
+    """These runs, or all, the oldest first. Raises GitError."""
+    known = list(runs.by_id.values()) if chosen is None else chosen
+    documents = runs.documents(known)
+    notes = refs.notes(runs.repository, NOTES) if known else {}
+    found = []
+    for each in known:
+        if each.owner is not None:
+            found.append(_going(each.owner))
+        elif each.run in documents:
+            found.append(
+                replace(
+                    _ended(documents[each.run]),
+                    tags=tuple(each.tags),
+                    kept=each.kept is not None,
+                    note=notes.get(each.commit or "", ""),
+                )
+            )
+    return found
 
 
 def _going(each: Owner) -> Entry:
@@ -94,4 +99,5 @@ def _ended(found: Document) -> Entry:
         jobs=None,
         pool=found.get("pool", {}).get("kind", ""),
         host=found.get("host", ""),
+        tainted=bool(found.get("tainted")),
     )

@@ -9,6 +9,7 @@ from faults import write
 from test_store import KEY, make_folder
 
 from gitbatch_core.archive import browse
+from gitbatch_core.archive.about import about
 from gitbatch_core.archive.store import Archive, Take
 from gitbatch_core.errors import NotInArchiveError, UsageError
 
@@ -44,11 +45,11 @@ def test_names_come_from_records(archive: Archive, tmp_path: Path) -> None:
     assert [item.address for item in browse.items(archive, (str(out.address)[:12],))] == [
         out.address
     ]
-    details = browse.details(archive, stored.address)
-    assert [origin.path for origin in details.origins] == ["results/a.csv", "results/b.csv"]
-    assert (details.origins[0].rule, details.origins[0].key) == ("plot", KEY)
-    assert (details.kind, details.size, details.files) == ("file", 4, 1)
-    assert browse.details(archive, out.address).files == len(out.files)
+    known = about(archive, stored.address, "a.csv")
+    assert [file.path for _, file in known.makers] == ["results/a.csv", "results/b.csv"]
+    assert (known.makers[0][0].rule, known.makers[0][0].key) == ("plot", KEY)
+    assert (known.kind, known.size, known.files) == ("file", 4, 1)
+    assert about(archive, out.address, "out").files == len(out.files)
 
 
 def test_records_are_read_leniently(archive: Archive) -> None:
@@ -62,7 +63,7 @@ def test_records_are_read_leniently(archive: Archive) -> None:
     write(archive.root / "records" / "ab" / ("0" * 30) / "run-1.json", b"\xff")
     (item,) = browse.items(archive)
     assert item.names == ("",)
-    assert len(browse.details(archive, stored.address).origins) == 1
+    assert len(about(archive, stored.address, "a").makers) == 1
 
 
 def test_abbreviated_addresses(archive: Archive) -> None:

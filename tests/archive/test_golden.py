@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gitbatch_core.archive import browse, verify
+from gitbatch_core.archive import verify
+from gitbatch_core.archive.about import about
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.archive.tree import Entry
@@ -58,7 +59,7 @@ def test_it_says_what_it_always_said(golden: Archive) -> None:
     assert golden.open_object(script).read() == b"#!/bin/sh\necho hello\n"
     assert golden.find(script).path.endswith("+x.sh")
     assert golden.open_object(SINGLE).read() == b"single\n"
-    assert [origin.path for origin in browse.details(golden, TREE).origins] == ["out"]
+    assert [file.path for _, file in about(golden, TREE, "out").makers] == ["out"]
 
 
 def test_todays_code_writes_the_same(golden: Archive, tmp_path: Path) -> None:

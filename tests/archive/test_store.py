@@ -582,7 +582,7 @@ def test_records(archive: Archive) -> None:
 def test_a_record_is_never_overwritten(archive: Archive) -> None:
     path = archive.write_record(KEY, "run", 1, RECORD)
     assert archive.write_record(KEY, "run", 1, RECORD) == path
-    with pytest.raises(ArchiveError, match="another record"):
+    with pytest.raises(ArchiveError, match="another document"):
         archive.write_record(KEY, "run", 1, RECORD | {"rule": "b"})
     assert json.loads(path.read_bytes()) == RECORD
     assert not list((archive.root / layout.STAGING).iterdir())

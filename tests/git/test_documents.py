@@ -13,13 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitbatch_core import jsonio
-from gitbatch_core.archive import browse, links
+from gitbatch_core.archive import browse, drawing, links
+from gitbatch_core.archive.jobs import Jobs
 from gitbatch_core.archive.layout import linked_object
+from gitbatch_core.archive.lineage import Tracer
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.records import Answer, Order, Output, published
 from gitbatch_core.runs import document
+from gitbatch_core.runs.asked import Asking
 from gitbatch_core.runs.document import Provenance, Result
+from gitbatch_core.runs.history import versions
 
 
 def _is_name(name: str) -> bool:
@@ -108,7 +112,7 @@ def test_names_come_back_from_everywhere(
         results=results,
         inputs={},
         message=f"gitbatch run {run}",
-        tag=False,
+        tag=None,
     )
     assert document.read(repository, commit) == composed
     assert document.source_of(repository, commit) == head
@@ -117,6 +121,15 @@ def test_names_come_back_from_everywhere(
         b".gitbatch/run.json",
         *(os.fsencode(f"{folder}/{name}") for name in names),
     }
+    path, address = f"{folder}/{names[0]}", results[0].address
+    asking = Asking(archive=archive, repository=repository, folder=repository.top)
+    assert str(asking.find(f"{run}:{path}").address) == address
+    (version,) = versions(archive, repository, path)
+    assert (version.address, version.rule, version.wildcards) == (address, names[0], {"x": text})
+    graph = Tracer(archive=archive, jobs=Jobs.read(archive, [path]))
+    graph.start(address, path)
+    graph.upstream()
+    drawing.dot(graph.graph, every=True, is_tainted=bool, size=str).encode()
 
 
 @given(st.lists(texts, max_size=4), st.lists(names, max_size=4), st.dictionaries(texts, texts))

@@ -225,7 +225,12 @@ def test_a_run_commits_source(repository: Repository) -> None:
         {"run": "20260101-000000-abcd", "source_commit": head}, [result], document.Provenance()
     )
     commit = document.write(
-        repository, document=composed, results=[result], inputs={}, message="run", tag=True
+        repository,
+        document=composed,
+        results=[result],
+        inputs={},
+        message="run",
+        tag=f"run/{composed['run']}",
     )
     assert document.source_of(repository, head) == head
     assert document.source_of(repository, commit) == head

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitbatch_core.archive.layout import Address
+from gitbatch_core.archive.reproduced import DIFFERS, IDENTICAL
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import UsageError
 from gitbatch_core.jsonio import Document
@@ -15,7 +16,7 @@ from gitbatch_core.runs.reproduce.attempt import Wishes
 from gitbatch_core.runs.reproduce.contents import Difference
 from gitbatch_core.runs.reproduce.made import jobs_of, outputs_of
 from gitbatch_core.runs.reproduce.subject import Subject
-from gitbatch_core.runs.reproduce.verdicts import DIFFERS, IDENTICAL, Verdict, compare
+from gitbatch_core.runs.reproduce.verdicts import Verdict, compare
 
 
 @dataclass(frozen=True, kw_only=True)

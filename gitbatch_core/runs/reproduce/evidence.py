@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitbatch_core.archive import records
+from gitbatch_core.archive.reproduced import DIFFERS
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import REPRODUCTION_FORMAT, REPRODUCTION_VERSION
-from gitbatch_core.runs.reproduce.verdicts import DIFFERS, Verdict
+from gitbatch_core.runs.reproduce.verdicts import Verdict
 
 _OF_RUN = ("user", "host", "pool", "started", "ended")
 

@@ -12,7 +12,7 @@ from gitbatch_core.errors import GitError, NotInArchiveError, UsageError
 from gitbatch_core.git.repo import Repository, decode
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document
-from gitbatch_core.runs.lookup import Runs
+from gitbatch_core.runs.names import Runs
 from gitbatch_core.runs.reproduce.made import job_inputs, makers
 
 _MOST_NAMED = 10
@@ -29,22 +29,12 @@ class Subject:
 
     @classmethod
     def find(cls, repository: Repository, name: str) -> Subject:
-        """The run that `name` calls: a tag, an id or how it begins or ends, a run commit.
+        """The run that `name` means, as for `gitbatch runs`.
 
-        Raises GitError where there is none, or where its source commit is missing.
+        Raises UsageError where there is none, GitError where its source commit is missing.
         """
-        commits = Runs(repository=repository).commits()
-        if (commit := commits.get(name)) is None:
-            fits = {c for n, c in commits.items() if n.startswith(name) or n.endswith(name)}
-            commit = fits.pop() if len(fits) == 1 else name
-        try:
-            commit = repository.commit_of(commit)
-            found = document.read(repository, commit)
-        except GitError as error:
-            raise GitError(
-                f"{name} is no run, and no tag of one.",
-                hint="gitbatch runs shows the runs; git fetch --tags gets those of others.",
-            ) from error
+        commit = Runs.of(repository).one(name).ended()
+        found = document.read(repository, commit)
         source = found["source_commit"]
         if repository.git("cat-file", "-t", source, check=False).strip() != b"commit":
             shallow = repository.git("rev-parse", "--is-shallow-repository").strip() == b"true"

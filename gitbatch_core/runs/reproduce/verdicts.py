@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gitbatch_core.archive.reproduced import DIFFERS, FAILED, IDENTICAL, NOT_RUN
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.reproduce.made import Made, job_inputs
 
-IDENTICAL, DIFFERS, FAILED, NOT_RUN = "identical", "differs", "failed", "not run"
 _OF_JOBS = ("command", "params", "threads", "software")
 
 

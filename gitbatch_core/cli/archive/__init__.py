@@ -1,0 +1,113 @@
+"""Look into the archive, trace what is in it, and check it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitbatch_core.archive.store import Archive
+from gitbatch_core.cli.main import add_archive_option
+from gitbatch_core.errors import GitError
+from gitbatch_core.git.repo import Repository
+from gitbatch_core.runs import place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gitbatch_core.runs.asked import Asked
+
+_WHAT = "PATH|ADDRESS|RUN:PATH"
+_WHAT_HELP = (
+    "a path, also of what is no longer in the folder; an address or its beginning (6 hex digits or "
+    "more); or what a run had at a path. RUN: a run's id or its beginning, a tag, or any commit of "
+    "a run. PATH after it: from the top of the repository, or from here with ./"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verbs of the verb."""
+    add_archive_option(parser)
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+
+    def add(name: str, module: str, text: str) -> argparse.ArgumentParser:
+        verb = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
+        verb.set_defaults(module=module, function=name)
+        # Without a default, or it would hide the one that stands before the verb.
+        verb.add_argument("--archive", metavar="PATH", type=Path, default=argparse.SUPPRESS)
+        if name != "cat":
+            verb.add_argument("--json", action="store_true", help="print JSON")
+        return verb
+
+    verb = add("ls", "look", "list trees and objects, with the names that job records know")
+    verb.add_argument("prefixes", metavar="PREFIX", nargs="*", help="of an address or a name")
+    verb.add_argument(
+        "--names", action="store_true", help="list the storage's names, and what they mean, instead"
+    )
+    verb = add("show", "show", "say what something is, who made it and from what, who used it")
+    verb.add_argument("what", metavar=_WHAT, help=_WHAT_HELP)
+    verb = add("lineage", "lineage", "show the data and jobs that something comes from")
+    verb.add_argument("what", metavar=_WHAT, help=_WHAT_HELP)
+    verb.add_argument(
+        "--upstream", action="store_true", help="what it comes from (this is the default)"
+    )
+    verb.add_argument("--downstream", action="store_true", help="what was made from it")
+    verb.add_argument("--depth", metavar="N", type=int, help="follow N jobs at most")
+    verb.add_argument(
+        "--format", choices=("text", "dot", "svg"), default="text", help="svg needs graphviz"
+    )
+    verb.add_argument(
+        "--all", action="store_true", help="draw each job of a large graph, not N jobs as one"
+    )
+    verb.add_argument("-o", "--output", metavar="FILE", type=Path, help="write there")
+    verb = add("log", "log", "list all versions of an output, the latest first")
+    verb.add_argument("path", metavar="PATH", help="an output, log, or file in an output folder")
+    verb.add_argument(
+        "--all", action="store_true", help="also those of commits that this repository lacks"
+    )
+    for name, text in (
+        ("cat", "write an object's bytes to standard output"),
+        ("tree", "list a tree's members"),
+    ):
+        add(name, "look", text).add_argument("what", metavar=_WHAT, help=_WHAT_HELP)
+    verb = add("verify", "look", "read everything again and find damage (exit code 1)")
+    verb.add_argument("what", metavar=_WHAT, nargs="*", help=_WHAT_HELP + "; default: everything")
+    verb.add_argument(
+        "--repair",
+        action="store_true",
+        help="put modes and mtimes right, and move damaged files to damaged/",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Open the archive, which is never created here, and do it."""
+    archive, repository = _open(arguments.archive)
+    arguments.repository = repository
+    module = importlib.import_module(f"gitbatch_core.cli.archive.{arguments.module}")
+    function: Callable[[Archive, argparse.Namespace], int] = getattr(module, arguments.function)
+    return function(archive, arguments)
+
+
+def asked(archive: Archive, arguments: argparse.Namespace, what: str) -> Asked:
+    """What an argument means. Raises UsageError, NotInArchiveError, GitError."""
+    from gitbatch_core.runs.asked import Asking
+
+    return Asking(archive=archive, repository=arguments.repository, folder=Path.cwd()).find(what)
+
+
+def _open(chosen: Path | None) -> tuple[Archive, Repository | None]:
+    """The archive; the repository's own gets its link, which a fresh clone lacks."""
+    try:
+        repository = Repository.find(Path.cwd())
+    except GitError:
+        named = chosen or os.environ.get(place.ENVIRONMENT_VARIABLE)
+        if not named:
+            raise
+        return Archive.open(Path(named).expanduser()), None
+    archive = Archive.open(place.chosen_place(repository, chosen))
+    if chosen is None:
+        place.link(repository.top, archive.root, repository.common_dir)
+        place.exclude(repository)
+    return archive, repository

@@ -1,0 +1,73 @@
+"""List all versions of an output, the latest first."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitbatch_core.cli import output
+from gitbatch_core.errors import GitbatchError, NotInArchiveError
+from gitbatch_core.runs.asked import Asking
+from gitbatch_core.runs.history import Version, versions
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gitbatch_core.archive.store import Archive
+
+
+def log(archive: Archive, arguments: argparse.Namespace) -> int:
+    """One line for each version; `*` marks the one that is in the folder now."""
+    repository = arguments.repository
+    asking = Asking(archive=archive, repository=repository, folder=Path.cwd())
+    found, path = [], arguments.path
+    for path in asking.paths(arguments.path):
+        if found := versions(archive, repository, path):
+            break
+    if not found:
+        raise NotInArchiveError(
+            f"no run has made {arguments.path}",
+            hint="gitbatch archive ls shows what there is. What was frozen has the versions that "
+            f"git knows: git log -- {arguments.path}",
+        )
+    foreign = [v for v in found if repository and v.subject is None]
+    shown = found if arguments.all else [version for version in found if version not in foreign]
+    now = ""
+    if repository is not None and os.path.lexists(repository.top / path):
+        with contextlib.suppress(GitbatchError):
+            now = str(asking.find(str(repository.top / path)).address)
+    if arguments.json:
+        output.print_json(
+            [version.as_json() | {"in_folder": version.address == now} for version in shown]
+        )
+    else:
+        output.table([_row(version, now) for version in shown], right=frozenset({5}))
+    if len(shown) < len(found):
+        output.message(
+            f"{len(found) - len(shown)} more, of commits that this repository does not have: --all"
+        )
+    return 0
+
+
+def _row(version: Version, now: str) -> tuple[str, ...]:
+    marks = ["TAINTED"] if version.tainted else []
+    marks += [version.outcome] if version.outcome not in ("", "succeeded") else []
+    marks += [f"from {version.made_by}"] if version.made_by not in ("", version.run) else []
+    marks += ["made without gitbatch"] if not version.made_by else []
+    marks += ["temporary"] if not version.kept else []
+    subject = version.subject if version.subject is not None else f"(on {version.host})"
+    text = output.cut(subject, 50)
+    if version.message:
+        text += f"  {output.cut(version.message, 50)}"
+    return (
+        "*" if version.address == now else "",
+        version.address[: version.address.index(":") + 9],
+        version.run,
+        version.time.replace("T", " ")[:16],
+        output.printable(version.rule) or "-",
+        output.human_size(version.size),
+        version.commit[:10],
+        text + (f"  [{', '.join(marks)}]" if marks else ""),
+    )

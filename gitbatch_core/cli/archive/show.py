@@ -1,0 +1,327 @@
+"""Say what something is, who made it and from what, who used it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from gitbatch_core.archive import reproduced
+from gitbatch_core.archive.about import About, about
+from gitbatch_core.cli import output
+from gitbatch_core.cli.archive import asked as find
+from gitbatch_core.git import commits
+from gitbatch_core.runs.holders import Holder, holders
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gitbatch_core.archive.jobs import File, Job
+    from gitbatch_core.archive.store import Archive
+    from gitbatch_core.jsonio import Document
+    from gitbatch_core.runs.asked import Asked
+
+_SHOWN = 10
+"""Lines of a list."""
+
+Rows = list[tuple[str, str]]
+
+
+def show(archive: Archive, arguments: argparse.Namespace) -> int:
+    """Print all that is known."""
+    asked = find(archive, arguments, arguments.what)
+    known = about(archive, asked.address, asked.what)
+    addresses = [str(known.address), *(str(holder.address) for holder in known.holders)]
+    repository = arguments.repository
+    runs = holders(repository, addresses) if repository else []
+    jobs = [job for job, _ in (*known.makers, *known.users)]
+    subjects = commits.subjects(repository, {job.commit for job in jobs}) if repository else {}
+    makers = sorted(known.makers, key=lambda pair: _fits(asked, subjects, *pair), reverse=True)
+    if arguments.json:
+        output.print_json(_as_json(asked, known, runs, makers, subjects))
+        return 0
+    rows = _what(asked, known, runs)
+    if makers:
+        rows += _maker(known, *makers[0], subjects, runs)
+        rows += _list("also by", [_brief(known, *pair) for pair in makers[1:]])
+    rows += _list("used by", [_use(known, *pair) for pair in reversed(known.users)])
+    rows += _list("reproduced", _reproduced(known.attempts))
+    output.table(rows)
+    return 0
+
+
+def _fits(
+    asked: Asked, subjects: Mapping[str, str], job: Job, file: File
+) -> tuple[bool, bool, bool, bool, str]:
+    """How well a maker answers what was asked: the run that was named, the path, a commit of this
+    repository, an output rather than a log; the last."""
+    same_path, here = file.path == asked.path, job.commit in subjects
+    return job.run == asked.run, same_path, here, not file.log, job.ended
+
+
+def _what(asked: Asked, known: About, runs: Sequence[Holder]) -> Rows:
+    rows: Rows = [("path", output.printable(asked.path))] if asked.path else []
+    rows += [("address", str(known.address)), ("kind", known.kind)]
+    if known.size is not None:
+        files = f", {known.files} files" if known.kind == "tree" and known.files is not None else ""
+        exact = f" ({known.size} bytes)" if known.size >= 1000 else ""
+        rows.append(("size", output.human_size(known.size) + exact + files))
+    if known.stored:
+        rows += _list("stored at", [output.printable(path) for path in known.stored])
+    elif known.is_temporary:
+        rows.append(("stored", "no: it was temporary, its bytes were not kept"))
+    elif known.makers:
+        rows.append(("stored", "NO: a job made it, but the archive does not have it any more"))
+    else:
+        rows.append(("stored", "no: jobs read it as a file of their commit, or from outside"))
+    paths = {file.path for _, file in known.makers} - {asked.path}
+    rows += _list("names", [output.printable(path) for path in sorted(paths)])
+    rows += _list("storage", [f"gitbatch://name/{output.printable(name)}" for name in known.names])
+    rows += _list("in runs", [_run(known, holder) for holder in runs])
+    if runs and all(holder.made_outside for holder in runs) and not known.makers:
+        rows.append(("made by", "unknown: a run found it there, made without gitbatch"))
+    elif known.is_frozen and not known.holders:
+        rows.append(("made by", "no job: it was frozen"))
+    elif known.is_frozen:
+        rows.append(("made by", "no job: it was frozen, by itself or in a folder"))
+    rows += _list("member of", [_holder(known, holder) for holder in known.holders])
+    return rows
+
+
+def _holder(known: About, holder: Any) -> str:
+    text = f"{holder.address}, as {output.printable(holder.path)}"
+    if not holder.makers:
+        return f"{text}: a tree that no job made"
+    job, file = holder.makers[-1]
+    more = f" (and {len(holder.makers) - 1} more)" if len(holder.makers) > 1 else ""
+    return f"{text}: {_brief(known, job, file)}{more}"
+
+
+def _run(known: About, holder: Holder) -> str:
+    tags = ", ".join(output.printable(tag) for tag in holder.tags)
+    text = tags or f"{holder.run} (commit {holder.commit[:10]})"
+    outcome = str(holder.document.get("outcome") or "")
+    marks = ["TAINTED"] if holder.document.get("tainted") else []
+    marks += [outcome] if outcome and outcome != "succeeded" else []
+    return text + (f"  {', '.join(marks)}" if marks else "")
+
+
+def _maker(
+    known: About, job: Job, file: File, subjects: Mapping[str, str], runs: Sequence[Holder]
+) -> Rows:
+    record = _record(known, job)
+    member, whole = job.maker(file.path), _member(record, job, file)
+    title = member.title if member else job.title
+    if len(job.members) > 1:
+        title += f", in the group {job.rule}"
+    rows: Rows = [("", ""), ("made by", output.printable(title) + (" (a log)" if file.log else ""))]
+    subject = subjects.get(job.commit)
+    said = f"  {output.printable(subject)}" if subject is not None else ""
+    message = str(known.jobs.ended(job.run).get("message") or _document(runs, job.run, "message"))
+    tainted = _mark(known, job)
+    rows.append(
+        ("  run", f"{job.run}{tainted}" + (f"  {output.cut(message, 70)}" if message else ""))
+    )
+    rows.append(("  commit", f"{job.commit[:10]}{said}"))
+    rows.append(("  when", _when(job)))
+    on = f"{job.host} ({job.pool})" if job.pool else job.host
+    rows.append(("  host", output.printable(on)))
+    if member and member.command_kind not in ("shell", "none", "run"):
+        rows.append((f"  {member.command_kind}", output.printable(member.command)))
+    elif member and member.command:
+        rows += _list("  command", output.folded(member.command), most=None)
+    elif member and member.command_kind == "run":
+        rows.append(("  command", f"the run: of rule {member.rule}, in the commit's Snakefile"))
+    if params := whole.get("params"):
+        text = (
+            json.dumps(params, ensure_ascii=False)
+            if not isinstance(params, dict)
+            else "\n".join(
+                f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in params.items()
+            )
+        )
+        rows += _list("  params", output.folded(text, lines=8), most=None)
+    rows.append(("  software", _software(record, whole, _document(runs, job.run, "packages"))))
+    rows += _list(
+        "  inputs", [f"{each.address}  {output.printable(each.path)}" for each in job.inputs]
+    )
+    beside = [o.path for o in job.outputs if not f"{file.path}/".startswith(f"{o.path}/")]
+    rows += _list("  beside", [output.printable(path) for path in beside])
+    rows.append(("  record", output.printable(known.jobs.archive.root / job.record)))
+    return [row for row in rows if row[1] or not row[0]]
+
+
+def _use(known: About, job: Job, file: File) -> str:
+    made = [each.path for each in job.outputs if not each.log]
+    to = ", ".join(output.printable(path) for path in made[:3])
+    more = f" and {len(made) - 3} more" if len(made) > 3 else ""
+    return f"{job.run}{_mark(known, job)}  {output.printable(job.title)} -> {to or '-'}{more}"
+
+
+def _brief(known: About, job: Job, file: File) -> str:
+    maker = job.maker(file.path)
+    title = output.printable(maker.title if maker else job.title)
+    return f"{job.run}{_mark(known, job)}  {title} -> {output.printable(file.path)}"
+
+
+def _reproduced(attempts: Sequence[reproduced.Attempt]) -> list[str]:
+    """For people, one line per verdict."""
+    lines = []
+    same = [each for each in attempts if each.verdict == reproduced.IDENTICAL]
+    if same:
+        hosts = sorted({host for each in same for host in each.hosts})
+        on = f", on {_hosts(hosts)}" if hosts else ""
+        lines.append(f"{_times(len({each.run for each in same}))}{on}")
+    for each in attempts:
+        if each.verdict == reproduced.DIFFERS:
+            on = f" on {_hosts(each.hosts)}" if each.hosts else ""
+            lines.append(
+                f"differed in run {each.run}{on}: {output.printable(each.path)} came out as "
+                f"{each.found}; " + _why(each)
+            )
+        elif each.verdict == reproduced.FAILED:
+            lines.append(f"failed in run {each.run}: rule {output.printable(each.rule)}")
+    return lines
+
+
+def _why(each: reproduced.Attempt) -> str:
+    rule = output.printable(each.rule)
+    if not each.differences:
+        return f"rule {rule} is not deterministic"
+    names = [str(d.get("what")) if isinstance(d, dict) else str(d) for d in each.differences]
+    return f"rule {rule} is not deterministic, or it is because of: " + output.cut(
+        ", ".join(names), 100
+    )
+
+
+def _software(record: Document, member: Document, packages: Any) -> str:
+    versions = record.get("versions") or {}
+    host = record.get("host") or {}
+    found = [f"Python {host['python']}"] if host.get("python") else []
+    found += [f"{name} {version}" for name, version in sorted(versions.items())]
+    found += [f"{kind} {value}" for kind, value in sorted((member.get("software") or {}).items())]
+    if tools := record.get("tools"):
+        found.append("tools " + " ".join(sorted(tools)))
+    if packages:
+        found.append(f"{len(packages)} packages (--json)")
+    return output.cut(", ".join(found), 200)
+
+
+def _record(known: About, job: Job) -> Document:
+    with contextlib.suppress(OSError, ValueError):
+        return known.jobs.record(job)
+    return {}
+
+
+def _member(record: Document, job: Job, file: File) -> Document:
+    """What the record says of the single job that made the file."""
+    maker = job.maker(file.path)
+    members = record.get("members") or []
+    if maker is None or len(members) != len(job.members):
+        return {}
+    found: Document = members[job.members.index(maker)]
+    return found
+
+
+def _document(runs: Sequence[Holder], run: str, name: str) -> Any:
+    return next((each.document.get(name) for each in runs if each.run == run), None) or ""
+
+
+def _mark(known: About, job: Job) -> str:
+    return " TAINTED" if known.jobs.is_tainted(job.run) else ""
+
+
+def _when(job: Job) -> str:
+    started, ended = (text.replace("T", " ").split(".")[0] for text in (job.started, job.ended))
+    if started[:10] == ended[:10]:
+        ended = ended[11:]
+    return f"{started} to {ended} UTC" if job.ended else ""
+
+
+def _hosts(hosts: Iterable[str]) -> str:
+    names = [output.printable(host) for host in hosts]
+    if len(names) == 1:
+        return f"host {names[0]}"
+    return f"hosts {', '.join(names[:-1])} and {names[-1]}"
+
+
+def _times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
+def _list(label: str, lines: Sequence[str], *, most: int | None = _SHOWN) -> Rows:
+    shown = list(lines if most is None or len(lines) <= most + 1 else lines[:most])
+    if len(shown) < len(lines):
+        shown.append(f"… and {len(lines) - len(shown)} more: --json")
+    return [(label if number == 0 else "", line) for number, line in enumerate(shown)]
+
+
+def _as_json(
+    asked: Asked,
+    known: About,
+    runs: Sequence[Holder],
+    makers: Sequence[tuple[Job, File]],
+    subjects: Mapping[str, str],
+) -> dict[str, Any]:
+    def of(pair: tuple[Job, File]) -> dict[str, Any]:
+        job, file = pair
+        maker = job.maker(file.path)
+        return {
+            "path": file.path,
+            "log": file.log,
+            "run": job.run,
+            "number": job.number,
+            "tainted": known.jobs.is_tainted(job.run),
+            "commit": job.commit,
+            "subject": subjects.get(job.commit),
+            "rule": maker.rule if maker else job.rule,
+            "wildcards": maker.wildcards if maker else {},
+            "record": job.record,
+        }
+
+    return {
+        "address": str(known.address),
+        "path": asked.path or None,
+        "kind": known.kind,
+        "size": known.size,
+        "files": known.files,
+        "stored": [str(path) for path in known.stored],
+        "temporary": known.is_temporary,
+        "frozen": known.is_frozen,
+        "names": sorted({file.path for _, file in known.makers}),
+        "storage_names": known.names,
+        "runs": [
+            {
+                "run": holder.run,
+                "commit": holder.commit,
+                "tags": holder.tags,
+                "paths": holder.paths,
+                "made_outside": holder.made_outside,
+                "outcome": holder.document.get("outcome"),
+                "tainted": bool(holder.document.get("tainted")),
+                "packages": holder.document.get("packages"),
+            }
+            for holder in runs
+        ],
+        "member_of": [
+            {
+                "address": str(holder.address),
+                "path": holder.path,
+                "made_by": [of(pair) for pair in holder.makers],
+            }
+            for holder in known.holders
+        ],
+        "made_by": [
+            of(pair) | {"job": _record(known, pair[0]), "run_ended": known.jobs.ended(pair[0].run)}
+            for pair in makers
+        ],
+        "used_by": [
+            of(pair)
+            | {"outputs": [{"path": o.path, "address": o.address} for o in pair[0].outputs]}
+            for pair in known.users
+        ],
+        "reproductions": [
+            {name: getattr(each, name) for name in each.__slots__} for each in known.attempts
+        ],
+    }

@@ -1,0 +1,77 @@
+"""gitbatch runs diff: in what two runs differ."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from gitbatch_core.cli import output
+from gitbatch_core.cli.runs.opening import runs_here
+from gitbatch_core.runs import difference, document
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from gitbatch_core.jsonio import Document
+
+
+def diff(arguments: argparse.Namespace) -> int:
+    """Print it; 1 where anything differs."""
+    runs = runs_here()
+    then, now = (
+        document.read(runs.repository, runs.one(name).ended())
+        for name in (arguments.then, arguments.now)
+    )
+    found = difference.difference(runs.repository, then, now)
+    if arguments.patch:
+        found["patch"] = difference.code(runs.repository, then, now)
+    if arguments.json:
+        output.print_json(found)
+    else:
+        _print(found)
+    return 1 if difference.differs(found) else 0
+
+
+def _print(found: Document) -> None:
+    if code := found.get("patch", found["code"]):
+        print("code")
+        print("".join(f"  {line}\n" for line in code.splitlines()), end="")
+    for name in ("start", "config"):
+        _section(name, (_change(change) for change in found[name]))
+    _section("rules", map(_rule, found["rules"]))
+    for name in ("inputs", "outputs"):
+        _section(name, map(_file, found[name]))
+    _section("environment", (_change(change) for change in found["environment"]))
+    output.message(f"{found['outputs_same']} outputs are the same, {len(found['outputs'])} not")
+
+
+def _section(name: str, lines: Iterable[str]) -> None:
+    for number, line in enumerate(lines):
+        if not number:
+            print(name)
+        print(f"  {output.printable(line)}")
+
+
+def _change(change: Document) -> str:
+    return f"{change['what']}: {_value(change['then'])} -> {_value(change['now'])}"
+
+
+def _rule(change: Document) -> str:
+    if "only" in change:
+        return f"{change['rule']}: only in the {'first' if change['only'] == 'then' else 'second'}"
+    jobs = "" if change["jobs"] == 1 else f" ({change['jobs']} jobs)"
+    of = ",".join(f"{name}={value}" for name, value in change["wildcards"].items())
+    return f"{change['rule']}{f'[{of}]' if of else ''}{jobs}: {_change(change)}"
+
+
+def _file(change: Document) -> str:
+    if change["now"] is None:
+        return f"only in the first: {change['what']}"
+    if change["then"] is None:
+        return f"only in the second: {change['what']}"
+    return f"differs: {change['what']}"
+
+
+def _value(value: Any) -> str:
+    return "-" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,60 @@
+"""gitbatch runs ls: one line per run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitbatch_core.cli import output
+from gitbatch_core.cli.runs.opening import runs_here
+from gitbatch_core.runs import overview
+from gitbatch_core.runs.document import TAGS
+
+if TYPE_CHECKING:
+    import argparse
+
+_HEAD = ("RUN", "STATE", "JOBS", "STARTED (UTC)", "COMMIT", "POOL", "TAGS", "MESSAGE")
+_LONGEST = 60
+
+
+def ls(arguments: argparse.Namespace) -> int:
+    """List them, the latest last."""
+    runs = runs_here()
+    chosen = None if arguments.range is None else runs.some([arguments.range])
+    found = overview.entries(runs, chosen)
+    if arguments.json:
+        output.print_json([entry.as_json() for entry in found])
+        return 0
+    shown = found if arguments.all or chosen is not None else found[-arguments.shown :]
+    if shown:
+        output.table([_HEAD, *map(_row, shown)], right=frozenset({2}))
+    if len(shown) < len(found):
+        output.message(f"{len(found) - len(shown)} earlier ones: gitbatch runs ls --all")
+    for entry in found:
+        if entry.state == overview.LOST:
+            output.message(
+                f"The controller of {entry.run} is gone, and its jobs may go on. "
+                f"gitbatch run --resume {entry.run} goes on with it, gitbatch runs cancel "
+                f"{entry.run} ends it."
+            )
+    return 0
+
+
+def _row(entry: overview.Entry) -> tuple[str, ...]:
+    jobs = str(entry.jobs_done) if entry.jobs is None else f"{entry.jobs_done} of {entry.jobs}"
+    marks = [entry.state, *["tainted"] * entry.tainted, *["kept"] * entry.kept]
+    own = TAGS + entry.run
+    tags = [f"{TAGS}…" if tag == own else tag for tag in entry.tags]
+    return (
+        entry.run,
+        ", ".join(marks),
+        jobs,
+        entry.started.replace("T", " ")[:16],
+        entry.commit[:10],
+        entry.pool,
+        output.printable(" ".join(tags)),
+        "; ".join(filter(None, (_first_line(entry.message), _first_line(entry.note)))),
+    )
+
+
+def _first_line(text: str) -> str:
+    return output.printable(text.partition("\n")[0][:_LONGEST])

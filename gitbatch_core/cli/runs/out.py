@@ -1,0 +1,33 @@
+"""gitbatch runs out: what a run and its jobs printed."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from gitbatch_core.cli import output
+from gitbatch_core.cli.runs.opening import archive_of, runs_here
+from gitbatch_core.runs import printed
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def out(arguments: argparse.Namespace) -> int:
+    """Print it; of several texts, each with a line that says what it is."""
+    runs = runs_here()
+    known, archive = runs.one(arguments.run), archive_of(runs, arguments)
+    texts = [] if arguments.names else [printed.of_run(runs, known, archive)]
+    for name in arguments.names:
+        found = printed.of_jobs(runs, known, archive, name)
+        texts += found
+        if not found:
+            output.message(f"{name}: no log. It declares none, and no failed job is known here.")
+    for text in texts:
+        if len(texts) > 1:
+            print(f"==> {output.printable(text.title)} <==", flush=True)
+        sys.stdout.buffer.write(text.data)
+        if len(texts) > 1 and not text.data.endswith(b"\n"):
+            sys.stdout.buffer.write(b"\n")
+        sys.stdout.flush()
+    return 0

@@ -1,0 +1,118 @@
+"""Refs and notes by plumbing: which there are, put there, taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gitbatch_core.errors import GitError, UsageError
+from gitbatch_core.git.repo import Repository, decode
+from gitbatch_core.git.state import identity, identity_environment
+
+_FIELDS = ("refname", "objectname", "objecttype", "contents", "*objectname", "*contents")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ref:
+    """A ref that leads to a commit, through a tag object maybe."""
+
+    name: str
+    object: str
+    """What it leads to itself."""
+    commit: str
+    message: str
+    """Of the commit."""
+
+
+def listed(repository: Repository, *prefixes: str) -> list[Ref]:
+    """The refs below `prefixes` that lead to commits, sorted by name. Raises GitError."""
+    layout = "%00".join(f"%({name})" for name in _FIELDS) + "%00"
+    answer = repository.git("for-each-ref", f"--format={layout}", *prefixes).split(b"\0")
+    found = []
+    for start in range(0, len(answer) - len(_FIELDS), len(_FIELDS)):
+        name, own, kind, message, commit, inner = answer[start : start + len(_FIELDS)]
+        if kind in (b"commit", b"tag"):
+            found.append(
+                Ref(
+                    name=decode(name.lstrip(b"\n")),
+                    object=own.decode(),
+                    commit=(commit or own).decode(),
+                    message=(inner if commit else message).decode(errors="replace"),
+                )
+            )
+    return found
+
+
+def check_tag(repository: Repository, name: str) -> str:
+    """The ref of the tag `name`. Raises UsageError where that is no name for a tag."""
+    ref = f"refs/tags/{name}"
+    if name.startswith("-") or not repository.git("check-ref-format", "--print", ref, check=False):
+        raise UsageError(f"{name!r} cannot be the name of a tag.", hint="See git check-ref-format.")
+    return ref
+
+
+def check_new_tag(repository: Repository, name: str) -> None:
+    """Raise UsageError where there can be no new tag of this name."""
+    if repository.git("rev-parse", "--verify", "-q", check_tag(repository, name), check=False):
+        raise UsageError(
+            f"There is a tag {name} already.", hint=f"Choose another one: git show {name}"
+        )
+
+
+def point(repository: Repository, name: str, commit: str) -> None:
+    """Have a ref lead to `commit`, whatever it led to before. Raises GitError."""
+    repository.git("update-ref", name, commit)
+
+
+def remove(repository: Repository, refs: Iterable[Ref]) -> None:
+    """Take refs away, all or none; where one has changed meanwhile, none. Raises GitError."""
+    orders = b"".join(f"delete {ref.name}\0{ref.object}\0".encode() for ref in refs)
+    repository.git("update-ref", "--stdin", "-z", input=orders)
+
+
+def notes(repository: Repository, ref: str) -> dict[str, str]:
+    """The notes of commits, by commit."""
+    listing = repository.git("notes", f"--ref={ref}", "list", check=False).decode().split()
+    blobs = dict(zip(listing[1::2], listing[::2], strict=True))
+    texts = contents(repository, blobs.values())
+    return {
+        commit: texts[blob].decode(errors="replace")
+        for commit, blob in blobs.items()
+        if blob in texts
+    }
+
+
+def write_note(repository: Repository, ref: str, commit: str, text: str) -> None:
+    """Replace the note of a commit. Raises GitError."""
+    data = text.encode(errors="surrogateescape")
+    blob = repository.git("hash-object", "-w", "--stdin", input=data).decode().strip()
+    env = identity_environment(*identity(repository))
+    repository.git("notes", f"--ref={ref}", "add", "-f", "-C", blob, commit, env=env)
+
+
+def remove_note(repository: Repository, ref: str, commit: str) -> None:
+    """Take the note of a commit away, where there is one. Raises GitError."""
+    env = identity_environment(*identity(repository))
+    repository.git("notes", f"--ref={ref}", "remove", "--ignore-missing", commit, env=env)
+
+
+def contents(repository: Repository, names: Iterable[str]) -> dict[str, bytes]:
+    """The bytes of git's objects by name; those that are not there are left out. No name may have
+    a space or a line break. Raises GitError."""
+    wanted = list(dict.fromkeys(names))
+    if not wanted:
+        return {}
+    answer = repository.git("cat-file", "--batch", input="\n".join([*wanted, ""]).encode())
+    found, position = {}, 0
+    for name in wanted:
+        end = answer.index(b"\n", position)
+        head, position = answer[position:end], end + 1
+        if head.endswith(b" missing"):
+            continue
+        try:
+            size = int(head.rsplit(b" ", 1)[1])
+        except (IndexError, ValueError) as error:
+            raise GitError(f"git cat-file said {decode(head)!r} of {name}.") from error
+        found[name] = answer[position : position + size]
+        position += size + 1
+    return found

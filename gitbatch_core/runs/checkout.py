@@ -1,0 +1,235 @@
+"""A run's results in a work tree, so that Snakemake finds nothing to do there.
+
+git brings the files and links of the run commit. What it cannot hold comes from the archive: empty
+folders, logs and benchmarks. Then all outputs get one time, later than that of any other file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gitbatch_core import fsutil
+from gitbatch_core.archive.layout import Address, linked_object
+from gitbatch_core.archive.store import Archive
+from gitbatch_core.errors import GitbatchError, NotInArchiveError, UsageError
+from gitbatch_core.git import refs, worktree
+from gitbatch_core.git.repo import Repository, decode
+from gitbatch_core.jsonio import Document
+from gitbatch_core.runs import document, place
+from gitbatch_core.runs.names import Known, Runs
+from gitbatch_core.runs.printed import logs_of
+from gitbatch_core.runs.walk import files_below, folders_below
+
+_LATER_NS = 10**6
+"""An output must be later than the script that made it, not only as late."""
+_LINK_MODE, _SUBMODULE_MODE = b"120000", b"160000"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedOut:
+    """A run's results, as they lie in a work tree now."""
+
+    folder: Path
+    """Where Snakemake is to be started."""
+    missing: list[str]
+    """Outputs and frozen inputs that the archive does not have, or not all of."""
+    strange: list[str]
+    """What lies in output folders and is none of the run's."""
+    archive: Archive
+    is_other_archive: bool
+    """Whether the run's was another one."""
+
+
+def check_out(
+    runs: Runs, known: Known, *, into: Path | None = None, archive: Path | None = None
+) -> CheckedOut:
+    """Check the run out in this work tree, or in a new linked one. `archive`: as the user named it.
+
+    Raises GitError with git's words where that would lose something; then nothing has changed.
+    """
+    commit = known.ended()
+    found = document.read(runs.repository, commit)
+    if into is None:
+        repository = runs.repository
+        _switch(runs, known, found)
+    else:
+        repository = _add(runs.repository, into.absolute(), commit)
+    top = repository.top
+    store = place.open_archive(repository, archive, create=False)
+    present = _Present(repository=repository, archive=store)
+    missing = [output["path"] for output in found["outputs"] if not present.restore(output)]
+    missing += [path for path in found.get("input_links", ()) if not (top / path).exists()]
+    products = _products(top, found, _restore_logs(top, store, found))
+    _set_times(repository, commit, products)
+    return CheckedOut(
+        folder=top / found.get("folder", ""),
+        missing=missing,
+        strange=present.strange,
+        archive=store,
+        is_other_archive=store.id != found.get("archive", store.id),
+    )
+
+
+def _revision(known: Known) -> str:
+    """A tag, where there is one: git then says where one is."""
+    return next((f"refs/tags/{name}" for name in known.tags), str(known.commit))
+
+
+def _switch(runs: Runs, known: Known, found: Document) -> None:
+    """`git checkout`, once links of which nothing is lost are out of its way: git takes them for
+    files that only the user has. So it does ignored files, here."""
+    repository, commit = runs.repository, known.ended()
+    aside = _in_the_way(runs, commit, found)
+    try:
+        for path in aside:
+            path.unlink()
+        repository.git("checkout", "--quiet", "--no-overwrite-ignore", "--detach", _revision(known))
+    except BaseException:
+        _put_back(path for path in aside.items() if not os.path.lexists(path[0]))
+        raise
+    # What is the same again is as old as it was.
+    _put_back(
+        (path, link)
+        for path, link in aside.items()
+        if path.is_symlink() and os.readlink(path) == link[0]
+    )
+
+
+def _in_the_way(runs: Runs, commit: str, found: Document) -> dict[Path, tuple[str, int]]:
+    """Text and mtime of links that git does not track, where the run commit has links, or in
+    folders that it has as outputs; only those that this or another run commit has as well."""
+    repository = runs.repository
+    tracked = set(repository.git("ls-files", "-z").split(b"\0"))
+    wanted = _links_of(repository, commit)
+    paths = [repository.top / name for name in wanted]
+    for output in found["outputs"]:
+        if output["kind"] == "tree" and (repository.top / output["path"]).is_dir():
+            paths += files_below(repository.top / output["path"])
+    here = {}
+    for path in paths:
+        name = str(path.relative_to(repository.top))
+        with contextlib.suppress(OSError):
+            if os.fsencode(name) not in tracked and linked_object(text := os.readlink(path)):
+                here[name] = path, text, path.lstat().st_mtime_ns
+    aside = {}
+    others = [each.commit for each in reversed(runs.by_id.values()) if each.commit]
+    for other in (commit, *others):
+        if not here:
+            break
+        has = wanted if other == commit else _links_of(repository, other)
+        for name in [name for name in here if name in has]:
+            if linked_object(here[name][1]) == linked_object(has[name]):
+                path, text, mtime_ns = here.pop(name)
+                aside[path] = text, mtime_ns
+    return aside
+
+
+def _put_back(links: Iterable[tuple[Path, tuple[str, int]]]) -> None:
+    for path, (text, mtime_ns) in links:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fsutil.replace_with_link(path, text, mtime_ns=mtime_ns)
+
+
+def _add(repository: Repository, folder: Path, commit: str) -> Repository:
+    if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+        raise UsageError(f"There is something at {folder} already.", hint="Name a new folder.")
+    try:
+        worktree.check_out(repository, folder, commit)
+        return Repository.find(folder)
+    except BaseException:
+        worktree.remove(repository, folder)
+        raise
+
+
+def _entries(repository: Repository, commit: str) -> Iterator[tuple[bytes, str, str]]:
+    """Mode, name in git's store and path of all that a commit has."""
+    for entry in repository.git("ls-tree", "-r", "-z", commit).split(b"\0"):
+        if entry:
+            head, _, name = entry.partition(b"\t")
+            mode, _, blob = head.split(b" ")
+            yield mode, blob.decode(), decode(name)
+
+
+def _links_of(repository: Repository, commit: str) -> dict[str, str]:
+    blobs = {name: blob for mode, blob, name in _entries(repository, commit) if mode == _LINK_MODE}
+    texts = refs.contents(repository, blobs.values())
+    return {name: os.fsdecode(texts[blob]) for name, blob in blobs.items() if blob in texts}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Present:
+    """Whether outputs are there, with what git cannot hold of them."""
+
+    repository: Repository
+    archive: Archive
+    strange: list[str] = field(default_factory=list)
+    """Files in output folders that are none of the run's."""
+
+    def restore(self, output: Document) -> bool:
+        """Whether the output is there, now. What another storage has is none of ours."""
+        if output.get("storage"):
+            return True
+        path = self.repository.top / output["path"]
+        if output["kind"] != "tree":
+            return bool(path.exists())
+        address = Address.parse(output["address"])
+        try:
+            entries = self.archive.manifest(address)
+        except GitbatchError:
+            return False
+        path.mkdir(parents=True, exist_ok=True)
+        for entry in entries:
+            if entry.kind == "d":
+                (path / entry.path).mkdir(parents=True, exist_ok=True)
+        own = {path / entry.path for entry in entries}
+        self.strange.extend(
+            str(each.relative_to(self.repository.top))
+            for each in files_below(path)
+            if each not in own
+        )
+        return all((path / entry.path).exists() for entry in entries if entry.kind == "f")
+
+
+def _restore_logs(top: Path, archive: Archive, found: Document) -> list[str]:
+    """Put logs and benchmarks back where nothing lies; the paths of all."""
+    paths = []
+    for job in found.get("jobs", {}).values():
+        for log in logs_of(archive, job):
+            path = top / log["path"]
+            paths.append(log["path"])
+            if not os.path.lexists(path):
+                with contextlib.suppress(NotInArchiveError, OSError):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    name = archive.find(Address.parse(log["address"]))
+                    fsutil.copy_writable(archive.path(name), path)
+    return paths
+
+
+def _products(top: Path, found: Document, logs: list[str]) -> list[Path]:
+    """All whose times Snakemake looks at, and that a job has made."""
+    products = [top / log for log in logs]
+    for output in found["outputs"]:
+        path = top / output["path"]
+        products.append(path)
+        if path.is_dir() and not path.is_symlink():  # with Snakemake's own file of its time
+            for folder in folders_below(path):
+                products += folder.iterdir()
+    return products
+
+
+def _set_times(repository: Repository, commit: str, products: list[Path]) -> None:
+    made = set(products)
+    newest = time.time_ns()
+    for mode, _, name in _entries(repository, commit):
+        path = repository.top / name
+        if mode != _SUBMODULE_MODE and path not in made:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                newest = max(newest, path.lstat().st_mtime_ns)
+    for path in products:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.utime(path, ns=(newest + _LATER_NS,) * 2, follow_symlinks=False)

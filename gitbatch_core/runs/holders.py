@@ -1,0 +1,63 @@
+"""Which runs of a repository ended with an output that has a given address, and their tags."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gitbatch_core.git.repo import Repository, decode
+from gitbatch_core.jsonio import Document
+from gitbatch_core.runs import document
+from gitbatch_core.runs.lookup import Runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """One run."""
+
+    run: str
+    commit: str
+    """The run commit."""
+    tags: tuple[str, ...]
+    paths: tuple[str, ...]
+    """Outputs with the address, or that have it as a member."""
+    made_outside: bool
+    """Whether the run found the output there, made by nobody knows whom."""
+    document: Document
+
+
+def holders(repository: Repository, addresses: Sequence[str]) -> list[Holder]:
+    """The runs, the latest first. `addresses`: of what is asked for, and of the trees that it is a
+    member of. Raises GitError."""
+    found: list[Holder] = []
+    wanted, tags, known = set(addresses), None, None
+    for each in document.earlier(repository, mentioning=addresses):
+        outputs = [o for o in each.get("outputs", ()) if o.get("address") in wanted]
+        if outputs:
+            tags = tags or _tags(repository)
+            known = known or Runs(repository=repository).commits()
+            commit = known.get(each["run"], "")
+            found.append(
+                Holder(
+                    run=each["run"],
+                    commit=commit,
+                    tags=tuple(tags.get(commit, ())),
+                    paths=tuple(output["path"] for output in outputs),
+                    made_outside=all(o.get("provenance") == "unknown" for o in outputs),
+                    document=each,
+                )
+            )
+    return found
+
+
+def _tags(repository: Repository) -> Mapping[str, list[str]]:
+    """The names of tags, by commit."""
+    found = defaultdict(list)
+    listed = repository.git(
+        "for-each-ref", "--format=%(objectname) %(*objectname) %(refname:lstrip=2)", "refs/tags"
+    )
+    for line in listed.splitlines():
+        own, peeled, name = decode(line).split(" ", 2)
+        found[peeled or own].append(name)
+    return found
