@@ -74,11 +74,16 @@ def _as_for_jobs(workflow: Any) -> Iterator[str]:
         *factory.get_set_resources_args(),
         factory.get_group_args(),
         factory.get_default_storage_provider_args(),
-        *(t for t in factory.get_storage_provider_args() if not t.startswith(_OWN_STORAGE)),
     ]
     for word in jobspec.split(filter(None, texts)):
         encoded = word.removeprefix(base64_prefix)
         yield word if encoded == word else base64.b64decode(encoded).decode()
+    # Only what was set: another installation may lack the plugin. Credentials are no arguments.
+    for plugin, field, values in factory._get_storage_provider_setting_items():
+        option = plugin.get_cli_arg(field.name)
+        is_default = list(map(str, values)) == [str(field.default)]
+        if not (is_default or field.metadata.get("env_var") or option == _OWN_STORAGE):
+            yield from _many(option, () if values == [False] else values)
 
 
 def _one(option: str, value: Any) -> Iterator[str]:
@@ -88,7 +93,7 @@ def _one(option: str, value: Any) -> Iterator[str]:
 
 def _many(option: str, values: Iterable[Any]) -> Iterator[str]:
     if words := list(map(str, values)):
-        yield from (option, *words)
+        yield from (option,) if words == ["True"] else (option, *words)
 
 
 def _assigned(resources: Any) -> list[str]:
