@@ -136,7 +136,7 @@ def test_here_and_by_somebody_else_on_htcondor(
     then, now = (project.run_document(f"refs/gitbatch/runs/{found[n]}") for n in ("run", "again"))
     assert "'twice': 6" in project.read("work/settings.txt"), project.read("work/settings.txt")
     assert project.read("work/settings.txt").endswith("} 2 6\n"), project.read("work/settings.txt")
-    assert stamp["rule"] == "stamp" and stamp["contents"]["first"] == 7
+    assert stamp["rule"] == "stamp" and 7 <= stamp["contents"]["first"] <= 15
     assert [line[0] for line in stamp["contents"]["diff"]] == ["-", "+"]
     assert now["message"] == f"reproduction of {then['run']}"
     kept = project.archive / "reproductions" / then["run"] / f"{now['run']}.json"
