@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 LATER = "<TBD>"
 """Stands, on the access point, for what Snakemake can only say where the job runs."""
 
-_FORMS = frozenset({"tuple", "set", "mapping", "path", "float", "object"})
-"""Single keys of the JSON objects that stand for what JSON lacks."""
+_FORMS = frozenset({"tuple", "set", "mapping", "path", "float", "date", "object"})
+"""Single keys of the JSON objects that stand for what JSON lacks. `runs.reproduce.given` reads
+them."""
 
 Members = list[dict[str, Any]]
 
@@ -273,6 +275,8 @@ def _plain(value: Any) -> tuple[Any, bool]:
         return {"mapping": [[n[0], i[0]] for n, i in entries]}, exact
     if hasattr(value, "__fspath__"):
         return {"path": str(value)}, True
+    if type(value) in (datetime.date, datetime.datetime):
+        return {"date": value.isoformat()}, True
     if (
         type(value).__module__ == "numpy"
         and hasattr(value, "item")

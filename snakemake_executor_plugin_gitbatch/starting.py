@@ -23,7 +23,14 @@ from gitbatch_core.runs.owner import LOG_VARIABLE, Owner
 from gitbatch_core.runs.place import open_archive
 from gitbatch_core.runs.run import Run, clear, is_used, new_id, private_folder
 from gitbatch_core.runs.twin import Twin
-from snakemake_executor_plugin_gitbatch import ending, environment, jobspec, opening, software
+from snakemake_executor_plugin_gitbatch import (
+    alike,
+    ending,
+    environment,
+    jobspec,
+    opening,
+    software,
+)
 from snakemake_executor_plugin_gitbatch.earlier import Earlier
 from snakemake_executor_plugin_gitbatch.report import Report
 from snakemake_executor_plugin_gitbatch.session import Session
@@ -228,6 +235,7 @@ def _facts(place: _Place, run: Run, twin: Twin, pool: Pool) -> Document:
     workflow = place.workflow
     return {
         "run": run.id,
+        "repository": str(run.repository.top),
         "source_commit": run.worktree.commit,
         "head": place.head,
         "snapshot": place.source.snapshot,
@@ -238,6 +246,7 @@ def _facts(place: _Place, run: Run, twin: Twin, pool: Pool) -> Document:
         "snakefile": twin.relative(str(workflow.main_snakefile)),
         "targets": [str(target) for target in workflow.dag_settings.targets],
         "config": redact(jobspec.plain_config(workflow.config), place.secrets.values()),
+        **alike.facts(workflow, place.secrets.values()),
         "pool": {"kind": pool.kind, **pool.facts()},
         "archive": run.archive.id,
         "packages": software.packages(),

@@ -37,6 +37,7 @@ VERBS = {
     "freeze": "move data into the archive and put links in its place",
     "thaw": "put writable copies in the places of links",
     "run": "run a workflow without depending on the terminal, or go on with one",
+    "reproduce": "run a tag's commit again from scratch and compare what it makes",
     "runs": "look at runs and manage them: ls, show, out, diff, checkout, note, rm …",
     "doctor": "look whether runs can work here: git, archive, pool",
     "archive": "trace results: show, lineage, log; look and check: ls, cat, tree, verify",
@@ -102,8 +103,11 @@ def _run(argv: Sequence[str]) -> int:
         verb.add_arguments(parser)
         first = len(argv) - len(before.rest)
         # argparse drops this one where it follows the verb.
-        separator = ["--"] if argv[first - 1] == "--" else []
-        arguments = parser.parse_args([*separator, *before.rest])
+        words = [*(["--"] if argv[first - 1] == "--" else []), *before.rest]
+        more: list[str] = []
+        if getattr(verb, "TAKES_MORE", False) and "--" in words:
+            words, more = words[: words.index("--")], words[words.index("--") + 1 :]
+        arguments = parser.parse_args(words, argparse.Namespace(more=more))
     except SystemExit as done:
         return int(done.code or 0)
     if getattr(arguments, "archive", None) is None:

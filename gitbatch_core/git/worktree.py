@@ -27,19 +27,20 @@ class Worktree:
         return call(self.path, *args)
 
 
-def create(repository: Repository, path: Path, commit: str) -> Worktree:
+def create(repository: Repository, path: Path, commit: str, *, read_only: bool = True) -> Worktree:
     """A worktree of `commit` in the new folder `path`, its submodules at their pinned commits.
 
-    Tracked files are 0444 (0555), so that a job that writes to one fails loudly. Submodules come
-    from the user's own repositories, not from the network. Raises GitError; then nothing is left
-    behind.
+    With `read_only` tracked files are 0444 (0555), so that a job that writes to one fails loudly.
+    Submodules come from the user's own repositories, not from the network. Raises GitError; then
+    nothing is left behind.
     """
     worktree = Worktree(repository=repository, path=path, commit=commit)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         check_out(repository, path, commit)
         refuse_lfs_pointers(repository, path)
-        _make_read_only(worktree)
+        if read_only:
+            _make_read_only(worktree)
     except BaseException:
         remove(repository, path)
         raise

@@ -1,0 +1,167 @@
+"""Run the commit of a run again, from scratch, and compare every output with what it was.
+
+Exit code 0: all that was asked for is identical. 1: something differs, failed or was not run. 2: it
+cannot be had again from here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitbatch_core.archive.reproduced import DIFFERS, FAILED, IDENTICAL, NOT_RUN
+from gitbatch_core.cli import output
+from gitbatch_core.cli.main import add_archive_option
+from gitbatch_core.git.repo import Repository
+from gitbatch_core.runs import place
+from gitbatch_core.runs.reproduce import again
+from gitbatch_core.runs.reproduce.attempt import Wishes
+from gitbatch_core.runs.reproduce.subject import Subject
+from gitbatch_core.runs.reproduce.surroundings import NOTHING, PACKAGE
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from gitbatch_core.jsonio import Document
+    from gitbatch_core.runs.reproduce.again import Report
+    from gitbatch_core.runs.reproduce.contents import Difference
+    from gitbatch_core.runs.reproduce.verdicts import Verdict
+
+TAKES_MORE = True
+"""What follows `--` is Snakemake's."""
+
+_MOST_NAMED, _SHORT = 5, 60
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.usage = "gitbatch reproduce TAG [TARGET ...] [options] [-- ARGUMENTS OF SNAKEMAKE]"
+    add_archive_option(parser)
+    parser.add_argument("tag", metavar="TAG", help="a tag or run, as gitbatch runs names it")
+    parser.add_argument(
+        "targets",
+        metavar="TARGET",
+        nargs="*",
+        default=[],
+        help="outputs or rules, as in that run's folder; default: the run's own targets",
+    )
+    parser.add_argument(
+        "--pool", choices=("auto", "local", "htcondor"), default="auto", help="where jobs run"
+    )
+    parser.add_argument("--cores", metavar="N", type=int, help="else as many as the run had")
+    parser.add_argument("--jobs", "-j", metavar="N", type=int, help="jobs at a time")
+    parser.add_argument(
+        "--keep", metavar="DIR", type=Path, help="run in this new folder, and leave it for a look"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it. What Snakemake prints goes to standard error."""
+    repository = Repository.find(Path.cwd())
+    subject = Subject.find(repository, arguments.tag)
+    archive = place.open_archive(repository, arguments.archive, create=False)
+    wishes = Wishes(
+        targets=arguments.targets,
+        pool=arguments.pool,
+        cores=arguments.cores,
+        jobs=arguments.jobs,
+        more=arguments.more,
+        keep=arguments.keep,
+    )
+    output.root_notice()
+    report = again.reproduce(subject, archive, wishes, say=output.message)
+    if arguments.json:
+        output.print_json(report.as_json())
+    else:
+        _print(report, subject.source)
+    _say_after(report, arguments.keep)
+    return 0 if report.reproduced else 1
+
+
+def _say_after(report: Report, kept: Path | None) -> None:
+    asked = [verdict.verdict for verdict in report.verdicts if verdict.asked]
+    several = {DIFFERS: "differ"}
+    counts = ", ".join(
+        f"{n} {what if n == 1 else several.get(what, what)}"
+        for what in (IDENTICAL, DIFFERS, FAILED, NOT_RUN)
+        if (n := asked.count(what))
+    )
+    run, attempt = report.document["run"], report.document["again"]
+    output.message(f"{run}, made again by run {attempt}: {counts or 'no outputs'}")
+    if kept is not None:
+        output.message(f"It is in {kept}; git worktree remove --force {kept} takes it away.")
+
+
+def _print(report: Report, source: str) -> None:
+    for verdict in report.verdicts:
+        way = "" if verdict.asked else "  (needed for what was asked for)"
+        print(f"{verdict.verdict:<10} {output.printable(verdict.path)}{way}")
+        if verdict.verdict != IDENTICAL:
+            for line in _details(verdict, source, report.contents.get(verdict.path)):
+                print(f"{'':<11}{output.printable(line)}")
+    for rule, runs in report.unsteady.items():
+        print(f"rule {rule} has differed before, in {', '.join(runs[-_MOST_NAMED:])}")
+    if differences := report.document["differences"]:
+        print("\nnot the same as then:")
+        _print_surroundings(differences)
+
+
+def _print_surroundings(differences: list[Document]) -> None:
+    lone: dict[str, list[str]] = {}
+    for each in differences:
+        what, then, now = (output.printable(each[name]) for name in ("what", "then", "now"))
+        if what.startswith(PACKAGE) and NOTHING in (then, now):
+            when = "then" if now == NOTHING else "now"
+            lone.setdefault(when, []).append(what.removeprefix(PACKAGE))
+        elif len(then) + len(now) <= _SHORT:
+            print(f"  {what}: {then} then, {now} now")
+        else:
+            print(f"  {what}\n    then: {then}\n    now:  {now}")
+    for when, names in lone.items():
+        print(f"  packages only {when}: {_some(names)}")
+
+
+def _details(verdict: Verdict, source: str, difference: Difference | None) -> list[str]:
+    """What there is to say of an output that is not identical."""
+    then, now = verdict.then, verdict.now
+    lines = [f"rule {verdict.rule}"] if verdict.rule else []
+    if verdict.verdict != DIFFERS:
+        return lines
+    if then is None or now is None:
+        return [*lines, "not made then" if then is None else "not made this time"]
+    if verdict.after:
+        lines.append("its input differs already: " + _some(verdict.after))
+    for change in verdict.changes:
+        lines.append(f"{change['what']}: {change['then']!r} then, {change['now']!r} now")
+    if not then.job:
+        lines.append("what made it then is not known")
+    elif then.job["commit"] != source:
+        lines.append(
+            f"made then by run {then.job['run']} from commit {then.job['commit'][:10]}, and taken "
+            f"over; now from {source[:10]}"
+        )
+    if verdict.is_gone:
+        lines.append(f"a temporary output: {then.address} then, {now.address} now")
+    return lines + (_content(difference) if difference else [])
+
+
+def _content(difference: Difference) -> list[str]:
+    if difference.unknown:
+        return [f"the bytes cannot be compared: {difference.unknown}"]
+    if difference.sizes is not None:
+        one, other = difference.sizes
+        size = f"{one} bytes" if one == other else f"{one} bytes then, {other} now"
+        return [f"differs from byte {difference.first} on; {size}", *difference.diff]
+    named = {
+        "only then": difference.only_then,
+        "only now": difference.only_now,
+        "not the same": difference.changed,
+    }
+    return [f"{what}: {_some(names)}" for what, names in named.items() if names]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f", and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more

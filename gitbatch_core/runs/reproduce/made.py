@@ -1,0 +1,104 @@
+"""What a run made, from its document and the job records: also temporary outputs, by address."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gitbatch_core import jsonio
+from gitbatch_core.archive import layout
+from gitbatch_core.archive.store import Archive
+from gitbatch_core.errors import FormatError
+from gitbatch_core.jsonio import Document
+from gitbatch_core.records import RECORD_FORMAT, RECORD_VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """One output of a run."""
+
+    path: str
+    """Relative to the top of the work tree."""
+    kind: str
+    """`file` or `tree`."""
+    address: str
+    temporary: bool = False
+    """Nobody has kept its bytes."""
+    job: Document = field(default_factory=dict)
+    """The record of the job that made it; empty where nobody knows."""
+    member: Document = field(default_factory=dict)
+    """Of the job's record: the single job, of a group maybe."""
+
+    @property
+    def rule(self) -> str | None:
+        return self.member.get("rule")
+
+    @property
+    def wildcards(self) -> Mapping[str, str]:
+        return dict(self.member.get("wildcards", {}))
+
+    @property
+    def host(self) -> str | None:
+        name = self.job.get("host", {}).get("name")
+        return None if name is None else str(name)
+
+
+def makers(job: Document) -> dict[str, Document]:
+    """By output, relative to the top: the single job of the record that makes it."""
+    return {
+        _path(job, output): member
+        for member in reversed(job.get("members", ()))
+        for output in member["outputs"]
+    }
+
+
+def job_inputs(job: Document, member: Document) -> dict[str, str | None]:
+    """What a single job reads: path relative to the top (absolute outside) -> address."""
+    return {_path(job, each["path"]): each.get("address") for each in member.get("inputs", ())}
+
+
+def jobs_of(archive: Archive, document: Document) -> dict[str, Document]:
+    """The records of the jobs behind a run, by name: those that it ran, and, as its document has
+    them, those of earlier runs whose results it took."""
+    found = dict(document.get("jobs", {}))
+    own = f"{document['run']}-"
+    for path in archive.record_paths():
+        if path.name.startswith(own):
+            with contextlib.suppress(OSError, FormatError):
+                _, run, number = layout.parse_record_path(str(path.relative_to(archive.root)))
+                record = jsonio.read(path, format=RECORD_FORMAT, version=RECORD_VERSION)
+                found[f"{run}-{number}"] = record
+    return found
+
+
+def outputs_of(document: Document, jobs: Mapping[str, Document]) -> dict[str, Made]:
+    """All outputs of a run by path; see `jobs_of`."""
+    found: dict[str, Made] = {}
+    own = [job for job in jobs.values() if job.get("run") == document["run"]]
+    for job in sorted(own, key=lambda job: int(job["number"])):
+        members = makers(job)
+        for output in job.get("outputs", ()):
+            if output.get("temporary"):
+                found[output["path"]] = _made(output, job, members)
+    for output in document.get("outputs", ()):
+        job = jobs.get(output.get("job", ""), {})
+        found[output["path"]] = _made(output, job, makers(job))
+    return found
+
+
+def _made(output: Document, job: Document, members: Mapping[str, Document]) -> Made:
+    path = output["path"]
+    return Made(
+        path=path,
+        kind=output["kind"],
+        address=output["address"],
+        temporary=output.get("temporary", False),
+        job=job,
+        member=members.get(path) or next(iter(job.get("members", ())), {}),
+    )
+
+
+def _path(job: Document, path: str) -> str:
+    return os.path.normpath(os.path.join(job.get("folder", ""), path))
