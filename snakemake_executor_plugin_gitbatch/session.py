@@ -119,13 +119,7 @@ class Session:
         )
         if not run.resumed:  # what is queued or running goes before
             self._plan.make()
-        self._ending = Ending(
-            run=run,
-            twin=twin,
-            tag=facts["tag"],
-            reused=self._reusing.taken,
-            compared=self._reusing.compared,
-        )
+        self._ending = Ending(run=run, twin=twin, tag=facts["tag"], reusing=self._reusing)
         self._ending.failed_before = earlier.failed
         self._cancelled = False
         self._gone = True
