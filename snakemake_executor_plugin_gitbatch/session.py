@@ -213,9 +213,9 @@ class Session:
         """The job is done already, as the record of an earlier one says."""
         self._number += 1
         self._reusing.taken[self._number] = known
-        if gone := {o["path"] for o in known["outputs"] if o.get("temporary")}:
-            paths = [p for p in job.output if self.twin.relative(str(p)) in gone]
-            workflowview.may_lack(job, paths)
+        kept = {o["path"] for o in known["outputs"] if not o.get("temporary")}
+        if gone := [path for path in job.output if self.twin.relative(str(path)) not in kept]:
+            workflowview.may_lack(job, gone)
         self._news.append(JobStatus(number=self._number, state=State.ENDED, exit_code=0))
         return Prepared(number=self._number, id=f"as in run {known['run']}")
 
