@@ -13,15 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gitbatch_core import __version__
-from gitbatch_core.archive import records
 from gitbatch_core.archive.reproduced import IDENTICAL
 from gitbatch_core.errors import readable
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.jsonio import Document
-from gitbatch_core.records import REPRODUCTION_FORMAT, REPRODUCTION_VERSION
 from gitbatch_core.runs import document, ended, results
 from gitbatch_core.runs.document import Provenance, Result
 from gitbatch_core.runs.efficiency import count
+from gitbatch_core.runs.reproduce import evidence
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.walk import inside
@@ -29,7 +28,6 @@ from snakemake_executor_plugin_gitbatch import workflowview
 from snakemake_executor_plugin_gitbatch.reusing import Reusing
 
 _MOST_NAMED = 10
-_OF_ATTEMPT = ("source_commit", "user", "host", "pool", "started", "ended")
 _MOST_RUNS = 3
 
 
@@ -134,23 +132,17 @@ class Ending:
 
     def _keep_compared(self, facts: Document, logger: Any) -> None:
         """Say what came out the same again, and keep that in the archive."""
-        for run, outputs in self.reusing.compared.items():
-            evidence = {
-                "format": REPRODUCTION_FORMAT,
-                "version": REPRODUCTION_VERSION,
-                "run": run,
-                "again": self.run.id,
-                **{name: facts[name] for name in _OF_ATTEMPT},
-                "outputs": outputs,
-                "differences": [],
-            }
-            records.write_reproduction(self.run.archive.root, run, self.run.id, evidence)
-            others = [o for o in outputs if o["verdict"] != IDENTICAL]
-            same = count(len(outputs) - len(others), "output")
+        for run, verdicts in self.reusing.compared.items():
+            before = {"run": run, "source_commit": facts["source_commit"]}
+            again = evidence.compose(before, facts, verdicts, [])
+            evidence.keep(self.run.archive, again)
+            others = [each for each in verdicts if each.verdict != IDENTICAL]
+            same = count(len(verdicts) - len(others), "output")
             if others:
                 lines = (
-                    f"{o['path']}  (rule {o['rule']}): {o['expected']}, now {o['found']}"
-                    for o in others
+                    f"{each.path}  (rule {each.rule}): {each.then and each.then.address}, "
+                    f"now {each.now and each.now.address}"
+                    for each in others
                 )
                 logger.warning(
                     f"Compared with run {run}: {same} the same, {len(others)} not. The rule does "

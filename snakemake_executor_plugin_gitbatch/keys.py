@@ -38,6 +38,7 @@ class Keys:
     _places: list[tuple[re.Pattern[str], str]] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.code.digest()  # patterns that match nothing are told before anything runs
         self._config = jobspec.plain_config(self.workflow.config)
         self._snakefiles = self._relative(workflowview.snakefiles(self.workflow))
         named = {

@@ -10,7 +10,8 @@ from gitbatch_core.archive.reproduced import DIFFERS, IDENTICAL
 from gitbatch_core.errors import UsageError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import Output
-from gitbatch_core.runs import document
+from gitbatch_core.runs.reproduce import made
+from gitbatch_core.runs.reproduce.verdicts import Verdict
 from gitbatch_core.runs.reuse import Earlier
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import jobspec
@@ -33,8 +34,8 @@ class Reusing:
     twin: Twin
     taken: dict[int, Document] = field(default_factory=dict)
     """Earlier records whose outputs were taken, by the job's number in this run."""
-    compared: dict[str, list[Document]] = field(default_factory=dict)
-    """What was made again and compared, as in the archive's reproductions, by the earlier run."""
+    compared: dict[str, list[Verdict]] = field(default_factory=dict)
+    """What became of outputs that were made again, by the earlier run."""
     _expected: dict[int, Document] = field(default_factory=dict)
     """Earlier records that a job is to be compared with, by its number."""
     _earlier: Earlier = field(init=False)
@@ -65,20 +66,21 @@ class Reusing:
         before = self._expected.pop(number, None)
         if before is None:
             return
-        made = {output["path"]: output["address"] for output in record["outputs"]}
-        makers = document.makers(before)
-        for output in before["outputs"]:
-            member = makers.get(output["path"], before["members"][0])
-            found = made.get(output["path"])
+        found = made.of_record(record)
+        for path, then in made.of_record(before).items():
+            now = found.get(path)
+            same = now is not None and now.address == then.address
             self.compared.setdefault(str(before["run"]), []).append(
-                {
-                    **{name: output[name] for name in ("path", "kind")},
-                    **{name: member[name] for name in ("rule", "wildcards")},
-                    "expected": output["address"],
-                    "found": found,
-                    "verdict": IDENTICAL if found == output["address"] else DIFFERS,
-                    "hosts": [record["host"]["name"]],
-                }
+                Verdict(
+                    path=path,
+                    rule=then.rule,
+                    wildcards=then.wildcards,
+                    kind=then.kind,
+                    verdict=IDENTICAL if same else DIFFERS,
+                    then=then,
+                    now=now,
+                    asked=True,
+                )
             )
 
     def _mode(self, job: Any) -> str:

@@ -104,6 +104,7 @@ class Session:
             folder=facts["folder"],
             code=Code(
                 worktree=twin.worktree,
+                folder=twin.there("."),
                 algorithm=run.archive.algorithm,
                 is_output=inside(filter(None, map(twin.relative, workflowview.declared(workflow)))),
                 patterns=tuple(workflow.executor_settings.code),

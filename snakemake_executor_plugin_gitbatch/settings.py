@@ -78,7 +78,7 @@ class ExecutorSettings(ExecutorSettingsBase):
         default_factory=list,
         metadata={
             "help": "Which tracked files are the code that jobs depend on, as patterns of git "
-            "(pathspecs) from the top of the repository; a job with other code is not reused. "
+            "(pathspecs) from the working directory; a job with other code is not reused. "
             "Default: all but prose, such as *.md.",
             "nargs": "+",
             "metavar": "PATTERN",

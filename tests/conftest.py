@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -17,6 +18,7 @@ from hypothesis import settings
 REPOSITORY = Path(__file__).parent.parent
 POOL_TOOL = REPOSITORY / "tools" / "htcondor-pool"
 _POOL_VARIABLE = "GITBATCH_TEST_POOL"
+_MADE_ONCE = {"tests/cli/test_runs_verbs.py", "tests/cli/test_trace_verbs.py"}
 
 # No test is a matter of speed: a busy machine is slow.
 settings.register_profile("untimed", deadline=None)
@@ -32,6 +34,19 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         # Short, as HTCondor's sockets have long names.
         os.environ[_POOL_VARIABLE] = tempfile.mkdtemp(prefix="gbt-", dir="/tmp")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests of a module whose project is made once go to one worker; the others to any."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.partition("::")[0]
+            return module if module in _MADE_ONCE else nodeid
+
+    return Scheduling(config, log)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -45,10 +45,11 @@ def contents(top: Path) -> dict[str, str]:
     return found
 
 
-def matching(top: Path, patterns: Iterable[str]) -> frozenset[str]:
-    """The paths in the index of the work tree `top`, and of its submodules, that match git's
-    `patterns`. Raises GitError for what is none."""
-    listing = call(top, "ls-files", "-z", "--recurse-submodules", "--", *patterns)
+def matching(folder: Path, patterns: Iterable[str]) -> frozenset[str]:
+    """The paths in the index of a work tree, and of its submodules, that match git's `patterns`,
+    which start at `folder`; relative to the top. Raises GitError for what is none."""
+    options = ("-z", "--full-name", "--recurse-submodules")
+    listing = call(folder, "ls-files", *options, "--", *patterns)
     return frozenset(decode(name) for name in listing.split(b"\0") if name)
 
 

@@ -28,7 +28,7 @@ PROSE = (
     ".gitbatch",
     ":(glob)**/.snakemake/**",
 )
-"""What is no code, unless somebody says so: patterns of git, from the top of the repository."""
+"""What is no code, unless somebody says so: patterns of git."""
 
 
 @dataclass(kw_only=True)
@@ -37,6 +37,8 @@ class Code:
 
     worktree: Path
     """A clean one of the commit."""
+    folder: Path
+    """In the worktree: where chosen patterns start."""
     algorithm: str
     is_output: Callable[[str], bool]
     """Whether a path is an output, log or benchmark of the workflow: no code, tracked or not."""
@@ -77,13 +79,13 @@ class Code:
             )
         for pattern in patterns:
             try:
-                if not state.matching(self.worktree, [pattern]):
+                if not state.matching(self.folder, [pattern]):
                     raise UsageError(
                         f"The pattern {pattern!r} matches no file that git tracks, so that no code "
                         "would count.",
-                        hint="Patterns are git's, from the top of the repository: "
-                        "git ls-files -- PATTERN shows what they match.",
+                        hint="git ls-files -- PATTERN, in the folder that Snakemake works in, "
+                        "shows what a pattern matches.",
                     )
             except GitError as error:
                 raise UsageError(f"{pattern!r} is no pattern of git: {error.message}") from error
-        return state.matching(self.worktree, patterns)
+        return state.matching(self.folder, patterns)

@@ -25,7 +25,6 @@ def describe(runs: Runs, known: Known, archive: Archive | None) -> Document:
         return _going(runs, known)
     found = document.read(runs.repository, known.ended())
     outputs = found.get("outputs", [])
-    given = found.get("given_config")
     return {
         "run": known.run,
         "state": found.get("outcome", ""),
@@ -48,7 +47,7 @@ def describe(runs: Runs, known: Known, archive: Archive | None) -> Document:
         "folder": found.get("folder", ""),
         "snakefile": found.get("snakefile"),
         "targets": found.get("targets", []),
-        "config": found.get("config", {}) if given is None else given,
+        "config": found.get("config", {}),
         "pool": found.get("pool", {}),
         "archive": found.get("archive", ""),
         "jobs": _jobs(found),

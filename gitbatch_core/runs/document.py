@@ -106,7 +106,7 @@ def makers(job: Document) -> dict[str, Document]:
     folder = job.get("folder", "")
     return {
         os.path.normpath(os.path.join(folder, output)): member
-        for member in reversed(job["members"])
+        for member in reversed(job.get("members", ()))
         for output in member["outputs"]
     }
 

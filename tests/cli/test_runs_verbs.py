@@ -89,9 +89,6 @@ class Ran:
         return json.loads(self.project.gitbatch("runs", *words, "--json").ok().text)
 
 
-pytestmark = pytest.mark.xdist_group("verbs")  # what is made once, one worker makes once
-
-
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory, own_home: Path) -> Ran:
     path = tmp_path_factory.mktemp("runs") / "project"

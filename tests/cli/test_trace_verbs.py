@@ -49,9 +49,6 @@ rule two:
 """
 
 
-pytestmark = pytest.mark.xdist_group("traced")  # what is made once, one worker makes once
-
-
 @pytest.fixture(scope="module")
 def traced(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Three runs: a beginning at another commit; all; the folder, which is random, and what comes

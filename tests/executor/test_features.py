@@ -356,12 +356,18 @@ def test_as_plain_snakemake(
         args += ["--configfile", "config/more.yaml", "--workflow-profile", "profiles/ours"]
         args += ["--config", f"far={far_module(tmp_path / 'far')}", "word=line"]
     plain = make_project(files, name="plain")
-    expected = made_by(plain, args, plain.plain)
+    expected = made_by(plain, args, lambda *a, **k: plain_snakemake(plain, *a, **k))
     for pool in ("local", "htcondor"):
         project = make_project(files, name=pool, pool=pool)
         found = made_by(project, args, project.snakemake)
         assert found == expected
         assert project.leftovers() == []
+
+
+def plain_snakemake(project: Project, *args: str, **options: Any) -> Any:
+    """Again where it forgets a job that it has to try again while a checkpoint changes its DAG."""
+    ended = project.plain(*args, **options)
+    return project.plain(*args, **options) if "issues/823" in ended.text else ended
 
 
 def made_by(project: Project, args: list[str], run: Callable[..., Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import FormatError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import RECORD_FORMAT, RECORD_VERSION
+from gitbatch_core.runs.document import makers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,15 +46,6 @@ class Made:
         return None if name is None else str(name)
 
 
-def makers(job: Document) -> dict[str, Document]:
-    """By output, relative to the top: the single job of the record that makes it."""
-    return {
-        _path(job, output): member
-        for member in reversed(job.get("members", ()))
-        for output in member["outputs"]
-    }
-
-
 def job_inputs(job: Document, member: Document) -> dict[str, str | None]:
     """What a single job reads: path relative to the top (absolute outside) -> address."""
     return {_path(job, each["path"]): each.get("address") for each in member.get("inputs", ())}
@@ -78,14 +70,17 @@ def outputs_of(document: Document, jobs: Mapping[str, Document]) -> dict[str, Ma
     found: dict[str, Made] = {}
     own = [job for job in jobs.values() if job.get("run") == document["run"]]
     for job in sorted(own, key=lambda job: int(job["number"])):
-        members = makers(job)
-        for output in job.get("outputs", ()):
-            if output.get("temporary"):
-                found[output["path"]] = _made(output, job, members)
+        found |= {path: made for path, made in of_record(job).items() if made.temporary}
     for output in document.get("outputs", ()):
         job = jobs.get(output.get("job", ""), {})
         found[output["path"]] = _made(output, job, makers(job))
     return found
+
+
+def of_record(job: Document) -> dict[str, Made]:
+    """What the record of a job says that it made, by path."""
+    members = makers(job)
+    return {o["path"]: _made(o, job, members) for o in job.get("outputs", ())}
 
 
 def _made(output: Document, job: Document, members: Mapping[str, Document]) -> Made:

@@ -12,8 +12,9 @@ from gitbatch_core.errors import GitError, NotInArchiveError, UsageError
 from gitbatch_core.git.repo import Repository, decode
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document
+from gitbatch_core.runs.document import makers
 from gitbatch_core.runs.names import Runs
-from gitbatch_core.runs.reproduce.made import job_inputs, makers
+from gitbatch_core.runs.reproduce.made import job_inputs
 
 _MOST_NAMED = 10
 

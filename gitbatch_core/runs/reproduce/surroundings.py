@@ -65,5 +65,7 @@ def _of_job(job: Document, member: Document) -> Iterator[tuple[str, str]]:
             yield f"input {path}", str(address)
     for name, value in member.get("software", {}).items():
         yield f"{name} of rule {member['rule']}", str(value)
-    for name, tool in (job.get("tools") or {}).items():
-        yield f"tool {name}", f"{tool.get('path')} ({tool.get('address')})"
+    for tool in (job.get("tools") or {}).values():
+        # The file itself: what it is called by, and where, does not change what it does.
+        path = str(tool.get("real_path") or tool.get("path"))
+        yield f"tool {os.path.basename(path)}", str(tool.get("address"))
