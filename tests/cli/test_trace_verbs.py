@@ -187,6 +187,10 @@ def test_what_a_run_had_at_a_path(traced: Project) -> None:
     assert traced.gitbatch("archive", "cat", f"{first}:data/a.txt").ok().text == "a\n"
     ambiguous = traced.gitbatch("archive", "show", f"{first[:4]}:results/a.csv")
     assert ambiguous.returncode == 2 and "fits 3" in ambiguous.text
+    last = max(runs(traced))
+    for name in ("last", last[-4:]):
+        found = ask(traced, "show", f"{name}:in.txt")["address"]
+        assert found == ask(traced, "show", f"{last}:in.txt")["address"]
     wrong = traced.gitbatch("archive", "show", "paper:results/a.cs")
     assert wrong.returncode == 2 and "results/a.csv" in wrong.text
 
