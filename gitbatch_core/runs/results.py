@@ -57,6 +57,16 @@ def is_there(twin: Twin, output: Document) -> bool:
     return True
 
 
+def unchanged(twin: Twin, record: Document) -> set[str]:
+    """Paths of those outputs of a job record that the user's folder has just so."""
+    return {
+        output["path"]
+        for output in record["outputs"]
+        if os.path.lexists(here := twin.top / output["path"])
+        and str(links.address_of(here, twin.archive)) == output["address"]
+    }
+
+
 def recall(twin: Twin, output: Document) -> bool:
     """Whether an earlier process of the run had put `output` in place and it still is; takes it for
     this run's own then."""

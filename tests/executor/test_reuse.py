@@ -137,7 +137,16 @@ def test_nothing_stale_comes_back_whatever_is_edited(
 CHAIN = {
     "Snakefile": """
         rule all:
-            input: "out/last.txt"
+            input: "out/last.txt", "out/pair.txt"
+        rule one:
+            output: temp("tmp/one")
+            group: "pair"
+            shell: "echo one > {output}"
+        rule two:
+            input: "tmp/one"
+            output: "out/pair.txt"
+            group: "pair"
+            shell: "cat {input} > {output}"
         rule first:
             input: workflow.source_path("words.txt")
             output: temp("tmp/first.txt")
@@ -176,7 +185,7 @@ CHAIN = {
 
 def test_what_was_done_is_not_done_again(make_project: MakeProject, tmp_path: Path) -> None:
     first = make_project(CHAIN)
-    assert counts(first.snakemake().ok().text) == (5, 0, 0)
+    assert counts(first.snakemake().ok().text) == (6, 0, 0)
     [run] = [name.rpartition("/")[2] for name in first.runs()]
 
     # Elsewhere, after a plain checkout of the tag or without one.
@@ -186,18 +195,23 @@ def test_what_was_done_is_not_done_again(make_project: MakeProject, tmp_path: Pa
     clone.git("update-index", "--refresh")
     shutil.rmtree(clone.path / "out")
     printed = clone.snakemake("--gitbatch-tag", "again", "--gitbatch-message", "once more").ok()
-    assert counts(printed.text) == (0, 4, 1) and f"(4 of run {run})" in printed.text
+    assert counts(printed.text) == (0, 5, 1) and f"(5 of run {run})" in printed.text
     assert clone.read("out/final.txt") == clone.read("out/dir/a") == "WORDS\n"
     assert (clone.path / "out/dir/empty").is_dir() and not (clone.path / "tmp").exists()
     assert clone.read("logs/final.log") == "said\n" and "s\th:m:s" in clone.read("logs/final.tsv")
     assert "Nothing to be done" in clone.plain("-n").ok().text
     document = clone.run_document("again")
-    assert document["reused"] == {run: 4} and document["left_out"] == 1
+    assert document["reused"] == {run: 5} and document["left_out"] == 1
     assert document["tag"] == "again" and clone.git("log", "-1", "--format=%s", "again")
     assert {job["run"] for job in document["jobs"].values()} == {run}
     for name in ("out/final.txt", "out/dir/a", "out/note.txt"):
         link = clone.git("show", f"again:{name}")
         assert link == first.git("show", f"run/{run}:{name}") == str((clone.path / name).readlink())
+
+    # After a checkout files have any times; what is protected may stay as it is.
+    shutil.rmtree(clone.path / ".snakemake/metadata")
+    os.utime(clone.path / "out/last.txt", (1, 1), follow_symlinks=False)
+    assert counts(clone.snakemake("--gitbatch-tag", "none").ok().text) == (0, 1, 0)
 
     # What is asked for runs, and what needs temporary outputs gets them.
     forced = clone.snakemake("out/dir", "-R", "folder", "--gitbatch-tag", "none").ok().text
