@@ -13,6 +13,7 @@ from typing import Any
 from snakemake.exceptions import RuleException
 from snakemake_interface_common.exceptions import WorkflowError
 
+from gitbatch_core.archive.layout import ObjectName
 from gitbatch_core.errors import GitbatchError, RunError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import Output
@@ -42,8 +43,8 @@ class Plan:
         coming: dict[str, str | None] = {}
         for job in (job for level in dag.toposorted() for job in level if job in self._needed):
             record = self._record(job, coming)
-            made = {} if record is None else {o["path"]: o["address"] for o in record["outputs"]}
-            for path in map(self.twin.relative, map(str, job.output)):
+            made = {} if record is None else _made(record)
+            for path in map(self.twin.relative, map(str, job.products())):
                 coming[path or ""] = made.get(path)
             if record is not None:
                 self._known[job] = record
@@ -101,3 +102,9 @@ class Plan:
             for follower, paths in dag.depending[job].items()
             if are_gone(paths)
         )
+
+
+def _made(record: Document) -> dict[str, str]:
+    """The addresses of a job's outputs, logs and benchmarks."""
+    logs = {log["path"]: str(ObjectName.parse(log["name"]).address) for log in record["logs"]}
+    return logs | {output["path"]: output["address"] for output in record["outputs"]}
