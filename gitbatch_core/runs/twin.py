@@ -176,7 +176,8 @@ class Twin:
             self._bring_file(real, path, rule)
             return
         if relative in self.logs:
-            if not there.exists():
+            is_older = relative in self.changed and relative not in self.placed
+            if is_older or not there.exists():
                 [stored] = self.archive.put([here], take=Take.COPY)
                 self.link(there, stored.name, stored.mtime_ns)
             return

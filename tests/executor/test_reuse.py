@@ -284,6 +284,53 @@ def test_what_counts_as_code_is_for_the_user_to_say(make_project: MakeProject) -
     assert again("d.txt") == (2, 1, 0)
 
 
+SEEN = {
+    "Snakefile": """
+        shell.prefix("module() {{ true; }}; ")
+        rule all:
+            input: "out/copy.txt", "out/order.txt"
+        rule say:
+            output: touch("out/said")
+            log: "logs/say.log"
+            shell: "date +%N > {log}"
+        rule copy:
+            input: "logs/say.log"
+            output: "out/copy.txt"
+            shell: "cat {input} > {output}"
+        rule order:
+            output: "out/order.txt"
+            envmodules: "tools"
+            script: "order.py"
+        """,
+    "order.py": """
+        from pathlib import Path
+        Path(snakemake.output[0]).write_text(" ".join(snakemake.config["samples"]))
+        """,
+    ".gitignore": ".snakemake/\n/out/\n",
+}
+
+
+def test_what_only_looks_the_same_runs_again(make_project: MakeProject, tmp_path: Path) -> None:
+    project, config = make_project(SEEN), tmp_path / "config.yaml"
+
+    def again(samples: str, *arguments: str) -> tuple[int, int, int]:
+        shutil.rmtree(project.path / "out", ignore_errors=True)
+        config.write_text(f"samples: {samples}")
+        ended = project.snakemake("--configfile", str(config), *arguments).ok()
+        assert project.read("out/copy.txt") == project.read("logs/say.log")
+        assert project.read("out/order.txt").split() == re.findall("[a-z]", samples)
+        return counts(ended.text)
+
+    assert again("{a: 1, b: 1}") == (3, 0, 0)
+    project.commit()  # the log, too; what is read of it is what this run makes
+    assert again("{b: 1, a: 1}", "--forcerun", "say") == (3, 0, 0)
+    damaged = (project.path / "out/copy.txt").resolve()
+    damaged.chmod(0o644)
+    damaged.write_bytes(b"")
+    # Environments that were only declared are not those that Snakemake provides.
+    assert again("{b: 1, a: 1}", "--software-deployment-method", "env-modules") == (2, 0, 0)
+
+
 def test_outputs_are_compared_where_that_is_wanted(make_project: MakeProject) -> None:
     project = make_project(
         {
