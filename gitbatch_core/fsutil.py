@@ -287,3 +287,9 @@ def remove_tree(path: Path) -> None:
                 if not inner.is_symlink():
                     inner.chmod(stat.S_IRWXU)
         shutil.rmtree(path)
+
+
+def stamp(path: Path) -> tuple[int, ...]:
+    """Tells whether a file was changed."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -8,7 +8,7 @@ import os
 import platform
 import socket
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +61,7 @@ class Ending:
         GitError, ArchiveError.
         """
         found = self._results(outputs)
+        found += self._results_put_in_place({result.path for result in found})
         known = inside([*self.twin.placed, *filter(None, map(self.twin.relative, declared))])
         tainted = [path for path in worktrees.rewritten(self.run.worktree) if not known(path)]
         undeclared = {
@@ -122,6 +123,16 @@ class Ending:
             f"gitbatch run {self.run.id} {outcome}: {count(len(self.records), 'job')} done, "
             f"{_spared(facts)}{count(len(found), 'output')} in place, {name}"
         )
+
+    def _results_put_in_place(self, known: set[str]) -> Iterator[Result]:
+        """What was put in place for jobs that nothing asks for then: those before a checkpoint."""
+        for record in self.reusing.taken.values():
+            for output in record["outputs"]:
+                path = output["path"]
+                if path not in known and path in self.twin.made:
+                    here, folder = str(self.twin.top / path), output["kind"] == "tree"
+                    if (result := results.result_at(self.twin, here, folder=folder)) is not None:
+                        yield result
 
     def _reused(self) -> dict[str, int]:
         """How many jobs were reused, by the run that has done them. Those that have made nothing

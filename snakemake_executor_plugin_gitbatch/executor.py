@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,8 @@ class Executor(RemoteExecutor):
         # The status thread starts before __post_init__ runs: its state must be there.
         self._session: Session | None = None
         self._ended: dict[int, JobStatus] = {}
+        self._before: Any = None
+        """What an interrupt did before the run's end began."""
         super().__init__(workflow, logger)
 
     def __post_init__(self) -> None:
@@ -198,13 +200,27 @@ class Executor(RemoteExecutor):
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         if self._session is not None:
             self.logger.info("gitbatch: ending this run's jobs")
-            with _once_more(self._session.hurry):
-                self._session.cancel()
+            self._hold_interrupts()
+            self._session.cancel()
 
     def shutdown(self) -> None:
         """Ends the run, once; the worktree is gone afterwards."""
-        with _once_more(self._session.hurry if self._session else lambda: None):
+        self._hold_interrupts()
+        try:
             self._shut_down()
+        finally:
+            if self._before is not None:
+                signal.signal(signal.SIGINT, self._before)
+                self._before = None
+
+    def _hold_interrupts(self) -> None:
+        """From now on until the run has ended Ctrl-C does not break in: what is ended has limits of
+        its own. It says that somebody does not want to wait for these."""
+        hurry = self._session.hurry if self._session else lambda: None
+        with contextlib.suppress(ValueError):  # not in the main thread: interrupts do not arrive
+            before = signal.signal(signal.SIGINT, lambda *_: hurry())
+            if self._before is None:
+                self._before = before
 
     def _shut_down(self) -> None:
         super().shutdown()
@@ -215,18 +231,3 @@ class Executor(RemoteExecutor):
                     session.finish()
             except (GitbatchError, OSError) as error:
                 raise WorkflowError(f"The run could not be ended: {error}") from error
-
-
-@contextlib.contextmanager
-def _once_more(hurry: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C does not break in here: what is ended has limits of its own. It says that somebody
-    does not want to wait for these."""
-    try:
-        before = signal.signal(signal.SIGINT, lambda *_: hurry())
-    except ValueError:  # not in the main thread, where interrupts do not arrive
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -14,6 +14,7 @@ from gitbatch_core.archive import hashing
 from gitbatch_core.records import KEY_SCHEME
 from gitbatch_core.runs.code import Code
 from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.walk import inside
 from snakemake_executor_plugin_gitbatch import jobspec, resources, workflowview
 
 CODE_RESOURCE = "gitbatch_code"
@@ -38,6 +39,20 @@ class Keys:
     _deployment: list[str] = field(init=False)
     """What is declared of environments counts only where Snakemake is told to provide them."""
     _places: list[tuple[re.Pattern[str], str]] = field(init=False)
+
+    @classmethod
+    def of(cls, workflow: Any, twin: Twin, folder: str) -> Keys:
+        """For the code that the user has chosen. Raises UsageError for patterns that match
+        nothing."""
+        declared = filter(None, map(twin.relative, workflowview.declared(workflow)))
+        code = Code(
+            worktree=twin.worktree,
+            folder=twin.there("."),
+            algorithm=twin.archive.algorithm,
+            is_output=inside(declared),
+            patterns=tuple(workflow.executor_settings.code),
+        )
+        return cls(workflow=workflow, twin=twin, folder=folder, code=code)
 
     def __post_init__(self) -> None:
         self.code.digest()  # patterns that match nothing are told before anything runs

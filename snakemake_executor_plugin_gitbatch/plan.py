@@ -17,10 +17,14 @@ from gitbatch_core.archive.layout import ObjectName
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import Output
+from gitbatch_core.runs import reuse
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import jobspec, workflowview
 from snakemake_executor_plugin_gitbatch.keys import Keys
 from snakemake_executor_plugin_gitbatch.reusing import Reusing
+
+_Name = tuple[str, tuple[str, ...], tuple[str, ...]]
+"""Of a single job: rule, outputs, inputs."""
 
 
 @dataclass(kw_only=True)
@@ -33,35 +37,103 @@ class Plan:
     reusing: Reusing
     outputs: Callable[[list[Any]], Iterable[Output]]
     """Of single jobs."""
-    _known: dict[Any, Document] = field(default_factory=dict)
-    _needed: set[Any] = field(default_factory=set)
+    _known: dict[_Name, Document] = field(default_factory=dict)
+    _placed: dict[_Name, Document] = field(default_factory=dict)
+    """Of those: checkpoints, and what they depend on, whose outputs are in place already."""
+    _needed: dict[_Name, Any] = field(default_factory=dict)
+    """All jobs that are to run."""
 
     def make(self) -> None:
-        """Look at all jobs that are to run, each after those that it depends on."""
-        dag = self.workflow.dag
-        self._needed = set(dag.needrun_jobs())
-        if not any(
-            workflowview.is_temporary(path, self.workflow)
-            for job in self._needed
-            for path in job.output
-        ):
+        """Look at all jobs that are to run, each after those that it depends on. What a known
+        checkpoint has made is put in place, so that there are no jobs that nobody knows yet."""
+        self._list_needed()
+        if not any(map(self._has_to_do_with_temporary, self._needed.values())):
             return  # nothing to leave out; what is known is found when it is handed out
+        self._look(all_are_there=True)
+        while found := [job for job in self._checkpoints() if self._can_be_placed(job)]:
+            self._place_up_to(found)
+            self.workflow.async_run(self.workflow.dag.update_checkpoint_dependencies(found))
+            self._list_needed()
+            self._look(all_are_there=True)
+        if self._checkpoints():
+            self._look(all_are_there=False)
+
+    def take(self, job: Any) -> Document | None:
+        """The record that stands for a job that is handed out, if there is one and the job reads
+        what it says."""
+        record = None if job.is_group() else self._known.pop(_name(job), None)
+        if record is not None:
+            for each in record["members"][0]["inputs"]:
+                now = self.twin.addresses.get(self.twin.relative(each["path"]) or "")
+                if now not in (None, each["address"]):
+                    return None
+        return record
+
+    def is_in_place(self, job: Any) -> bool:
+        """Whether the outputs of a job whose record was taken are where they belong."""
+        return _name(job) in self._placed and self._is_whole(self._placed[_name(job)])
+
+    def unasked(self) -> list[Document]:
+        """Records of jobs whose outputs were put in place, and that need not run for that."""
+        return [record for name, record in self._placed.items() if name not in self._needed]
+
+    def forget(self) -> None:
+        """Something known cannot be had after all."""
+        self._known.clear()
+
+    def _list_needed(self) -> None:
+        self._needed = {_name(job): job for job in self.workflow.dag.needrun_jobs()}
+
+    def _has_to_do_with_temporary(self, job: Any) -> bool:
+        """Also by what may follow it."""
+        return job.is_checkpoint or any(
+            workflowview.is_temporary(path, self.workflow) for path in job.output
+        )
+
+    def _checkpoints(self) -> list[Any]:
+        """Those that are still to say which jobs there are."""
+        found = self._needed.items()
+        return [job for name, job in found if job.is_checkpoint and name not in self._placed]
+
+    def _can_be_placed(self, job: Any) -> bool:
+        """Whether all that a job makes is known, and lies in the archive and nowhere else."""
+        record = self._known.get(_name(job))
+        return self._is_whole(record) and not workflowview.in_other_storages(job)
+
+    @staticmethod
+    def _is_whole(record: Document | None) -> bool:
+        return record is not None and not any(o.get("temporary") for o in record["outputs"])
+
+    def _place_up_to(self, checkpoints: list[Any]) -> None:
+        """Put in place what these have made, and before that what they depend on: with a
+        checkpoint's outputs there, nothing asks for that any more."""
+        dag = self.workflow.dag
+        wanted = {_name(job) for job in dag.bfs(dag.dependencies, *checkpoints)}
+        for job in (job for level in dag.toposorted() for job in level):
+            name = _name(job)
+            if name in wanted and name in self._known and name not in self._placed:
+                reuse.place(self.twin, self._known[name])
+                self._placed[name] = self._known[name]
+
+    def _look(self, *, all_are_there: bool) -> None:
+        """Find what is known. `all_are_there`: no jobs will come that need temporary outputs."""
+        dag = self.workflow.dag
+        self._known = {}
         coming: dict[str, str | None] = {}
-        for job in (job for level in dag.toposorted() for job in level if job in self._needed):
-            record = self._record(job, coming)
+        for job in (job for level in dag.toposorted() for job in level):
+            if (name := _name(job)) not in self._needed:
+                continue
+            record = self._placed.get(name) or self._record(job, coming)
             made = {} if record is None else _made(record)
             for path in map(self.twin.relative, map(str, job.products())):
                 coming[path or ""] = made.get(path)
             if record is not None:
-                self._known[job] = record
-        while needed := [job for job in self._known if not self._can_be_taken(job)]:
-            for job in needed:
-                for follower in dag.bfs(dag.depending, job):  # the job itself, too
-                    self._known.pop(follower, None)
-
-    def take(self, job: Any) -> Document | None:
-        """The record that stands for a job that is handed out, if there is one."""
-        return self._known.pop(job, None)
+                self._known[name] = record
+        while needed := [n for n in self._known if not self._can_be_taken(n, all_are_there)]:
+            for name in needed:
+                for follower in dag.bfs(dag.depending, self._needed[name]):  # itself, too
+                    if not self.is_in_place(follower):
+                        self._known.pop(_name(follower), None)
 
     def _record(self, job: Any, coming: Mapping[str, str | None]) -> Document | None:
         """`coming`: the addresses of what jobs before this one will have made, where known."""
@@ -87,15 +159,13 @@ class Plan:
         finally:
             job._params = job._resources = None  # files that they look at may not be there yet
 
-    def _can_be_taken(self, job: Any) -> bool:
+    def _can_be_taken(self, name: _Name, all_are_there: bool) -> bool:
         """Whether nothing needs those outputs of a known job that were not kept."""
-        gone = {o["path"] for o in self._known[job]["outputs"] if o.get("temporary")}
+        gone = {o["path"] for o in self._known[name]["outputs"] if o.get("temporary")}
         if not gone:
             return True
-        dag = self.workflow.dag
-        if dag.has_unfinished_queue_input_jobs() or any(
-            each.is_checkpoint for each in self._needed
-        ):
+        dag, job = self.workflow.dag, self._needed[name]
+        if dag.has_unfinished_queue_input_jobs() or not all_are_there:
             return False  # jobs that nobody knows yet may need them
 
         def are_gone(paths: Iterable[Any]) -> bool:
@@ -104,10 +174,15 @@ class Plan:
         if job in dag.targetjobs or are_gone(dag.derived_targetfiles):
             return False
         return all(
-            follower in self._known or follower not in self._needed
+            _name(follower) in self._known or _name(follower) not in self._needed
             for follower, paths in dag.depending[job].items()
             if are_gone(paths)
         )
+
+
+def _name(job: Any) -> _Name:
+    """A checkpoint has other objects stand for the same jobs."""
+    return job.rule.name, tuple(map(str, job.output)), tuple(map(str, job.input))
 
 
 def _made(record: Document) -> dict[str, str]:

@@ -53,6 +53,11 @@ class Reusing:
         """The record of an earlier job whose outputs can be had. See `Earlier.find`."""
         return self._earlier.find(key, outputs, absent=absent)
 
+    def add(self, records: Iterable[Document]) -> None:
+        """Note what was put in place for jobs that need not run for that."""
+        for record in records:
+            self.taken[-len(self.taken) - 1] = record
+
     def expect(self, job: Any, number: int, key: str) -> None:
         """Note what a job that runs is to be compared with, where that is wanted. Raises OSError,
         UsageError."""

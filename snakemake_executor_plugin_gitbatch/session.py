@@ -13,10 +13,8 @@ from gitbatch_core.pools.local import LocalPool
 from gitbatch_core.records import LOG_NAME, Answer, Order, redact
 from gitbatch_core.runner.process import Mask
 from gitbatch_core.runs import printed, results, reuse
-from gitbatch_core.runs.code import Code
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
-from gitbatch_core.runs.walk import inside
 from snakemake_executor_plugin_gitbatch import (
     jobspec,
     opening,
@@ -98,18 +96,7 @@ class Session:
             configuration=facts["config"],
             renamed=renamed(workflow, twin),
         ).write(run.staging)
-        self._keys = Keys(
-            workflow=workflow,
-            twin=twin,
-            folder=facts["folder"],
-            code=Code(
-                worktree=twin.worktree,
-                folder=twin.there("."),
-                algorithm=run.archive.algorithm,
-                is_output=inside(filter(None, map(twin.relative, workflowview.declared(workflow)))),
-                patterns=tuple(workflow.executor_settings.code),
-            ),
-        )
+        self._keys = Keys.of(workflow, twin, facts["folder"])
         self._reusing = Reusing(mode=workflow.executor_settings.reuse, twin=twin)
         self._plan = Plan(
             workflow=workflow,
@@ -120,6 +107,9 @@ class Session:
         )
         if not run.resumed:  # what is queued or running goes before
             self._plan.make()
+            self._reusing.add(self._plan.unasked())
+        self._in_place: set[Any] = set()
+        """Jobs whose outputs are where they belong already."""
         self._ending = Ending(run=run, twin=twin, tag=facts["tag"], reusing=self._reusing)
         self._ending.failed_before = earlier.failed
         self._cancelled = False
@@ -167,7 +157,10 @@ class Session:
         """
         members = jobspec.members(job)
         if (known := self._plan.take(job)) is not None:
-            self._make_room(members, known)
+            if self._plan.is_in_place(job):
+                self._in_place.add(job)
+            else:
+                self._make_room(members, known)
             return self._reused(job, known)
         made = {str(path) for member in members for path in member.output}
         for member in members:
@@ -246,7 +239,8 @@ class Session:
         """
         others = {self.twin.relative(str(path)) for path in workflowview.in_other_storages(job)}
         if (record := self._reusing.taken.get(status.number)) is not None:
-            reuse.place(self.twin, record, copied=others)
+            if job not in self._in_place:
+                self._place(record, others)
             return None
         order = self._orders.pop(status.number)
         folder = self.run.job_folder(status.number)
@@ -277,6 +271,13 @@ class Session:
         self._ending.records.append(answer.record | costs)
         self._reusing.compare(status.number, answer.record)
         return None
+
+    def _place(self, record: Document, copied: Iterable[str | None]) -> None:
+        try:
+            reuse.place(self.twin, record, copied=copied)
+        except BaseException:
+            self._plan.forget()  # what follows may read something else now
+            raise
 
     def not_submitted(self, spec: JobSpec) -> None:
         """No pool has taken the job: there is nothing of it to wait for, or to end."""
@@ -389,5 +390,5 @@ class Session:
     def submitted(self, job: Any) -> None:
         """Remove the job's old outputs for the user, as Snakemake does when a job starts."""
         for member in jobspec.members(job):
-            if not member.is_norun:
+            if not member.is_norun and job not in self._in_place:
                 self.workflow.async_run(member.remove_existing_output())

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 
+from gitbatch_core import fsutil
 from gitbatch_core.archive import hashing
 from gitbatch_core.errors import RunError
-from gitbatch_core.runs.twin import Twin, stamp
+from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.walk import files_below
 
 
@@ -47,7 +48,7 @@ def _bring_file(twin: Twin, relative: str) -> None:
         twin.addresses[relative] = str(name.address)
         return
     target = here.resolve()
-    before, mtime_ns = stamp(target), here.lstat().st_mtime_ns
+    before, mtime_ns = fsutil.stamp(target), here.lstat().st_mtime_ns
     if twin.copies.get(relative) != before or relative not in twin.addresses:
         twin.addresses[relative] = str(hashing.hash_file(target, twin.archive.algorithm)[0])
         twin.copies[relative] = before

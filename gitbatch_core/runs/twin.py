@@ -212,7 +212,7 @@ class Twin:
                 hint="Name it by its absolute path, or put it into the repository and freeze it.",
             )
         try:
-            self._stamps[key] = stamp(absolute)
+            self._stamps[key] = fsutil.stamp(absolute)
             if absolute.is_dir():
                 found = str(
                     tree.address(self.archive.describe_tree(absolute), self.archive.algorithm)
@@ -234,7 +234,7 @@ class Twin:
         recorded when it was brought."""
         if self._stamps and self.relative(path) is None:
             key = os.path.normpath(self.folder / path)
-            if key in self._stamps and self._stamps[key] != stamp(Path(key)):
+            if key in self._stamps and self._stamps[key] != fsutil.stamp(Path(key)):
                 raise RunError(
                     f"The input {path} was changed during the run; nobody can say what the job "
                     "has read.",
@@ -389,12 +389,6 @@ class Twin:
             path.unlink()
         elif path.is_dir():
             fsutil.remove_tree(path)
-
-
-def stamp(path: Path) -> tuple[int, ...]:
-    """Tells whether a file was changed."""
-    found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _quote(path: str) -> str:

@@ -224,6 +224,66 @@ def test_what_was_done_is_not_done_again(make_project: MakeProject, tmp_path: Pa
     clone.snakemake("--gitbatch-tag", "a..b", "-F").failed("'a..b' cannot be the name of a tag")
 
 
+PARTS = {
+    "Snakefile": """
+        def parts(wildcards):
+            folder = checkpoints.cut.get().output[0]
+            return expand("out/{n}.txt", n=glob_wildcards(folder + "/{n}.part").n)
+        rule gather:
+            input: parts
+            output: "out/all.txt"
+            shell: "cat {input} > {output}"
+        rule raw:
+            output: temp("tmp/raw.txt")
+            shell: "seq 4 > {output}"
+        rule sorted:
+            input: "tmp/raw.txt"
+            output: "out/sorted.txt"
+            shell: "sort -r {input} > {output}"
+        checkpoint cut:
+            input: "out/sorted.txt"
+            output: directory("cut")
+            shell: "mkdir {output}; split -l 2 --additional-suffix .part {input} {output}/"
+        rule weigh:
+            input: "cut/{n}.part", "tmp/raw.txt"
+            output: temp("tmp/{n}.weight")
+            shell: "cat {input} | wc -l > {output}"
+        rule part:
+            input: "cut/{n}.part", "tmp/{n}.weight"
+            output: "out/{n}.txt"
+            resources: gitbatch_code="part.txt"
+            shell: "cat {input} part.txt > {output}"
+        """,
+    "part.txt": "part\n",
+    ".gitignore": ".snakemake/\n/out/\n/tmp/\n/cut/\n",
+}
+
+
+def test_a_checkpoint_that_is_known_says_what_follows(
+    make_project: MakeProject, tmp_path: Path
+) -> None:
+    first = make_project(PARTS)
+    narrow = ("--gitbatch-code", "Snakefile")
+    assert counts(first.snakemake(*narrow).ok().text) == (8, 0, 0)
+    clone = Project(path=tmp_path / "clone", environment={"GITBATCH_ARCHIVE": str(first.archive)})
+    first.git("clone", "--quiet", ".", str(clone.path))
+    assert counts(clone.snakemake(*narrow).ok().text) == (0, 5, 3)
+    assert clone.read("out/all.txt") == "4\n3\n6\npart\n2\n1\n6\npart\n"
+    assert not (clone.path / "tmp").exists()
+    document = clone.run_document(clone.runs()[0])
+    assert {output["path"] for output in document["outputs"]} >= {"cut", "out/sorted.txt"}
+    assert all("job" in output for output in document["outputs"])
+    assert "Nothing to be done" in clone.snakemake(*narrow).ok().text
+
+    # One part is another one now: what is temporary, before the checkpoint too, is made for it.
+    clone.commit({"part.txt": "other\n"})
+    for folder in ("out", "cut"):
+        shutil.rmtree(clone.path / folder)
+    assert counts(clone.snakemake(*narrow).ok().text) == (6, 2, 0)
+    assert clone.read("out/all.txt") == "4\n3\n6\nother\n2\n1\n6\nother\n"
+    assert "Nothing to be done" in clone.snakemake(*narrow).ok().text
+
+
 NARROW = {
     "Snakefile": """
         rule make:
