@@ -67,6 +67,20 @@ def run(purpose: str, command: Sequence[str | Path], **more: Any) -> str:
     return str(done.stdout)
 
 
+def checked_path(path: Path, what: str) -> Path:
+    """The path, if it fits where it goes; else ToolError.
+
+    HTCondor's settings split at spaces and commas, expand $, and its own names add to these; PATH
+    splits at colons.
+    """
+    if not re.fullmatch(r"[\w./+@=-]+", str(path)):
+        allowed = "letters, digits and . _ + @ = -"
+        raise ToolError(f"{what}, {str(path)!r}, must have only {allowed} in its path", 2)
+    if len(os.fsencode(path)) > 150:
+        raise ToolError(f"{what}, {path}, has too long a path (over 150 bytes)", 2)
+    return path
+
+
 def cache_folder() -> Path:
     xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (xdg if xdg.is_absolute() else Path.home() / ".cache").resolve() / "gitbatch"
@@ -99,6 +113,7 @@ class DebianTree:
 
     def get(self) -> None:
         """Download it where the cache has none; ToolError where that fails, or it does not run."""
+        checked_path(self.folder, "the cache folder")
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with locked(self.folder.with_name(f"{self.folder.name}.lock")):
             if not self.folder.is_dir():
@@ -109,9 +124,8 @@ class DebianTree:
             if missing := re.findall(r"(\S+) => not found", run("load it", [program], env=env)):
                 raise ToolError(f"no {missing[0]}")
         except (OSError, ToolError) as error:
-            advice = "it cannot be moved or copied: remove that folder and start again"
-            message = f"the {self.what} in {self.folder} does not run ({error}); {advice}"
-            raise ToolError(message) from None
+            advice = f"{self.folder} cannot be moved or copied: remove it and start again"
+            raise ToolError(f"{program} does not run ({error}); {advice}") from None
 
     def _fetch(self) -> None:
         """Download and unpack; the folder appears complete or not at all."""
@@ -132,20 +146,20 @@ class DebianTree:
             part.rename(tree)
         finally:
             shutil.rmtree(part, ignore_errors=True)
-        say(f"{self.what}: now in {tree} ({time.monotonic() - started:.1f} s)")
+        say(f"{self.what}: in {tree} ({time.monotonic() - started:.1f} s)")
 
     def _download(self, folder: Path) -> list[Path]:
         """The packages, patchelf and libraries, by an apt that writes to `folder` only."""
         if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
             raise ToolError(
-                f"{self.what}: not on PATH, and without apt-get and dpkg-deb it cannot be "
-                f"downloaded: {self.otherwise}"
+                f"{self.what}: missing, and not to be downloaded without apt-get and dpkg-deb: "
+                f"{self.otherwise}"
             )
         keys = next(Path("/usr/share/keyrings").glob("debian-archive-keyring.[gp]*"), None)
         if keys is None:
             raise ToolError(
-                f"{self.what}: not on PATH, and Debian's keys, which a download is checked with, "
-                f"are missing: install debian-archive-keyring, or {self.otherwise}"
+                f"{self.what}: missing, and so are Debian's keys, which a download is checked "
+                f"with: install debian-archive-keyring, or {self.otherwise}"
             )
         for name in ("state/lists/partial", "cache/archives/partial", "packages"):
             (folder / name).mkdir(parents=True)

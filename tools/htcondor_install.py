@@ -6,21 +6,10 @@ Part of htcondor-pool.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from pathlib import Path
 
-from debian_tree import DebianTree, ToolError, cache_folder
-
-
-def checked_path(path: Path, what: str) -> Path:
-    """HTCondor's settings split at spaces and commas, expand $, and its own names add to these."""
-    if not re.fullmatch(r"[\w./+@=-]+", str(path)):
-        allowed = "letters, digits and . _ + @ = -"
-        raise ToolError(f"{what}, {str(path)!r}, must have only {allowed} in its path", 2)
-    if len(os.fsencode(path)) > 150:
-        raise ToolError(f"{what}, {path}, has too long a path for HTCondor (over 150 bytes)", 2)
-    return path
+from debian_tree import DebianTree, cache_folder
 
 
 def places_of(master: Path, programs: Path) -> dict[str, str]:
@@ -46,6 +35,5 @@ def find_htcondor(suite: str) -> dict[str, str]:
         packages=("condor",),
         programs=("condor_*",),
     )
-    checked_path(tree.folder, "the cache folder")
     tree.get()
     return places_of(tree.root / "usr/sbin/condor_master", tree.bin)

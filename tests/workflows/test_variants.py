@@ -17,13 +17,10 @@ SOURCE = Path(__file__).parents[2] / "workflows" / "variants"
 EXAMPLES = "usr/share/doc/bowtie2/examples"
 DATA = ["reads/reads_1.fq.gz", "reads/reads_2.fq.gz", "reads/longreads.fq.gz"]
 DATA += ["reference/lambda_virus.fa.gz"]
-
-
 TREE = DebianTree(
     name="variants",
     what="tools and data of workflows/variants",
-    otherwise="sudo apt-get install bwa samtools bcftools bowtie2-examples\n"
-    "(where an image leaves out /usr/share/doc, see workflows/variants/README.md)",
+    otherwise="install them",
     suite="stable",
     packages=("bwa", "samtools", "bcftools", "bowtie2-examples"),
     programs=("bwa", "samtools", "bcftools"),
@@ -39,7 +36,12 @@ def examples(monkeypatch: pytest.MonkeyPatch) -> Path:
     try:
         TREE.get()
     except ToolError as error:
-        pytest.fail(str(error), pytrace=False)
+        pytest.fail(
+            f"{error}\n"
+            f"sudo apt-get install {' '.join(TREE.packages)}\n"
+            "(where an image leaves out /usr/share/doc, see workflows/variants/README.md)",
+            pytrace=False,
+        )
     monkeypatch.setenv("PATH", f"{TREE.bin}:{os.environ['PATH']}")
     return TREE.root / EXAMPLES
 
