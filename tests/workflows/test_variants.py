@@ -36,12 +36,12 @@ def examples(monkeypatch: pytest.MonkeyPatch) -> Path:
     try:
         TREE.get()
     except ToolError as error:
-        pytest.fail(
+        raise pytest.fail.Exception(
             f"{error}\n"
             f"sudo apt-get install {' '.join(TREE.packages)}\n"
             "(where an image leaves out /usr/share/doc, see workflows/variants/README.md)",
             pytrace=False,
-        )
+        ) from None
     monkeypatch.setenv("PATH", f"{TREE.bin}:{os.environ['PATH']}")
     return TREE.root / EXAMPLES
 
