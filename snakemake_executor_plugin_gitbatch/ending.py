@@ -14,7 +14,7 @@ from typing import Any
 
 from gitbatch_core import __version__
 from gitbatch_core.archive.reproduced import IDENTICAL
-from gitbatch_core.errors import readable
+from gitbatch_core.errors import ArchiveError, readable
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document, ended, results
@@ -107,10 +107,16 @@ class Ending:
             tag=facts["tag"],
         )
         _report_files(tainted, undeclared, logger)
-        self._keep_compared(facts, logger)
-        # Only now may others reuse what the run has made.
-        top = str(self.run.repository.top)
-        ended.keep(self.run.archive.root, facts, commit=commit, repository=top)
+        try:
+            self._keep_compared(facts, logger)
+            # Only now may others reuse what the run has made.
+            top = str(self.run.repository.top)
+            ended.keep(self.run.archive.root, facts, commit=commit, repository=top)
+        except ArchiveError as error:
+            logger.warning(
+                f"The run has its commit and its outputs, but how it ended could not be kept, so "
+                f"that no later run will reuse what it has made: {error}"
+            )
         name = f"tag {facts['tag']}" if facts["tag"] else f"commit {commit[:10]}"
         logger.info(
             f"gitbatch run {self.run.id} {outcome}: {count(len(self.records), 'job')} done, "

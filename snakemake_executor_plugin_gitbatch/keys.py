@@ -35,11 +35,15 @@ class Keys:
     code: Code
     _config: Any = field(init=False)
     _snakefiles: list[str] = field(init=False)
+    _deployment: list[str] = field(init=False)
+    """What is declared of environments counts only where Snakemake is told to provide them."""
     _places: list[tuple[re.Pattern[str], str]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.code.digest()  # patterns that match nothing are told before anything runs
         self._config = jobspec.plain_config(self.workflow.config)
+        methods = self.workflow.deployment_settings.deployment_method
+        self._deployment = sorted(method.name for method in methods)
         self._snakefiles = self._relative(workflowview.snakefiles(self.workflow))
         named = {
             str(self.workflow.sourcecache.runtime_cache_path): _SOURCES,
@@ -53,10 +57,12 @@ class Keys:
         Raises UsageError for patterns of code that match nothing.
         """
         from snakemake import __version__ as snakemake_version
+        from snakemake.shell import shell
 
         patterns = {self._patterns(member) for member in jobspec.members(job)}
         kinds = {member["command"]["kind"] for member in description.members}
         # Of a shell command, all that it sees of the configuration stands in it.
+        has_software = any(member["software"] for member in description.members)
         sees_config = not any(map(self.code.is_chosen, patterns)) or kinds - {"shell", "none"}
         document = {
             "scheme": KEY_SCHEME,
@@ -68,6 +74,8 @@ class Keys:
             "folder": self.folder,
             "jobs": [_keyed(member) for member in description.members],
             "updated": dict(updated),
+            "deployment": self._deployment if has_software else None,
+            "shell": [shell._get_process_prefix(), shell._process_suffix],
             "python": platform.python_version(),
             "snakemake": snakemake_version,
         }
@@ -92,13 +100,14 @@ class Keys:
         return [name for name in map(self.twin.relative, paths) if name is not None]
 
     def _anywhere(self, value: Any) -> Any:
-        """JSON data with what stands for the repository, whatever folder that is."""
+        """JSON data with what stands for the repository, whatever folder that is. Jobs see the
+        order of a mapping, canonical JSON does not."""
         if isinstance(value, str):
             for pattern, sign in self._places:
                 value = pattern.sub(sign, value)
             return value
         if isinstance(value, Mapping):
-            return {self._anywhere(k): self._anywhere(v) for k, v in value.items()}
+            return {"pairs": [[self._anywhere(k), self._anywhere(v)] for k, v in value.items()]}
         if isinstance(value, (list, tuple)):
             return [self._anywhere(item) for item in value]
         return value
@@ -111,4 +120,4 @@ def _keyed(member: dict[str, Any]) -> dict[str, Any]:
         kept = {}
     else:
         kept = {k: v for k, v in member["resources"].items() if not resources.only_places(k)}
-    return member | {"resources": kept}
+    return member | {"resources": dict(sorted(kept.items()))}

@@ -13,7 +13,8 @@ from typing import Any
 from snakemake.exceptions import RuleException
 from snakemake_interface_common.exceptions import WorkflowError
 
-from gitbatch_core.errors import GitbatchError, RunError
+from gitbatch_core.archive.layout import ObjectName
+from gitbatch_core.errors import GitbatchError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import Output
 from gitbatch_core.runs.twin import Twin
@@ -39,11 +40,17 @@ class Plan:
         """Look at all jobs that are to run, each after those that it depends on."""
         dag = self.workflow.dag
         self._needed = set(dag.needrun_jobs())
+        if not any(
+            workflowview.is_temporary(path, self.workflow)
+            for job in self._needed
+            for path in job.output
+        ):
+            return  # nothing to leave out; what is known is found when it is handed out
         coming: dict[str, str | None] = {}
         for job in (job for level in dag.toposorted() for job in level if job in self._needed):
             record = self._record(job, coming)
-            made = {} if record is None else {o["path"]: o["address"] for o in record["outputs"]}
-            for path in map(self.twin.relative, map(str, job.output)):
+            made = {} if record is None else _made(record)
+            for path in map(self.twin.relative, map(str, job.products())):
                 coming[path or ""] = made.get(path)
             if record is not None:
                 self._known[job] = record
@@ -60,14 +67,14 @@ class Plan:
         """`coming`: the addresses of what jobs before this one will have made, where known."""
 
         def address_of(path: str) -> str:
-            relative = self.twin.relative(path) or path
-            address = coming[relative] if relative in coming else self.twin.address_of(path)
-            if address is None:
-                raise RunError(f"The content of {path} is not known yet.")
-            return address
+            return coming.get(self.twin.relative(path) or path) or self.twin.address_of(path)
 
         if job.group is not None or job.is_norun or any(map(workflowview.is_update, job.output)):
             return None
+        if any(
+            coming.get(self.twin.relative(path) or path, "") is None for path in map(str, job.input)
+        ):
+            return None  # nobody knows yet what it will read
         try:
             description = jobspec.describe(job, address_of)
             if not (description.exact and self.reusing.is_open_to(job)):
@@ -101,3 +108,9 @@ class Plan:
             for follower, paths in dag.depending[job].items()
             if are_gone(paths)
         )
+
+
+def _made(record: Document) -> dict[str, str]:
+    """The addresses of a job's outputs, logs and benchmarks."""
+    logs = {log["path"]: str(ObjectName.parse(log["name"]).address) for log in record["logs"]}
+    return logs | {output["path"]: output["address"] for output in record["outputs"]}

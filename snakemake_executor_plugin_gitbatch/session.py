@@ -167,7 +167,7 @@ class Session:
         """
         members = jobspec.members(job)
         if (known := self._plan.take(job)) is not None:
-            self._make_room(members)
+            self._make_room(members, known)
             return self._reused(job, known)
         made = {str(path) for member in members for path in member.output}
         for member in members:
@@ -184,12 +184,13 @@ class Session:
                 self._news.append(claimed.ended)
             return Prepared(number=claimed.number, id=claimed.id)
         self._end_rivals(members)
-        self._make_room(members)
         outputs = tuple(self._ordering.outputs(members))
         if description.exact and self._reusing.is_open_to(job):
-            known = self._reusing.find(key, outputs)
-            if known is not None:
-                return self._reused(job, known)
+            inner = {self.twin.relative(str(p)) for p in workflowview.inner_temporaries(job)}
+            known = self._reusing.find(key, outputs, absent=inner)
+        self._make_room(members, known)
+        if known is not None:
+            return self._reused(job, known)
         self._number += 1
         self._reusing.expect(job, self._number, key)
         pool = self._pool_for(members)
@@ -213,9 +214,9 @@ class Session:
         """The job is done already, as the record of an earlier one says."""
         self._number += 1
         self._reusing.taken[self._number] = known
-        if gone := {o["path"] for o in known["outputs"] if o.get("temporary")}:
-            paths = [p for p in job.output if self.twin.relative(str(p)) in gone]
-            workflowview.may_lack(job, paths)
+        kept = {o["path"] for o in known["outputs"] if not o.get("temporary")}
+        if gone := [path for path in job.output if self.twin.relative(str(path)) not in kept]:
+            workflowview.may_lack(job, gone)
         self._news.append(JobStatus(number=self._number, state=State.ENDED, exit_code=0))
         return Prepared(number=self._number, id=f"as in run {known['run']}")
 
@@ -370,11 +371,13 @@ class Session:
             self._pool.cancel(rivals)
             self._earlier.forget(rivals)
 
-    def _make_room(self, members: list[Any]) -> None:
+    def _make_room(self, members: list[Any], known: Document | None) -> None:
         """Clear the jobs' outputs in the worktree; those that are updated in place stay, writable.
-        Raises ProtectedOutputException."""
+        Raises ProtectedOutputException, but for what stays as it is where the jobs are `known`."""
+        same = set() if known is None else results.unchanged(self.twin, known)
         for member in members:
-            self.workflow.async_run(workflowview.check_protected(member))
+            same_here = [path for path in member.output if self.twin.relative(str(path)) in same]
+            self.workflow.async_run(workflowview.check_protected(member, same_here))
         for member in members:
             for path in member.output:
                 self._temporary.forget(str(path))

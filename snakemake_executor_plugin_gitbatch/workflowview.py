@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -157,18 +157,40 @@ def kept_outputs(workflow: Any) -> list[Any]:
     """Outputs of the DAG that are to last, at the end of a run: all but the temporary ones that
     Snakemake has removed."""
     found = {}
-    for job in jobs(workflow):
-        for path in job.output:
-            gone = is_temporary(path, workflow) and not os.path.lexists(path)
-            if not is_stream(path) and not gone:
-                found[str(path)] = path
+    outputs = [path for job in jobs(workflow) for path in job.output]
+    # Snakemake drops the job of a checkpoint that was done before, but not what it knows of it.
+    for path in (*outputs, *sorted(workflow.checkpoints.created_output)):
+        gone = is_temporary(path, workflow) and not os.path.lexists(path)
+        if not is_stream(path) and not gone:
+            found.setdefault(str(path), path)
     return list(found.values())
 
 
-async def check_protected(job: Any) -> None:
-    """Refuse to overwrite protected outputs. Snakemake's own test passes over links, which is what
-    protected outputs are here."""
+def inner_temporaries(job: Any) -> list[Any]:
+    """Temporary outputs of a group that nothing outside of it needs; of a single job: none."""
+    dag = job.dag
+    if not job.is_group() or dag.checkpoint_jobs or dag.has_unfinished_queue_input_jobs():
+        return []
+
+    def is_needed(member: Any, path: Any) -> bool:
+        return path in dag.targetfiles or any(
+            path in paths and dag.needrun(follower) and follower not in job.jobs
+            for follower, paths in dag.depending[member].items()
+        )
+
+    return [
+        path
+        for member in job.jobs
+        for path in member.output
+        if is_flagged(path, "temp") and not is_needed(member, path)
+    ]
+
+
+async def check_protected(job: Any, but: Container[Any]) -> None:
+    """Refuse to overwrite protected outputs, `but` some. Snakemake's own test passes over links,
+    which is what protected outputs are here."""
     await job.check_protected_output()
-    linked = [path for path in job.output if path in job.protected_output and os.path.islink(path)]
+    protected = (path for path in job.output if path in job.protected_output and path not in but)
+    linked = [path for path in protected if os.path.islink(path)]
     if linked:
         raise ProtectedOutputException(job, linked)

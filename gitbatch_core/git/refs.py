@@ -48,6 +48,11 @@ def check_tag(repository: Repository, name: str) -> str:
     ref = f"refs/tags/{name}"
     if name.startswith("-") or not repository.git("check-ref-format", "--print", ref, check=False):
         raise UsageError(f"{name!r} cannot be the name of a tag.", hint="See git check-ref-format.")
+    if repository.git("rev-parse", "--verify", "-q", f"refs/heads/{name}", check=False):
+        raise UsageError(
+            f"There is a branch {name}: to git, a tag with its name would be ambiguous.",
+            hint="Choose another name.",
+        )
     return ref
 
 

@@ -81,7 +81,8 @@ def call(
         raise GitError(f"git cannot be started in {folder}: {error.strerror}.") from error
     if check and done.returncode != 0:
         words = done.stderr.decode(errors="replace").strip()
-        raise GitError(f"git {args[0]} failed in {folder}: {words or done.returncode}")
+        verb = next(each for each in args if not each.startswith("-") and "=" not in each)
+        raise GitError(f"git {verb} failed in {folder}: {words or done.returncode}")
     return done.stdout
 
 

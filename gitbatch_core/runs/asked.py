@@ -17,7 +17,7 @@ from gitbatch_core.errors import GitbatchError, GitError, NotInArchiveError, Usa
 from gitbatch_core.git import commits
 from gitbatch_core.git.repo import Repository, decode
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs import document, lookup
+from gitbatch_core.runs import document, names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,10 +112,11 @@ class Asking:
             run = str(found.get("run", name))
             address = self._output(found, path) or self._committed(commit, path)
         else:
-            runs = {j.run for j in Jobs.read(self.archive).jobs if _is_called(j.run, name)}
-            if not runs:
+            runs = sorted({job.run for job in Jobs.read(self.archive).jobs})
+            fits = names.fitting(runs, name.removeprefix(document.TAGS)) if name else []
+            if not fits:
                 return None
-            run, found, address = _only(name, runs), {}, None
+            run, found, address = names.only(fits, name, what="run"), {}, None
         if address is None:
             jobs = [job for job in self._mentioning([path]).jobs if job.run == run]
             address = self._written(jobs, path)
@@ -130,12 +131,12 @@ class Asking:
 
     def _commit(self, name: str) -> str | None:
         assert self.repository is not None
-        known = lookup.Runs(repository=self.repository).commits()
-        if name in known:
-            return known[name]
-        runs = {run for run in known if document.TAGS + run in known and _is_called(run, name)}
-        if runs:
-            return known[_only(name, runs)]
+        by_id = names.Runs.of(self.repository).by_id
+        for known in by_id.values():
+            if name in known.tags:
+                return known.commit
+        if name and (fits := names.fitting(by_id, name.removeprefix(document.TAGS))):
+            return by_id[names.only(fits, name, what="run")].commit
         try:
             return self.repository.commit_of(name)
         except GitError:
@@ -251,18 +252,3 @@ def _document(repository: Repository, commit: str) -> Document:
         return document.read(repository, commit)
     except GitbatchError:
         return {}
-
-
-def _is_called(run: str, name: str) -> bool:
-    short = name.removeprefix(document.TAGS)
-    return bool(short) and run.startswith(short)
-
-
-def _only(name: str, runs: set[str]) -> str:
-    exact = name.removeprefix(document.TAGS)
-    if exact in runs:
-        return exact
-    if len(runs) > 1:
-        hint = "\n".join(sorted(runs)[:10])
-        raise UsageError(f"{name} fits {len(runs)} runs", hint=hint)
-    return next(iter(runs))

@@ -10,7 +10,7 @@ from pathlib import Path
 from gitbatch_core import fsutil
 from gitbatch_core.archive import hashing, layout, links, tree
 from gitbatch_core.archive.layout import Address, ObjectName, linked_object
-from gitbatch_core.errors import NotInArchiveError
+from gitbatch_core.errors import DamageError, NotInArchiveError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.document import Result
 from gitbatch_core.runs.twin import Twin
@@ -46,15 +46,34 @@ def is_there(twin: Twin, output: Document) -> bool:
     if output.get("temporary"):
         return os.path.lexists(twin.worktree / output["path"])
     if output["kind"] == "file":
-        return os.path.lexists(twin.archive.path(ObjectName.parse(output["name"])))
+        return _is_whole(twin, ObjectName.parse(output["name"]), output["size"])
     try:
         entries = twin.archive.manifest(Address.parse(output["address"]))
-        for entry in entries:
-            if entry.kind == "f":
-                _member(twin, entry)
-    except NotInArchiveError:
+        return all(
+            _is_whole(twin, _member(twin, entry), entry.size)
+            for entry in entries
+            if entry.kind == "f"
+        )
+    except (NotInArchiveError, DamageError):
         return False
-    return True
+
+
+def _is_whole(twin: Twin, name: ObjectName, size: int) -> bool:
+    """Whether the object is there in its `size`, in bytes: what a look can tell without reading."""
+    try:
+        return os.stat(twin.archive.path(name)).st_size == size
+    except FileNotFoundError:
+        return False
+
+
+def unchanged(twin: Twin, record: Document) -> set[str]:
+    """Paths of those outputs of a job record that the user's folder has just so."""
+    return {
+        output["path"]
+        for output in record["outputs"]
+        if os.path.lexists(here := twin.top / output["path"])
+        and str(links.address_of(here, twin.archive)) == output["address"]
+    }
 
 
 def recall(twin: Twin, output: Document) -> bool:

@@ -31,17 +31,19 @@ class Earlier:
         self, key: str, outputs: Iterable[Output], *, absent: Container[str] = ()
     ) -> Document | None:
         """The latest record with this key that has all of `outputs`, where the archive still has
-        them; of the paths in `absent` it need not, if they were temporary. Raises OSError."""
+        them; of the paths in `absent` it need not, if they were temporary: those within a group are
+        not even in its record. Raises OSError."""
         paths = {output.path for output in outputs}
         for record in self.of(key):
             made = {output["path"]: output for output in record["outputs"]}
-            if paths and paths == made.keys():
-                gone = [path for path, output in made.items() if output.get("temporary")]
-                kept = (output for path, output in made.items() if path not in gone)
-                if all(path in absent for path in gone) and all(
-                    results.is_there(self.twin, output) for output in kept
-                ):
-                    return record
+            kept = {path for path, output in made.items() if not output.get("temporary")}
+            if (
+                paths
+                and made.keys() <= paths
+                and all(path in absent for path in paths - kept)
+                and all(results.is_there(self.twin, made[path]) for path in kept)
+            ):
+                return record
         return None
 
     def of(self, key: str) -> Iterator[Document]:

@@ -22,7 +22,7 @@ from gitbatch_core.errors import NotInArchiveError, RunError
 from gitbatch_core.git import state
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.run import Run
-from gitbatch_core.runs.walk import files_below, folders_below, links_below
+from gitbatch_core.runs.walk import folders_below, links_below
 
 FREEZE = "Put it into the archive: gitbatch freeze"
 """How the hint begins that ends in paths."""
@@ -160,8 +160,8 @@ class Twin:
         elif relative not in self.addresses:
             here = self.top / relative
             if here.is_dir() and not here.is_symlink():
-                for inner in files_below(here):
-                    self._bring_file(str(inner.relative_to(self.top)), path, rule)
+                for inner in self._bring_folder(here):
+                    self._bring_file(inner, path, rule)
             else:
                 self._bring_file(relative, path, rule)
 
@@ -176,7 +176,8 @@ class Twin:
             self._bring_file(real, path, rule)
             return
         if relative in self.logs:
-            if not there.exists():
+            is_older = relative in self.changed and relative not in self.placed
+            if is_older or not there.exists():
                 [stored] = self.archive.put([here], take=Take.COPY)
                 self.link(there, stored.name, stored.mtime_ns)
             return
@@ -251,12 +252,28 @@ class Twin:
         if relative in self.addresses:
             return
         if here.is_dir() and not here.is_symlink():
-            inner = [str(found.relative_to(self.top)) for found in files_below(here)]
-            self._store([found for found in inner if not self._is_known(found)])
+            self._store([inner for inner in self._bring_folder(here) if not self._is_known(inner)])
             for found in folders_below(here):
                 (self.worktree / found.relative_to(self.top)).mkdir(parents=True, exist_ok=True)
         elif not self._is_known(relative):
             self._store([relative])
+
+    def _bring_folder(self, here: Path) -> list[str]:
+        """Bring the links that a tree of this folder keeps as they are, and return its files."""
+        files = []
+        for found in tree.scan(str(here), self.archive.object_at):
+            relative = str((here / found.path).relative_to(self.top))
+            if found.target is not None:
+                self._keep_link(relative, found.target)
+            elif found.file or found.object is not None:
+                files.append(relative)
+        return files
+
+    def _keep_link(self, relative: str, target: str) -> None:
+        there = self.worktree / relative
+        if not there.is_symlink() or os.readlink(there) != target:
+            self.addresses.pop(relative, None)
+            self.replace(there, lambda place: os.symlink(target, place))
 
     def _is_known(self, relative: str) -> bool:
         """Whether the worktree has this file already: from the commit, or as a link."""

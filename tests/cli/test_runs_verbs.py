@@ -183,6 +183,8 @@ def test_marks(ran: Ran) -> None:
     project.gitbatch("runs", "tag", first, "paper").ok()
     project.gitbatch("runs", "tag", "paper", "paper").ok()  # it has it
     assert "is a tag paper already" in project.gitbatch("runs", "tag", second, "paper").text
+    branch = project.git("branch", "--show-current").strip()
+    assert "There is a branch" in project.gitbatch("runs", "tag", first, branch).text
     project.git("tag", "code", "HEAD")
     assert (
         "no tag 'code' that leads to a run"

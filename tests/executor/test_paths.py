@@ -23,7 +23,9 @@ CHECKPOINT = {
             shell: "cat {input} > {output}"
         checkpoint split:
             output: FLAG(directory("parts"))
-            shell: "mkdir {output}; for x in a b c; do echo $x > {output}/$x.txt; done"
+            shell:
+                "mkdir -p {output}/in; for x in a b c; do echo $x > {output}/$x.txt; done;"
+                "cd {output}; ln -s a.txt same; ln -s in linked; ln -s nowhere dangling"
         rule each:
             input: "parts/{x}.txt"
             output: "done/{x}.txt"
@@ -40,6 +42,14 @@ def test_a_checkpoint_with_a_folder(make_project: MakeProject, flag: str) -> Non
     assert (project.path / "parts").exists()  # as plain Snakemake leaves it, also where temporary
     assert project.leftovers() == []
     project.nothing_to_do()
+    if flag == "temp":
+        return
+    first = project.run_document(project.tags()[-1])
+    (project.path / "all.txt").unlink()
+    assert "not committed" not in project.snakemake("--gitbatch-reuse", "off").ok().text
+    again = project.run_document(project.tags()[-1])
+    parts, same = (next(o for o in d["outputs"] if o["path"] == "parts") for d in (first, again))
+    assert parts == same and parts["rule"] == "split" and again["jobs"][same["job"]]
 
 
 def test_a_group_of_jobs(make_project: MakeProject, pool: str) -> None:

@@ -137,7 +137,16 @@ def test_nothing_stale_comes_back_whatever_is_edited(
 CHAIN = {
     "Snakefile": """
         rule all:
-            input: "out/last.txt"
+            input: "out/last.txt", "out/pair.txt"
+        rule one:
+            output: temp("tmp/one")
+            group: "pair"
+            shell: "echo one > {output}"
+        rule two:
+            input: "tmp/one"
+            output: "out/pair.txt"
+            group: "pair"
+            shell: "cat {input} > {output}"
         rule first:
             input: workflow.source_path("words.txt")
             output: temp("tmp/first.txt")
@@ -176,7 +185,7 @@ CHAIN = {
 
 def test_what_was_done_is_not_done_again(make_project: MakeProject, tmp_path: Path) -> None:
     first = make_project(CHAIN)
-    assert counts(first.snakemake().ok().text) == (5, 0, 0)
+    assert counts(first.snakemake().ok().text) == (6, 0, 0)
     [run] = [name.rpartition("/")[2] for name in first.runs()]
 
     # Elsewhere, after a plain checkout of the tag or without one.
@@ -186,18 +195,23 @@ def test_what_was_done_is_not_done_again(make_project: MakeProject, tmp_path: Pa
     clone.git("update-index", "--refresh")
     shutil.rmtree(clone.path / "out")
     printed = clone.snakemake("--gitbatch-tag", "again", "--gitbatch-message", "once more").ok()
-    assert counts(printed.text) == (0, 4, 1) and f"(4 of run {run})" in printed.text
+    assert counts(printed.text) == (0, 5, 1) and f"(5 of run {run})" in printed.text
     assert clone.read("out/final.txt") == clone.read("out/dir/a") == "WORDS\n"
     assert (clone.path / "out/dir/empty").is_dir() and not (clone.path / "tmp").exists()
     assert clone.read("logs/final.log") == "said\n" and "s\th:m:s" in clone.read("logs/final.tsv")
     assert "Nothing to be done" in clone.plain("-n").ok().text
     document = clone.run_document("again")
-    assert document["reused"] == {run: 4} and document["left_out"] == 1
+    assert document["reused"] == {run: 5} and document["left_out"] == 1
     assert document["tag"] == "again" and clone.git("log", "-1", "--format=%s", "again")
     assert {job["run"] for job in document["jobs"].values()} == {run}
     for name in ("out/final.txt", "out/dir/a", "out/note.txt"):
         link = clone.git("show", f"again:{name}")
         assert link == first.git("show", f"run/{run}:{name}") == str((clone.path / name).readlink())
+
+    # After a checkout files have any times; what is protected may stay as it is.
+    shutil.rmtree(clone.path / ".snakemake/metadata")
+    os.utime(clone.path / "out/last.txt", (1, 1), follow_symlinks=False)
+    assert counts(clone.snakemake("--gitbatch-tag", "none").ok().text) == (0, 1, 0)
 
     # What is asked for runs, and what needs temporary outputs gets them.
     forced = clone.snakemake("out/dir", "-R", "folder", "--gitbatch-tag", "none").ok().text
@@ -268,6 +282,53 @@ def test_what_counts_as_code_is_for_the_user_to_say(make_project: MakeProject) -
     # Of a tainted run, nothing: not what the spoiler made, and not what others did.
     assert again("d.txt") == (2, 1, 0)
     assert again("d.txt") == (2, 1, 0)
+
+
+SEEN = {
+    "Snakefile": """
+        shell.prefix("module() {{ true; }}; ")
+        rule all:
+            input: "out/copy.txt", "out/order.txt"
+        rule say:
+            output: touch("out/said")
+            log: "logs/say.log"
+            shell: "date +%N > {log}"
+        rule copy:
+            input: "logs/say.log"
+            output: "out/copy.txt"
+            shell: "cat {input} > {output}"
+        rule order:
+            output: "out/order.txt"
+            envmodules: "tools"
+            script: "order.py"
+        """,
+    "order.py": """
+        from pathlib import Path
+        Path(snakemake.output[0]).write_text(" ".join(snakemake.config["samples"]))
+        """,
+    ".gitignore": ".snakemake/\n/out/\n",
+}
+
+
+def test_what_only_looks_the_same_runs_again(make_project: MakeProject, tmp_path: Path) -> None:
+    project, config = make_project(SEEN), tmp_path / "config.yaml"
+
+    def again(samples: str, *arguments: str) -> tuple[int, int, int]:
+        shutil.rmtree(project.path / "out", ignore_errors=True)
+        config.write_text(f"samples: {samples}")
+        ended = project.snakemake("--configfile", str(config), *arguments).ok()
+        assert project.read("out/copy.txt") == project.read("logs/say.log")
+        assert project.read("out/order.txt").split() == re.findall("[a-z]", samples)
+        return counts(ended.text)
+
+    assert again("{a: 1, b: 1}") == (3, 0, 0)
+    project.commit()  # the log, too; what is read of it is what this run makes
+    assert again("{b: 1, a: 1}", "--forcerun", "say") == (3, 0, 0)
+    damaged = (project.path / "out/copy.txt").resolve()
+    damaged.chmod(0o644)
+    damaged.write_bytes(b"")
+    # Environments that were only declared are not those that Snakemake provides.
+    assert again("{b: 1, a: 1}", "--software-deployment-method", "env-modules") == (2, 0, 0)
 
 
 def test_outputs_are_compared_where_that_is_wanted(make_project: MakeProject) -> None:

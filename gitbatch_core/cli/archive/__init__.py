@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _WHAT = "PATH|ADDRESS|RUN:PATH"
 _WHAT_HELP = (
     "a path, also of what is no longer in the folder; an address or its beginning (6 hex digits or "
-    "more); or what a run had at a path. RUN: a run's id or its beginning, a tag, or any commit of "
-    "a run. PATH after it: from the top of the repository, or from here with ./"
+    "more); or what a run had at a path. RUN: an id, or how it begins or ends; a tag, any "
+    "commit, or `last`. PATH after it: from the top of the repository, or from here with ./"
 )
 
 
