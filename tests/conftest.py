@@ -67,7 +67,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "[user]\n\tname = Test\n\temail = test@example.org\n[init]\n\tdefaultBranch = main\n"
     )
     patch = pytest.MonkeyPatch()
-    # The cache of the pool tool is the one thing that is kept between sessions.
+    # The cache of tools/ is the one thing that is kept between sessions.
     patch.setenv("XDG_CACHE_HOME", os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")))
     patch.setenv("HOME", str(home))
     patch.setenv("GIT_CONFIG_GLOBAL", str(home / ".gitconfig"))

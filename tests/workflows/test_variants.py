@@ -4,31 +4,51 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from debian_tree import DebianTree, ToolError
 from executor.conftest import Project, make_project  # noqa: F401
 
 SOURCE = Path(__file__).parents[2] / "workflows" / "variants"
-EXAMPLES = Path("/usr/share/doc/bowtie2/examples")
+EXAMPLES = "usr/share/doc/bowtie2/examples"
 DATA = ["reads/reads_1.fq.gz", "reads/reads_2.fq.gz", "reads/longreads.fq.gz"]
 DATA += ["reference/lambda_virus.fa.gz"]
+TREE = DebianTree(
+    name="variants",
+    what="tools and data of workflows/variants",
+    otherwise="install them",
+    suite="stable",
+    packages=("bwa", "samtools", "bcftools", "bowtie2-examples"),
+    programs=("bwa", "samtools", "bcftools"),
+)
 
 
 @pytest.fixture
-def example(make_project: Callable[..., Project]) -> Callable[[str], Project]:  # noqa: F811
-    """The workflow in a folder of its own, with the data, as its README says."""
-    missing = [tool for tool in ("bwa", "samtools", "bcftools") if not shutil.which(tool)]
-    missing += [str(EXAMPLES / name) for name in DATA if not (EXAMPLES / name).exists()]
-    if missing:
-        pytest.fail(
-            f"missing: {', '.join(missing)}\n"
-            "sudo apt-get install bwa samtools bcftools bowtie2-examples\n"
+def examples(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The data; the tools are on PATH: those of this machine, or downloaded."""
+    installed = Path("/") / EXAMPLES
+    if all(map(shutil.which, TREE.programs)) and all((installed / n).exists() for n in DATA):
+        return installed
+    try:
+        TREE.get()
+    except ToolError as error:
+        raise pytest.fail.Exception(
+            f"{error}\n"
+            f"sudo apt-get install {' '.join(TREE.packages)}\n"
             "(where an image leaves out /usr/share/doc, see workflows/variants/README.md)",
             pytrace=False,
-        )
+        ) from None
+    monkeypatch.setenv("PATH", f"{TREE.bin}:{os.environ['PATH']}")
+    return TREE.root / EXAMPLES
+
+
+@pytest.fixture
+def example(make_project: Callable[..., Project], examples: Path) -> Callable[[str], Project]:  # noqa: F811
+    """The workflow in a folder of its own, with the data, as its README says."""
 
     def make(name: str) -> Project:
         project = make_project({}, name=name, commit=False)
@@ -38,7 +58,7 @@ def example(make_project: Callable[..., Project]) -> Callable[[str], Project]:  
         project.commit()
         (project.path / "data").mkdir()
         for each in DATA:
-            shutil.copy(EXAMPLES / each, project.path / "data")
+            shutil.copy(examples / each, project.path / "data")
         return project
 
     return make
