@@ -184,7 +184,8 @@ def test_an_interrupt_reaches_the_run(make_project: MakeProject, gates: Path) ->
     command = [sys.executable, "-m", "gitbatch_core.cli.main", "run", "--", "-j", "4"]
     command += ["--gitbatch-pool", "local", "--config", f"gates={gates}"]
     shown = subprocess.Popen(command, cwd=project.path, stdout=subprocess.PIPE, text=True)
-    wait_until(lambda: bool(listed(project)), "the run")
+    orders = "staging/*/jobs/*/order.json"
+    wait_until(lambda: any(project.archive.glob(orders)), "a job of the run")
     shown.send_signal(signal.SIGINT)
     text, _ = shown.communicate(timeout=60)
     assert shown.returncode == 1 and "interrupted" in text
