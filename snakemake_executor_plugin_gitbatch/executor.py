@@ -197,10 +197,13 @@ class Executor(RemoteExecutor):
             self.logger.error(msg)
         job_info.job.log_error(msg, **kwargs)
 
+    def cancel(self) -> None:
+        self._hold_interrupts()
+        super().cancel()
+
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         if self._session is not None:
             self.logger.info("gitbatch: ending this run's jobs")
-            self._hold_interrupts()
             self._session.cancel()
 
     def shutdown(self) -> None:
