@@ -34,6 +34,8 @@ class Keys:
     folder: str
     """The working directory, relative to the top."""
     code: Code
+    _fetched: dict[str, str] = field(default_factory=dict)
+    """Digests of remote sources by their names."""
     _config: Any = field(init=False)
     _snakefiles: list[str] = field(init=False)
     _deployment: list[str] = field(init=False)
@@ -88,6 +90,7 @@ class Keys:
             "config": self._config if sees_config else None,
             "folder": self.folder,
             "jobs": [_keyed(member) for member in description.members],
+            "remote": [self._remote(member) for member in jobspec.members(job)],
             "updated": dict(updated),
             "deployment": self._deployment if has_software else None,
             "shell": [shell._get_process_prefix(), shell._process_suffix],
@@ -109,6 +112,19 @@ class Keys:
             found += self._relative(workflowview.sources_of(member))
             if member.is_run:
                 found += self._snakefiles
+        return found
+
+    def _remote(self, member: Any) -> list[str]:
+        """Digests of a single job's sources that lie elsewhere, as Snakemake has fetched them."""
+        found = []
+        for source in workflowview.remote_sources_of(member):
+            name = source.get_path_or_uri(secret_free=True)
+            if name not in self._fetched:
+                with self.workflow.sourcecache.open(source) as file:
+                    text = file.read()
+                data = text if isinstance(text, bytes) else text.encode()
+                self._fetched[name] = str(hashing.hash_bytes(data, self.twin.archive.algorithm))
+            found.append(self._fetched[name])
         return found
 
     def _relative(self, paths: Any) -> list[str]:

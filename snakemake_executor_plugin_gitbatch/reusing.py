@@ -14,7 +14,7 @@ from gitbatch_core.runs.reproduce import made
 from gitbatch_core.runs.reproduce.verdicts import Verdict
 from gitbatch_core.runs.reuse import Earlier
 from gitbatch_core.runs.twin import Twin
-from snakemake_executor_plugin_gitbatch import jobspec
+from snakemake_executor_plugin_gitbatch import jobspec, workflowview
 
 RESOURCE = "gitbatch_reuse"
 """A rule's own wish: `on`, `off` or `verify`."""
@@ -45,6 +45,8 @@ class Reusing:
 
     def is_open_to(self, job: Any) -> bool:
         """Whether a single job or group may be reused at all. Raises UsageError."""
+        if any(map(workflowview.may_move, jobspec.members(job))):
+            return False
         return self._mode(job) == "on" and not _is_forced(job)
 
     def find(

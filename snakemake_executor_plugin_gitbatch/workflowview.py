@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ from typing import Any
 from snakemake.exceptions import ProtectedOutputException
 from snakemake.io import is_flagged
 from snakemake.sourcecache import LocalSourceFile, infer_source_file
+from snakemake.utils import format as snakemake_format
+
+_PINNED = re.compile(r"(?:^|[/@])(?:v?\d+\.\d+(?:\.\d+)?|[0-9a-f]{40})(?:/|$)")
+"""A version or a commit, in the name of a wrapper."""
 
 
 def jobs(workflow: Any) -> list[Any]:
@@ -38,10 +43,30 @@ def sources_of(job: Any) -> Iterator[str]:
     and the file of its environment."""
     for named in (job.rule.script, job.rule.notebook):
         if named is not None:
-            yield from _local(job._path_to_source_file(named))
+            yield from _local(_source(job, named))
     if (environment := _conda_file(job)) is not None:
         yield from _local(environment)
     yield from _files_of_wrapper(job.rule.wrapper or "")
+
+
+def remote_sources_of(job: Any) -> Iterator[Any]:
+    """What of that lies elsewhere, as Snakemake's source files: their references may move. For
+    code within snakefiles, these."""
+    named = [path for path in (job.rule.script, job.rule.notebook) if path is not None]
+    found = [_source(job, path) for path in named]
+    if job.is_run:
+        found += [
+            infer_source_file(str(path)) if isinstance(path, (str, Path)) else path
+            for path in job.dag.workflow.included
+        ]
+    yield from (source for source in found if not isinstance(source, LocalSourceFile))
+
+
+def may_move(job: Any) -> bool:
+    """Whether the rule of a single job has a wrapper whose reference, a branch, say, may lead to
+    something else tomorrow."""
+    wrapper = job.rule.wrapper or "file:"
+    return not (wrapper.startswith("file:") or _PINNED.search(wrapper))
 
 
 @functools.cache
@@ -50,6 +75,14 @@ def _files_of_wrapper(wrapper: str) -> tuple[str, ...]:
         return ()
     folder = Path(wrapper.removeprefix("file://").removeprefix("file:"))
     return tuple(str(path) for path in folder.glob("*") if path.is_file())
+
+
+def _source(job: Any, named: Any) -> Any:
+    """The file that a rule names, as Snakemake finds it when it runs it; its own function for that
+    fails where the rule is of another repository."""
+    if isinstance(named, (str, Path)):
+        named = snakemake_format(str(named), wildcards=job.wildcards, params=job.params)
+    return infer_source_file(named, job.rule.basedir or None)
 
 
 def conda(job: Any) -> str:
