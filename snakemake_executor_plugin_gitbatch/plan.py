@@ -71,7 +71,7 @@ class Plan:
 
     def is_in_place(self, job: Any) -> bool:
         """Whether the outputs of a job whose record was taken are where they belong."""
-        return _name(job) in self._placed and self._is_whole(self._placed[_name(job)])
+        return _name(job) in self._placed
 
     def unasked(self) -> list[Document]:
         """Records of jobs whose outputs were put in place, and that need not run for that."""
@@ -132,7 +132,7 @@ class Plan:
         while needed := [n for n in self._known if not self._can_be_taken(n, all_are_there)]:
             for name in needed:
                 for follower in dag.bfs(dag.depending, self._needed[name]):  # itself, too
-                    if not self.is_in_place(follower):
+                    if not self._is_whole(self._placed.get(_name(follower))):
                         self._known.pop(_name(follower), None)
 
     def _record(self, job: Any, coming: Mapping[str, str | None]) -> Document | None:

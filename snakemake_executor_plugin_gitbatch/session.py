@@ -159,6 +159,7 @@ class Session:
         if (known := self._plan.take(job)) is not None:
             if self._plan.is_in_place(job):
                 self._in_place.add(job)
+                workflowview.keep_times(job)
             else:
                 self._make_room(members, known)
             return self._reused(job, known)

@@ -14,6 +14,8 @@ from snakemake.io import is_flagged
 from snakemake.sourcecache import LocalSourceFile, infer_source_file
 from snakemake.utils import format as snakemake_format
 
+from gitbatch_core.archive import tree
+
 _PINNED = re.compile(r"(?:^|[/@])(?:v?\d+\.\d+(?:\.\d+)?|[0-9a-f]{40})(?:/|$)")
 """A version or a commit, in the name of a wrapper."""
 
@@ -151,6 +153,22 @@ def may_lack(job: Any, outputs: Iterable[Any]) -> None:
 
     async def postprocess(*args: Any, **kwargs: Any) -> None:
         await before(*args, **kwargs | {"ignore_missing_output": lacked})
+
+    job.postprocess = postprocess
+
+
+def keep_times(job: Any) -> None:
+    """Have the outputs of the single job keep their times when Snakemake has taken it for done: it
+    touches them, and what was made of them would look older."""
+    before = job.postprocess
+    times = {str(path): os.lstat(path).st_mtime_ns for path in job.output if os.path.lexists(path)}
+
+    async def postprocess(*args: Any, **kwargs: Any) -> None:
+        await before(*args, **kwargs)
+        for path, time_ns in times.items():
+            inner = os.path.join(path, tree.IGNORED)
+            named = inner if os.path.lexists(inner) else path
+            os.utime(named, ns=(time_ns, time_ns), follow_symlinks=False)
 
     job.postprocess = postprocess
 

@@ -249,10 +249,10 @@ PARTS = {
             output: temp("tmp/{n}.weight")
             shell: "cat {input} | wc -l > {output}"
         rule part:
-            input: "cut/{n}.part", "tmp/{n}.weight"
+            input: "cut/{n}.part", "tmp/{n}.weight", "out/sorted.txt"
             output: "out/{n}.txt"
             resources: gitbatch_code="part.txt"
-            shell: "cat {input} part.txt > {output}"
+            shell: "cat {input[0]} {input[1]} part.txt > {output}"
         """,
     "part.txt": "part\n",
     ".gitignore": ".snakemake/\n/out/\n/tmp/\n/cut/\n",
