@@ -6,6 +6,7 @@ read them are known themselves. What they read is known by its address.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ from gitbatch_core.archive.layout import ObjectName
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import Output
-from gitbatch_core.runs import reuse
+from gitbatch_core.runs import results, reuse
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import jobspec, workflowview
 from snakemake_executor_plugin_gitbatch.keys import Keys
@@ -96,9 +97,21 @@ class Plan:
         return [job for name, job in found if job.is_checkpoint and name not in self._placed]
 
     def _can_be_placed(self, job: Any) -> bool:
-        """Whether all that a job makes is known, and lies in the archive and nowhere else."""
+        """Whether all that a job makes is known, lies in the archive and nowhere else, and neither
+        this nor what it depends on would take the place of something protected."""
         record = self._known.get(_name(job))
-        return self._is_whole(record) and not workflowview.in_other_storages(job)
+        if not self._is_whole(record) or workflowview.in_other_storages(job):
+            return False
+        dag = self.workflow.dag
+        return not any(map(self._is_protected, dag.bfs(dag.dependencies, job)))
+
+    def _is_protected(self, job: Any) -> bool:
+        """Whether there is a protected output that is not what is known of the job."""
+        if (record := self._known.get(_name(job))) is None:
+            return False
+        same = results.unchanged(self.twin, record)
+        there = (str(path) for path in job.protected_output if os.path.lexists(path))
+        return any(self.twin.relative(path) not in same for path in there)
 
     @staticmethod
     def _is_whole(record: Document | None) -> bool:

@@ -238,7 +238,7 @@ PARTS = {
             shell: "seq 4 > {output}"
         rule sorted:
             input: "tmp/raw.txt"
-            output: "out/sorted.txt"
+            output: protected("out/sorted.txt")
             shell: "sort -r {input} > {output}"
         checkpoint cut:
             input: "out/sorted.txt"
