@@ -43,7 +43,7 @@ def _print(found: Document) -> None:
     for name in ("inputs", "outputs"):
         _section(name, map(_file, found[name]))
     _section("environment", (_change(change) for change in found["environment"]))
-    output.message(f"{found['outputs_same']} outputs are the same, {len(found['outputs'])} not")
+    output.message(f"outputs: {found['outputs_same']} the same, {len(found['outputs'])} not")
 
 
 def _section(name: str, lines: Iterable[str]) -> None:
