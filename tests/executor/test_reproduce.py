@@ -91,15 +91,15 @@ def project(tmp_path: Path) -> Project:
     made = Project(path=tmp_path / "it's mine")
     made.path.mkdir()
     made.git("init", "--quiet")
-    made.write({"data/in.txt": "2\n1\n", "work/log.txt": "first\n", ".gitignore": "/data\n"})
+    made.write({"data/in.txt": "2\n1\n", "flow/log.txt": "first\n", ".gitignore": "/data\n"})
     made.gitbatch("freeze", "data/in.txt").ok()  # and not tracked
-    ignored = ".snakemake/\n/data/\n/work/*.txt\n/work/dir\n/work/parts\n!/work/log.txt\n"
+    ignored = ".snakemake/\n/data/\n/flow/*.txt\n/flow/dir\n/flow/parts\n!/flow/log.txt\n"
     made.commit(
         {
             ".gitignore": ignored,
-            "work/Snakefile": SNAKEFILE,
-            "work/scripts/settings.py": SCRIPT,
-            "work/config.yaml": "twice: 1\nfixed: 1\n",
+            "flow/Snakefile": SNAKEFILE,
+            "flow/scripts/settings.py": SCRIPT,
+            "flow/config.yaml": "twice: 1\nfixed: 1\n",
         }
     )
     given = ["--config", "twice=3", "day={a: [1, 2.5]}", "--set-threads", "settings=2"]
@@ -111,8 +111,8 @@ def project(tmp_path: Path) -> Project:
         "--forcerun",
         "append",
     ]
-    made.snakemake(*given, folder="work").ok()
-    made.git("checkout", "work/log.txt")
+    made.snakemake(*given, folder="flow").ok()
+    made.git("checkout", "flow/log.txt")
     return made
 
 
@@ -121,21 +121,21 @@ def test_here_and_by_somebody_else_on_htcondor(
 ) -> None:
     [tag] = project.tags()
     made = {
-        path: os.readlink(path) for path in project.path.glob("work/*.txt") if path.is_symlink()
+        path: os.readlink(path) for path in project.path.glob("flow/*.txt") if path.is_symlink()
     }
     ended, found = reproduce(project.path, tag, "--pool", "local", "--json")
     assert ended.returncode == 1, ended.text
     same = dict.fromkeys(
-        ["work/gathered.txt", "work/log.txt", "work/parts", "work/settings.txt", "work/sorted.txt"],
+        ["flow/gathered.txt", "flow/log.txt", "flow/parts", "flow/settings.txt", "flow/sorted.txt"],
         "identical",
     )
-    assert verdicts(found) == same | {"work/stamp.txt": "differs", "work/dir": "differs"}, (
+    assert verdicts(found) == same | {"flow/stamp.txt": "differs", "flow/dir": "differs"}, (
         ended.text
     )
-    [stamp] = [each for each in found["outputs"] if each["path"] == "work/stamp.txt"]
+    [stamp] = [each for each in found["outputs"] if each["path"] == "flow/stamp.txt"]
     then, now = (project.run_document(f"refs/gitbatch/runs/{found[n]}") for n in ("run", "again"))
-    assert "'twice': 6" in project.read("work/settings.txt"), project.read("work/settings.txt")
-    assert project.read("work/settings.txt").endswith("} 2 6\n"), project.read("work/settings.txt")
+    assert "'twice': 6" in project.read("flow/settings.txt"), project.read("flow/settings.txt")
+    assert project.read("flow/settings.txt").endswith("} 2 6\n"), project.read("flow/settings.txt")
     assert stamp["rule"] == "stamp" and 7 <= stamp["contents"]["first"] <= 15
     assert [line[0] for line in stamp["contents"]["diff"]] == ["-", "+"]
     assert now["message"] == f"reproduction of {then['run']}"
@@ -153,17 +153,17 @@ def test_here_and_by_somebody_else_on_htcondor(
     assert ended.returncode == 2 and "  data/in.txt\n" in ended.text, ended.text
     archive = str(project.archive)
     ended, _ = reproduce(clone.path, tag, "sorted.csv", "--archive", archive)
-    assert ended.returncode == 2 and f"Run {tag[4:]} has made no work/sorted.csv" in ended.text
+    assert ended.returncode == 2 and f"Run {tag[4:]} has made no flow/sorted.csv" in ended.text
     ended, _ = reproduce(
         clone.path, tag, "gathered.txt", "stamp", "--archive", archive, "--pool", "htcondor"
     )
     assert ended.returncode == 1, ended.text
-    assert "identical  work/gathered.txt\n" in ended.text
-    assert "identical  work/sorted.txt  (needed for what was asked for)\n" in ended.text
-    assert "differs    work/dir\n" in ended.text and "not the same: in" in ended.text
+    assert "identical  flow/gathered.txt\n" in ended.text
+    assert "identical  flow/sorted.txt  (needed for what was asked for)\n" in ended.text
+    assert "differs    flow/dir\n" in ended.text and "not the same: in" in ended.text
     assert "rule stamp has differed before, in 2" in ended.text
     assert "\n  pool: local then, htcondor now\n" in ended.text
-    assert "work/settings.txt" not in ended.text
+    assert "flow/settings.txt" not in ended.text
     assert is_clean(clone)
 
     shallow = tmp_path / "shallow"
