@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
@@ -66,10 +66,15 @@ class Project:
         return self.git("rev-parse", "HEAD").strip()
 
     def start(
-        self, *args: str, folder: str = ".", gitbatch: bool = True, **environment: str
+        self,
+        *args: str,
+        folder: str = ".",
+        gitbatch: bool = True,
+        program: Sequence[str] = ("-m", "snakemake"),
+        **environment: str,
     ) -> subprocess.Popen[str]:
         own = ["--executor", "gitbatch", "--gitbatch-pool", self.pool, "--jobs", "4"]
-        command = [sys.executable, "-m", "snakemake", *args, *(own if gitbatch else [])]
+        command = [sys.executable, *program, *args, *(own if gitbatch else [])]
         process = subprocess.Popen(
             [*command, "--nocolor"],
             cwd=self.path / folder,
