@@ -171,6 +171,7 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
             stored.address,
             object=stored.object,
             size=stored.size,
+            stored_ns=stored.made_ns,
             before=self.provider.removed.get(name),
         )
 
