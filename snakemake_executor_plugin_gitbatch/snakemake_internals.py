@@ -150,7 +150,10 @@ def _read_environment(environment: Any, twin: Twin, workflow: Any) -> None:
 
 async def _take_time_of_storage(path: Any, twin: Twin) -> None:
     """What is made of something that another storage has dated must not look older."""
-    found = (await path.mtime_uncached()).local_or_storage(follow_symlinks=True)
-    relative = twin.relative(str(path))
-    if found is not None and relative is not None:
-        twin.later[relative] = int(found * 10**9) + 1000  # a float knows no nanoseconds
+    storage, relative = workflowview.storage(path), twin.relative(str(path))
+    if hasattr(storage, "changed_ns"):
+        changed_ns = storage.changed_ns()
+    else:  # a float knows no nanoseconds
+        changed_ns = int((await path.mtime_uncached()).storage() * 10**9) + 1000
+    if relative is not None:
+        twin.later[relative] = changed_ns
