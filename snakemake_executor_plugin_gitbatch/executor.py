@@ -21,7 +21,7 @@ from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.pools.base import RefusedError
 from gitbatch_core.runs import owner
-from snakemake_executor_plugin_gitbatch import jobspec, workflowview
+from snakemake_executor_plugin_gitbatch import jobspec, snakemake_internals
 from snakemake_executor_plugin_gitbatch.errors import text_of
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Executor(RemoteExecutor):
         prepared = []
         for job in jobs:
             self.run_job_pre(job)
-            workflowview.leave_alone_on_failure(job)
+            snakemake_internals.take_over_end(job, self._session.twin)
             try:
                 found = self._session.prepare(job)
             except Exception as error:

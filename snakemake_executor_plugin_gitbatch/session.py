@@ -17,6 +17,7 @@ from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import (
     jobspec,
     opening,
+    snakemake_internals,
     workflowview,
 )
 from snakemake_executor_plugin_gitbatch.comparison import Comparison, renamed
@@ -164,7 +165,6 @@ class Session:
             if (known := self._plan.take(job)) is not None:
                 if self._plan.is_in_place(job):
                     self._in_place.add(job)
-                    workflowview.keep_times(job)
                 else:
                     self._make_room(members, known)
                 return self._reused(job, known)
@@ -220,7 +220,7 @@ class Session:
         self._reusing.taken[self._number] = known
         kept = {o["path"] for o in known["outputs"] if not o.get("temporary")}
         if gone := [path for path in job.output if self.twin.relative(str(path)) not in kept]:
-            workflowview.may_lack(job, gone)
+            snakemake_internals.may_lack(job, gone)
         self._news.append(JobStatus(number=self._number, state=State.ENDED, exit_code=0))
         return Prepared(number=self._number, id=f"as in run {known['run']}")
 
@@ -263,11 +263,12 @@ class Session:
         others = {self.twin.relative(str(path)) for path in workflowview.in_other_storages(job)}
         if order is None:
             if job not in self._in_place:
-                self._place(self._reusing.taken[status.number], others)
+                self._place(self._reusing.taken[status.number], self._date(job), others)
             return None
         folder = self.run.job_folder(status.number)
         self.report.measure(status, answer)
-        results.restore_logs(self.twin, order.logs, self._mask)
+        date = self._date(job)
+        results.restore_logs(self.twin, order.logs, self._mask, date)
         if answer is None or not answer.succeeded or status.exit_code != 0:
             log = keep_log(folder / LOG_NAME, self.run.id, status.number, jobspec.rule_name(job))
             rule_logs = [self.twin.here(path) for path in jobspec.log_paths(job)]
@@ -284,7 +285,7 @@ class Session:
             for path in member.input:
                 self.twin.check_outside(str(path))
         for output in answer.record["outputs"]:
-            results.place(self.twin, output, copied=output["path"] in others)
+            results.place(self.twin, output, date, copied=output["path"] in others)
             if output.get("temporary"):
                 of_checkpoint = any(member.is_checkpoint for member in jobspec.members(job))
                 self._temporary.add(output["path"], of_checkpoint=of_checkpoint)
@@ -293,9 +294,14 @@ class Session:
         self._reusing.compare(status.number, answer.record)
         return None
 
-    def _place(self, record: Document, copied: Iterable[str | None]) -> None:
+    def _date(self, job: Any) -> int:
+        """The time of what the job makes."""
+        inputs = (str(path) for member in jobspec.members(job) for path in member.input)
+        return results.date_of(self.twin, inputs)
+
+    def _place(self, record: Document, date: int, copied: Iterable[str | None]) -> None:
         try:
-            reuse.place(self.twin, record, copied=copied)
+            reuse.place(self.twin, record, date, copied=copied)
         except BaseException:
             self._plan.forget()  # what follows may read something else now
             raise

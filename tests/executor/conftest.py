@@ -147,9 +147,17 @@ class Project:
         return found + self.git("worktree", "list", "--porcelain").split("\n\n")[1:-1]
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+def wait_until(
+    condition: Callable[[], bool],
+    what: str,
+    seconds: float = 60,
+    unless: subprocess.Popen[str] | None = None,
+) -> None:
+    """Until that is so; at once no longer where the process has ended without it."""
     deadline = time.monotonic() + seconds
     while not condition():
+        if unless is not None and unless.poll() is not None:
+            assert condition(), f"no {what}: {unless.communicate()[0]}"
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.05)
 
