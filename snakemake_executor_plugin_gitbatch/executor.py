@@ -96,7 +96,7 @@ class Executor(RemoteExecutor):
         prepared = []
         for job in jobs:
             self.run_job_pre(job)
-            snakemake_internals.take_over_end(job, self._session.twin)
+            snakemake_internals.take_over_end(job, self._session)
             try:
                 found = self._session.prepare(job)
             except Exception as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gitbatch_core.jsonio import Document
@@ -138,6 +139,17 @@ class Session:
         """Before jobs are prepared: what Snakemake has deleted is gone for them too."""
         with self._lock:
             self._temporary.sweep()
+
+    def there(self, path: str) -> Path:
+        """Where jobs see `path`."""
+        with self._lock:
+            return self.twin.there(path)
+
+    def note_time(self, path: str, mtime_ns: int) -> None:
+        """An output has been given this time by the storage that it lies in."""
+        with self._lock:
+            if (relative := self.twin.relative(path)) is not None:
+                results.note_time(self.twin, relative, mtime_ns)
 
     def wait(self, timeout: float) -> list[JobStatus]:
         """The jobs that ended, as soon as one did, or none after `timeout` seconds. Raises
