@@ -326,3 +326,41 @@ def test_any_failure_is_explained(
         outputs=["out/a"],
     )
     assert text.startswith("The job ") and str(folder / "output.log") in text
+
+
+def test_messages_lead_to_what_can_be_opened(twin: Twin) -> None:
+    """To the folder where it has the file, else to the path in the commit; to the script, not to
+    the copy that Snakemake has made of it."""
+    folder, worktree = twin.top.parent, twin.worktree
+    (twin.top / "scripts").mkdir()
+    (twin.top / "scripts/here.py").touch()
+    copy = f"{worktree}/.snakemake/scripts/tmp1.b.py"
+    notes = [
+        {"name": "tmp1.b.py", "script": f"{worktree}/scripts/here.py", "added": 3},
+        {"name": "tmp2.c.R", "script": f"{worktree}/scripts/gone.R", "added": 40},
+        {"name": "tmp3.wrapper.sh", "script": "https://host/wrapper.sh", "added": 9},
+    ]
+    lines = [json.dumps(note) for note in notes]
+    (folder / "scripts.jsonl").write_text("\n".join([*lines, lines[0][:9]]))
+    said = {
+        f'File "{copy}", line 10, in f': f'File "{twin.top}/scripts/here.py", line 7, in f',
+        f"Command 'x {copy}' returned": f"Command 'x {twin.top}/scripts/here.py' returned",
+        f'File "{copy}", line 2': 'File ".snakemake/scripts/tmp1.b.py", line 2',
+        "at .snakemake/scripts/tmp2.c.R:41": "at scripts/gone.R:1",
+        ".snakemake/scripts/tmp3.wrapper.sh: line 12: x": "https://host/wrapper.sh: line 3: x",
+        f"no {worktree}/scripts/here.py.": f"no {twin.top}/scripts/here.py.",
+        f"no {worktree}/out/a.txt, cd {worktree};": f"no out/a.txt, cd {twin.top};",
+    }
+    (folder / "output.log").write_text("\n".join(said))
+    text = explain(
+        FAILED,
+        None,
+        log=folder / "output.log",
+        rule_logs=[],
+        folder=folder,
+        twin=twin,
+        outputs=[],
+    )
+    shown = [line.strip() for line in text.splitlines()]
+    assert list(said.values()) == shown[2 : 2 + len(said)]
+    assert str(worktree) not in text
