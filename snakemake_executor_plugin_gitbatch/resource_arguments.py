@@ -24,10 +24,13 @@ def defaults(workflow: Any) -> list[str]:
     parsed = getattr(settings, "_parsed_default_resources", None)
     if parsed is None:  # older Snakemakes keep the texts
         found = list(settings.default_resources.args)
+        coming_along = set()
     else:
-        found = [_assignment(name, value) for name, value in parsed.items()]
-    # The one that is there without the option: with it, others come along.
-    return found if len(found) > 1 else []
+        found = list(_assignments(parsed))
+        full = type(parsed).DEFAULTS["full"]
+        coming_along = {f"{name}={full[name]}" for name in ("mem", "disk")}
+    # There is one without the option: with it, others come along.
+    return [text for text in found if text not in coming_along] if len(found) > 1 else []
 
 
 def overwritten(workflow: Any) -> list[str]:

@@ -339,7 +339,7 @@ def test_a_failed_update_is_still_to_be_done(make_project: MakeProject) -> None:
     project = make_project({"Snakefile": snakefile.replace("COMMAND", "true")})
     project.snakemake("a.txt").ok()
     project.commit({"Snakefile": snakefile.replace("COMMAND", "false")})
-    project.snakemake("a.txt").failed("exit status 1")
+    project.snakemake("a.txt", "-q").failed("Error in rule a: The job failed with exit status 1")
     assert project.read("a.txt") == "old\n"
     assert "Nothing to be done" not in project.plain("-n", "--rerun-incomplete", "a.txt").text
     project.commit({"Snakefile": snakefile.replace("COMMAND", "echo new >> {output}")})
