@@ -68,7 +68,7 @@ class Comparison:
         worktree leads back into the user's folder."""
         self._refuse_ways_back(seen)
         seen = deployment.anywhere(seen, self.worktree, self.top)
-        expected, shown = self._real(expected), self.as_user(seen)
+        expected, shown = self.real(expected), self.as_user(seen)
         command, other = expected["command"], shown["command"]
         if _unquoted(str(self.top)) in _unquoted(other["text"]) and _agree(
             _unquoted(command["text"]), _unquoted(other["text"])
@@ -79,7 +79,7 @@ class Comparison:
 
     def config(self, seen: Any) -> None:
         """Raise RunError where the workflow's configuration differs."""
-        expected = {"config": self._real(self.configuration)}
+        expected = {"config": self.real(self.configuration)}
         self.same(expected, {"config": self.as_user(seen)}, "The configuration")
 
     def redacted(self, value: Any) -> Any:
@@ -106,9 +106,10 @@ class Comparison:
 
     def as_user(self, seen: Any) -> Any:
         """JSON data that is seen in the worktree as it would be in the user's folder."""
-        return self.redacted(self._real(_replaced(seen, str(self.worktree), str(self.top))))
+        return self.redacted(self.real(_replaced(seen, str(self.worktree), str(self.top))))
 
-    def _real(self, value: Any) -> Any:
+    def real(self, value: Any) -> Any:
+        """JSON data of the user's folder without the link by which the command line reaches it."""
         return _replaced(value, *self.renamed) if self.renamed[0] else value
 
     def _refuse_ways_back(self, seen: Mapping[str, Any]) -> None:

@@ -82,8 +82,9 @@ def follow(order_file: str) -> None:
 
     local.Executor.format_job_exec = format_job_exec
     local.common_settings.pass_default_resources_args = False
-    real.encode_target_jobs_cli_args  # noqa: B018 - an AttributeError, should it be gone one day
-    real.encode_target_jobs_cli_args = encode_targets
+    encode = "encode_target_jobs_cli_args"
+    getattr(real, encode)  # as above
+    setattr(real, encode, encode_targets)
 
 
 async def leave_to_the_run(*args: Any, **kwargs: Any) -> None:
@@ -118,7 +119,8 @@ def compare(comparison: Comparison, members: jobspec.Members, job: Any) -> None:
             "outputs are missing here, or are taken to be out of date."
         )
     inputs = [{k: v for k, v in each.items() if k != "address"} for each in expected["inputs"]]
-    jobspec.take_over(job, expected, as_recorded=comparison.as_user)
+    decided = expected | {"resources": comparison.real(expected["resources"])}
+    jobspec.take_over(job, decided, as_recorded=comparison.as_user)
     seen, _ = jobspec.view(job)
     comparison.job({name: expected[name] for name in seen} | {"inputs": inputs}, seen)
     if seen["command"]["kind"] not in ("shell", "none"):

@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -364,3 +365,30 @@ def test_messages_lead_to_what_can_be_opened(twin: Twin) -> None:
     shown = [line.strip() for line in text.splitlines()]
     assert list(said.values()) == shown[2 : 2 + len(said)]
     assert str(worktree) not in text
+
+
+class Resources(dict[str, Any]):
+    """As Snakemake has them, of a job without files."""
+
+    def __init__(self, *, fromdict: dict[str, Any]) -> None:
+        super().__init__(fromdict)
+
+
+def test_a_job_has_what_was_decided_and_nothing_else() -> None:
+    job = SimpleNamespace(input=[], output=[], resources=None, _resources=None, _params=None)
+    seen = {
+        "tmpdir": "/scratch", "mem_mb": 1000, "disk_mb": 50, "_nodes": 1, "later": 7, "secret": "x",
+        "inside": Path(f"{WORKTREE}/a"), "outside": "/b", "fixed": f"{TOP}/c", "_cores": 4,
+    }  # fmt: skip
+    job.resources = Resources(fromdict=seen)
+    recorded = {
+        "mem_mb": 300, "later": "<TBD>", "secret": "***", "gone": "<TBD>", "new": 2,
+        "inside": f"{TOP}/a", "outside": "/other", "fixed": f"{TOP}/c",
+    }  # fmt: skip
+    member = {"inputs": [], "outputs": [], "resources": recorded, "threads": 2}
+    jobspec.take_over(job, member, as_recorded=comparison().as_user)
+    assert list(job._resources.items()) == [
+        ("tmpdir", "/scratch"), ("mem_mb", 300), ("_nodes", 1), ("later", 7), ("secret", "x"),
+        ("inside", Path(f"{WORKTREE}/a")), ("outside", "/other"), ("fixed", f"{TOP}/c"),
+        ("new", 2), ("_cores", 2),
+    ]  # fmt: skip
