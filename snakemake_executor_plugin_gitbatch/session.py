@@ -186,7 +186,7 @@ class Session:
                     if str(path) not in made:
                         opening.bring(self.twin, path, member.rule.name)
             updated = self._updated(members)
-            description = jobspec.describe(job, self.twin.address_of)
+            description = jobspec.describe(job, self.twin.address_of, top=self.twin.top)
             key = self._keys.key(job, description, updated)
             if claimed := self._claim(job, description, key, updated):
                 self._orders[claimed.number] = claimed.order
@@ -223,13 +223,14 @@ class Session:
                 )
             )
             self._orders[self._number] = order
-            self.report.costs.order(spec, job.attempt)
+            self.report.costs.order(spec, job.attempt, group=job.is_group())
             return Prepared(number=self._number, spec=spec, pool=pool)
 
     def _reused(self, job: Any, known: Document) -> Prepared:
         """The job is done already, as the record of an earlier one says."""
         self._number += 1
         self._reusing.taken[self._number] = known
+        self.report.costs.reuse(known)
         kept = {o["path"] for o in known["outputs"] if not o.get("temporary")}
         if gone := [path for path in job.output if self.twin.relative(str(path)) not in kept]:
             snakemake_internals.may_lack(job, gone)
@@ -346,9 +347,9 @@ class Session:
         Raises GitbatchError; worktree and staging are taken away all the same, but for a worktree
         that holds what could not be kept.
         """
-        succeeded = not self._cancelled and not any(
-            jobspec.has_outputs(job) for job in self.workflow.dag.needrun_jobs()
-        )
+        undone = list(filter(jobspec.has_outputs, self.workflow.dag.needrun_jobs()))
+        succeeded = not self._cancelled and not undone
+        self.report.costs.undone = frozenset(map(jobspec.rule_name, undone))
         # Without a failed job it was somebody's wish: Ctrl-C, or SIGTERM.
         wished = self._cancelled or not self._ending.failed
         outcome = "succeeded" if succeeded else "interrupted" if wished else "failed"
