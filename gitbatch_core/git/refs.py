@@ -58,10 +58,29 @@ def check_tag(repository: Repository, name: str) -> str:
 
 def check_new_tag(repository: Repository, name: str) -> None:
     """Raise UsageError where there can be no new tag of this name."""
-    if repository.git("rev-parse", "--verify", "-q", check_tag(repository, name), check=False):
+    ref = check_tag(repository, name)
+    other = obstacle(repository, ref)
+    if other == ref:
         raise UsageError(
             f"There is a tag {name} already.", hint=f"Choose another one: git show {name}"
         )
+    if other is not None:
+        raise UsageError(
+            f"There can be no tag {name} beside {other}: to git, one is a folder of the other.",
+            hint="Choose another name.",
+        )
+
+
+def obstacle(repository: Repository, name: str) -> str | None:
+    """The ref that keeps a new ref from being called `name`: itself, or one of which one would be
+    a folder of the other. Loose or packed."""
+    parts = name.split("/")
+    for end in range(len(parts), 1, -1):
+        above = "/".join(parts[:end])
+        if repository.git("show-ref", "--verify", "--hash", above, check=False):
+            return above
+    below = repository.git("for-each-ref", "--count=1", "--format=%(refname)", f"{name}/")
+    return decode(below).strip() or None
 
 
 def point(repository: Repository, name: str, commit: str) -> None:

@@ -118,15 +118,14 @@ def write(
     results: Iterable[Result],
     inputs: Mapping[str, str],
     message: str,
-    tag: str | None,
 ) -> str:
-    """Write the run commit, with its ref and the `tag`, if any; returns the commit.
+    """Write the run commit, with the run's ref; returns the commit.
 
     Its tree is the source commit's with a link for every result, `inputs` (path -> text of the
     link: what jobs read and the source commit lacks) and the document. Raises GitError.
     """
     links = {path: text for result in results for path, text in result.links.items()}
-    commit = commits.write(
+    return commits.write(
         repository,
         ref=REFS + document["run"],
         parent=document["source_commit"],
@@ -137,9 +136,6 @@ def write(
         ),
         message=f"{message.rstrip()}\n\n{TRAILER}: {document['run']}\n",
     )
-    if tag:
-        commits.tag(repository, tag, commit)
-    return commit
 
 
 def read(repository: Repository, revision: str) -> Document:

@@ -11,6 +11,7 @@ import pytest
 from gitbatch_core.archive import records
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import UsageError
+from gitbatch_core.git import commits
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.runs import document
 from gitbatch_core.runs.asked import Asking
@@ -48,14 +49,9 @@ def ended(repository: Repository, run: str, address: str, made_by: str, **facts:
         "ended": f"{run}T02",
     }
     found |= {"source_commit": repository.commit_of("HEAD"), "outputs": [output], **facts}
-    document.write(
-        repository,
-        document=found,
-        results=[],
-        inputs={},
-        message=run,
-        tag=None if facts.get("tainted") else f"run/{run}",
-    )
+    commit = document.write(repository, document=found, results=[], inputs={}, message=run)
+    if not facts.get("tainted"):
+        commits.tag(repository, f"run/{run}", commit)
 
 
 def test_changes_are_versions(repository: Repository, archive: Archive) -> None:
