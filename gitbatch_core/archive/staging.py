@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import uuid
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,10 @@ def staging(root: Path) -> Iterator[Path]:
 def sweep(root: Path) -> None:
     """Remove what killed processes of this host have left in staging, as far as that can be told:
     the kernel takes their locks away, but not every file system knows locks of folders."""
-    for folder in (root / layout.STAGING).glob(f"{os.uname().nodename}-*-*"):
+    own = re.compile(rf"{re.escape(os.uname().nodename)}-\d+-[0-9a-f]{{32}}")
+    for folder in (root / layout.STAGING).glob("*-*-*"):
+        if not own.fullmatch(folder.name):
+            continue
         with contextlib.suppress(OSError), fsutil.open_folder(folder) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             fsutil.remove_tree(folder)
@@ -57,10 +61,13 @@ def _locked_folder(parent: Path) -> tuple[Path, int]:
     while True:
         folder = parent / f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex}"
         folder.mkdir(mode=0o700)
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # swept before it was locked
         with contextlib.suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX)
-        if folder.exists():  # nobody has swept it before it was locked
+        if folder.exists():
             return folder, lock
         os.close(lock)
 
