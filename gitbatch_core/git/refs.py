@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gitbatch_core.errors import GitError, UsageError
@@ -140,3 +141,29 @@ def contents(repository: Repository, names: Iterable[str]) -> dict[str, bytes]:
         found[name] = answer[position : position + size]
         position += size + 1
     return found
+
+
+def ids(repository: Repository, names: Iterable[str]) -> dict[str, str]:
+    """The ids of git's objects by name, such as `COMMIT:PATH`; those that are not there are left
+    out. No name may have a line break. Raises GitError."""
+    wanted = list(dict.fromkeys(names))
+    text = "".join(f"{name}\n" for name in wanted).encode(errors="surrogateescape")
+    listed = repository.git("cat-file", "--batch-check", input=text) if wanted else b""
+    answers = (line.split() for line in decode(listed).splitlines())
+    pairs = zip(wanted, answers, strict=True)
+    return {name: answer[0] for name, answer in pairs if answer[-1] != "missing"}
+
+
+def hashes(repository: Repository, names: Sequence[str]) -> dict[str, str]:
+    """What the files of these paths, from the top, would be called as git's objects. No path may
+    have a line break. Raises GitError."""
+    text = b"".join(os.fsencode(name) + b"\n" for name in names)
+    found = repository.git("hash-object", "--stdin-paths", input=text) if names else b""
+    return dict(zip(names, found.decode().split(), strict=True))
+
+
+def index_blobs(repository: Repository) -> dict[str, str]:
+    """The ids of what the index has, by path from the top."""
+    listed = repository.git("ls-files", "-z", "--stage").split(b"\0")
+    entries = [entry.split(b"\t", 1) for entry in listed if entry]
+    return {decode(name): head.split()[1].decode() for head, name in entries}
