@@ -20,7 +20,7 @@ from gitbatch_core.pools.base import Pool
 from gitbatch_core.pools.choose import choose
 from gitbatch_core.records import redact
 from gitbatch_core.runs import document, ended, owner
-from gitbatch_core.runs.owner import LOG_VARIABLE, Owner
+from gitbatch_core.runs.owner import LOG_VARIABLE, REPRODUCES_VARIABLE, Owner
 from gitbatch_core.runs.pin import pin
 from gitbatch_core.runs.place import open_archive
 from gitbatch_core.runs.run import Run, clear, dead_runs, is_used, new_id, private_folder
@@ -138,6 +138,7 @@ def _look(workflow: Any, logger: Any) -> _Place:
         "pinned_ns": pinned_ns,
         "command": redact(sys.argv, secrets.values()),
         "message": settings.message or "",
+        "reproduces": os.environ.get(REPRODUCES_VARIABLE),
         "jobs": sum(map(jobspec.has_outputs, workflow.dag.needrun_jobs())),
         "log": os.environ.get(LOG_VARIABLE) or next(iter(logs), ""),
         # Snakemake's own, by which it keeps others out of the folder.
@@ -269,4 +270,5 @@ def _facts(place: _Place, run: Run, twin: Twin, pool: Pool) -> Document:
         "archive": run.archive.id,
         "packages": software.packages(),
         "started": run.about["begun"],
-    } | ({"resumed": run.about["resumed"]} if run.resumed else {})
+        **{name: run.about[name] for name in ("reproduces", "resumed") if run.about.get(name)},
+    }

@@ -14,6 +14,7 @@ from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git import commits, refs
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
+from gitbatch_core.records import reproduced_run
 
 FORMAT, VERSION = "gitbatch-run", 1
 PATH = ".gitbatch/run.json"
@@ -21,6 +22,8 @@ PATH = ".gitbatch/run.json"
 REFS = "refs/gitbatch/runs/"
 TAGS = "run/"
 TRAILER = "Gitbatch-Run"
+_REPRODUCES = "Gitbatch-Reproduces"
+_OF_REPRODUCTION = re.compile(rf"^{_REPRODUCES}: (\S+)$", re.MULTILINE)
 OF_RUN = re.compile(rf"^{TRAILER}: (\S+)$", re.MULTILINE)
 """Finds, in the message of a run commit, the run."""
 _TOGETHER = 20
@@ -125,6 +128,8 @@ def write(
     link: what jobs read and the source commit lacks) and the document. Raises GitError.
     """
     links = {path: text for result in results for path, text in result.links.items()}
+    before = document.get("reproduces")
+    reproduces = f"{_REPRODUCES}: {before}\n" if before else ""
     return commits.write(
         repository,
         ref=REFS + document["run"],
@@ -134,8 +139,14 @@ def write(
             links={**inputs, **links},
             files={PATH: jsonio.dumps(document)},
         ),
-        message=f"{message.rstrip()}\n\n{TRAILER}: {document['run']}\n",
+        message=f"{message.rstrip()}\n\n{TRAILER}: {document['run']}\n{reproduces}",
     )
+
+
+def reproduced_in(message: str) -> str | None:
+    """By the message of a run commit: the run that this run was to make again."""
+    named = _OF_REPRODUCTION.findall(message)
+    return named[-1] if named else reproduced_run({"message": message.partition("\n\n")[0]})
 
 
 def read(repository: Repository, revision: str) -> Document:

@@ -25,7 +25,9 @@ from gitbatch_core.runs import document
 from gitbatch_core.runs.owner import JOBS_NAME, Owner
 from gitbatch_core.runs.walk import inside
 
-_KEPT = ("run", "outcome", "source_commit", "message", "user", "host", "started", "ended")
+_KEPT = (
+    "run", "outcome", "source_commit", "message", "user", "host", "started", "ended", "reproduces",
+)  # fmt: skip
 
 KILLED = "killed"
 """Outcome of a run that nobody has ended."""

@@ -30,6 +30,9 @@ JOBS_NAME = "jobs"
 LOG_VARIABLE = "GITBATCH_RUN_LOG"
 """Environment variable: the file that takes what a controller without a terminal prints."""
 
+REPRODUCES_VARIABLE = "GITBATCH_REPRODUCES"
+"""Environment variable: the run that a controller is to make again."""
+
 _OF_THE_RUN = ("commit", "snapshot", "begun", "pinned_ns", "jobs")
 """Of `about`: what another start does not change."""
 
