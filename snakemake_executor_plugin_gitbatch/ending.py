@@ -221,7 +221,7 @@ class Ending:
         for record in (*self.reusing.taken.values(), *self.records):
             provenance.add_record(record)
         if any(provenance.of(result) is None for result in found):
-            for earlier in document.earlier(self.run.repository):
+            for earlier in document.earlier(self.run.repository, own_first=True):
                 provenance.add_run(earlier)
                 if all(provenance.of(result) is not None for result in found):
                     break

@@ -155,15 +155,21 @@ def read(repository: Repository, revision: str) -> Document:
     return jsonio.loads(data, format=FORMAT, version=VERSION, source=f"{revision}:{PATH}")
 
 
-def earlier(repository: Repository, mentioning: Iterable[str] = ()) -> Iterator[Document]:
+def earlier(
+    repository: Repository, mentioning: Iterable[str] = (), *, own_first: bool = False
+) -> Iterator[Document]:
     """The documents of all runs that this repository knows, the latest first; unreadable ones are
-    passed over. `mentioning`: see `read_all`."""
+    passed over. `mentioning`: see `read_all`. With `own_first`, reproductions come last."""
     found: dict[str, str] = {}
+    again: set[str] = set()
     # Tags come from other repositories too, where the run's own ref is not.
     for ref in refs.listed(repository, REFS, "refs/tags/"):
         if of_run := OF_RUN.findall(ref.message):
             found.setdefault(of_run[-1], ref.commit)
-    names = [found[run] for run in sorted(found, reverse=True)]
+            if own_first and reproduced_in(ref.message):
+                again.add(of_run[-1])
+    ordered = sorted(found, key=lambda run: (run not in again, run), reverse=True)
+    names = [found[run] for run in ordered]
     yield from read_all(repository, names, mentioning)
 
 
