@@ -62,7 +62,7 @@ class _Place:
         if (other := refs.obstacle(self.repository, document.REFS + run)) is not None:
             raise RunError(
                 f"There can be no ref {document.REFS}{run} beside {other}, and a run needs it.",
-                hint=f"Rename that one: git update-ref -d {other}",
+                hint="To git, one would be a folder of the other: rename that one.",
             )
         name = self.workflow.executor_settings.tag
         tag: str | None = {None: document.TAGS + run, _NO_TAG: None}.get(name, name)

@@ -143,10 +143,11 @@ def test_here_and_by_somebody_else_on_htcondor(
     [first, again] = json.loads(project.gitbatch("runs", "ls", "--json").ok().text)
     assert (first["run"], first["reproduces"]) == (then["run"], None)
     assert (again["run"], again["reproduces"]) == (now["run"], then["run"])
-    assert f"run          {then['run']}\n" in project.gitbatch("runs", "show", "last").ok().text
+    last = json.loads(project.gitbatch("runs", "show", "last", "--json").ok().text)
+    assert (last["run"], last["reproduces"]) == (then["run"], None)
     shown = project.gitbatch("archive", "show", "flow/sorted.txt", "--json").ok().text
     makers = [(each["run"], each["reproduces"]) for each in json.loads(shown)["made_by"]]
-    assert makers == [(then["run"], None), (now["run"], then["run"])]
+    assert list(dict.fromkeys(makers)) == [(then["run"], None), (now["run"], then["run"])]
     (project.path / "flow/stamp.txt").unlink()
     shown = project.gitbatch("archive", "show", "flow/stamp.txt", "--json").ok().text
     assert json.loads(shown)["made_by"][0]["run"] == then["run"]
