@@ -130,7 +130,8 @@ def _stamp(folder: Path, mtime_ns: int) -> None:
     """Give an output folder its time, as Snakemake does."""
     sign = folder / tree.IGNORED
     sign.touch()
-    os.utime(sign, ns=(mtime_ns, mtime_ns))
+    for path in (sign, folder):
+        os.utime(path, ns=(mtime_ns, mtime_ns))
 
 
 def restore_logs(
