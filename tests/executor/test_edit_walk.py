@@ -79,7 +79,7 @@ IGNORED = ".snakemake/\nfrozen.txt\n*.log\n" + "".join(
 )
 MOMENTS = ("gate", "made", "late")
 """Rules that wait for us: before the others begin, while one of them runs, after them."""
-ROUNDS = int(os.environ.get("GITBATCH_TEST_ROUNDS", "2"))
+ROUNDS = int(os.environ.get("GITBATCH_TEST_ROUNDS", "1"))
 LARGE = "x" * 2**20
 """Of a file that is too large for Snakemake to compare by content."""
 
@@ -292,7 +292,7 @@ def test_no_edit_is_missed(make_project: MakeProject, pool: str) -> None:
         for _ in range(ROUNDS):
             walk.new_value("external")
             walk.write("external")
-            walk.run(edits=walk.random.randint(2, 5))
+            walk.run(edits=walk.random.randint(3, 8))
             walk.end_round()
             walk.settle()
     except BaseException:
