@@ -155,6 +155,13 @@ class Session:
             if (relative := self.twin.relative(path)) is not None:
                 results.note_time(self.twin, relative, mtime_ns)
 
+    def date_again(self, outputs: Iterable[str], inputs: Iterable[str]) -> None:
+        """Outputs must not look older than what they were made from, as is known by now."""
+        with self._lock:
+            date = results.date_of(self.twin, inputs)
+            for path in outputs:
+                results.date_again(self.twin, path, date)
+
     def wait(self, timeout: float) -> list[JobStatus]:
         """The jobs that ended, as soon as one did, or none after `timeout` seconds. Raises
         PoolError."""
