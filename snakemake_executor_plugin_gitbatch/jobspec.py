@@ -151,7 +151,8 @@ def take_over(
     `as_recorded`: how the record would have a text that is seen here."""
     _reorder(job.input, [each["path"] for each in member["inputs"]])
     _reorder(job.output, member["outputs"])
-    own, recorded = dict(job.resources.items()), member["resources"]
+    own = dict(job.resources.items())
+    recorded = member["resources"] | {"_cores": member["threads"]}
 
     def decided(name: str, value: Any) -> Any:
         # A path of the worktree is what was decided where the run was started: there is another.
@@ -160,7 +161,6 @@ def take_over(
 
     found = {n: decided(n, v) for n, v in own.items() if n in ONLY_HERE or n in recorded}
     found |= {n: v for n, v in recorded.items() if n not in own and not _is_later(v)}
-    found["_cores"] = member["threads"]
     job._resources = type(job.resources)(fromdict=found)
     job._params = None
 

@@ -390,5 +390,5 @@ def test_a_job_has_what_was_decided_and_nothing_else() -> None:
     assert list(job._resources.items()) == [
         ("tmpdir", "/scratch"), ("mem_mb", 300), ("_nodes", 1), ("later", 7), ("secret", "x"),
         ("inside", Path(f"{WORKTREE}/a")), ("outside", "/other"), ("fixed", f"{TOP}/c"),
-        ("new", 2), ("_cores", 2),
+        ("_cores", 2), ("new", 2),
     ]  # fmt: skip
