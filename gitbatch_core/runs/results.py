@@ -285,30 +285,37 @@ def input_links(twin: Twin, paths: Iterable[str]) -> dict[str, str]:
 def _made_result(twin: Twin, relative: str, output: Document) -> Result:
     """An output of this run as its record says, whatever was done to the link since."""
     here = twin.top / relative
-    address = Address.parse(output["address"])
+    gone: tuple[str, ...] = ()
     if output["kind"] == "file":
         name = ObjectName.parse(output["name"])
         found = {relative: links.link_text(here, twin.top, name)}
     else:
-        entries = twin.archive.manifest(address)
+        entries = twin.archive.manifest(Address.parse(output["address"]))
         found = {
             f"{relative}/{entry.path}": entry.target or _member_text(twin, here, entry)
             for entry in entries
             if entry.kind != "d"
         }
-    if os.path.lexists(here) and not here.is_dir() and twin.archive.object_at(here) is None:
+        below = f"{relative}/"
+        gone = tuple(p for p in twin.tracked if p.startswith(below) and p not in found)
+    is_as_placed = here.is_symlink() and os.readlink(here) == found.get(relative)
+    if (
+        not is_as_placed
+        and os.path.lexists(here)
+        and not here.is_dir()
+        and twin.archive.object_at(here) is None
+    ):
         twin.warn(
             f"{relative} is no longer the link that this run has put there; the run commit "
             "has what the run made."
         )
-    below = f"{relative}/"
     return Result(
         path=relative,
         kind=output["kind"],
-        address=str(address),
+        address=output["address"],
         size=output["size"],
         links=found,
-        gone=tuple(p for p in twin.tracked if p.startswith(below) and p not in found),
+        gone=gone,
     )
 
 
