@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gitbatch_core.errors import GitError, UsageError
+from gitbatch_core.errors import UsageError
+from gitbatch_core.git.objects import contents
 from gitbatch_core.git.repo import Repository, decode
 from gitbatch_core.git.state import identity, identity_environment
 
@@ -99,25 +100,3 @@ def remove_note(repository: Repository, ref: str, commit: str) -> None:
     """Take the note of a commit away, where there is one. Raises GitError."""
     env = identity_environment(*identity(repository))
     repository.git("notes", f"--ref={ref}", "remove", "--ignore-missing", commit, env=env)
-
-
-def contents(repository: Repository, names: Iterable[str]) -> dict[str, bytes]:
-    """The bytes of git's objects by name; those that are not there are left out. No name may have
-    a space or a line break. Raises GitError."""
-    wanted = list(dict.fromkeys(names))
-    if not wanted:
-        return {}
-    answer = repository.git("cat-file", "--batch", input="\n".join([*wanted, ""]).encode())
-    found, position = {}, 0
-    for name in wanted:
-        end = answer.index(b"\n", position)
-        head, position = answer[position:end], end + 1
-        if head.endswith(b" missing"):
-            continue
-        try:
-            size = int(head.rsplit(b" ", 1)[1])
-        except (IndexError, ValueError) as error:
-            raise GitError(f"git cat-file said {decode(head)!r} of {name}.") from error
-        found[name] = answer[position : position + size]
-        position += size + 1
-    return found

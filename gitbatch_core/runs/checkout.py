@@ -17,7 +17,7 @@ from gitbatch_core import fsutil
 from gitbatch_core.archive.layout import Address, linked_object
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError, NotInArchiveError, UsageError
-from gitbatch_core.git import refs, worktree
+from gitbatch_core.git import checkout, objects, worktree
 from gitbatch_core.git.repo import Repository, decode
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document, place
@@ -139,7 +139,7 @@ def _add(repository: Repository, folder: Path, commit: str) -> Repository:
     if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(f"There is something at {folder} already.", hint="Name a new folder.")
     try:
-        worktree.check_out(repository, folder, commit)
+        checkout.check_out(repository, folder, commit)
         return Repository.find(folder)
     except BaseException:
         worktree.remove(repository, folder)
@@ -157,7 +157,7 @@ def _entries(repository: Repository, commit: str) -> Iterator[tuple[bytes, str, 
 
 def _links_of(repository: Repository, commit: str) -> dict[str, str]:
     blobs = {name: blob for mode, blob, name in _entries(repository, commit) if mode == _LINK_MODE}
-    texts = refs.contents(repository, blobs.values())
+    texts = objects.contents(repository, blobs.values())
     return {name: os.fsdecode(texts[blob]) for name, blob in blobs.items() if blob in texts}
 
 
