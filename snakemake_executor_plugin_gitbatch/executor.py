@@ -22,7 +22,7 @@ from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.pools.base import RefusedError
 from gitbatch_core.runs import owner
-from snakemake_executor_plugin_gitbatch import jobspec, workflowview
+from snakemake_executor_plugin_gitbatch import jobspec, stale, workflowview
 
 if TYPE_CHECKING:
     from gitbatch_core.pools.base import JobStatus
@@ -44,6 +44,7 @@ class Executor(RemoteExecutor):
         super().__init__(workflow, logger)
 
     def __post_init__(self) -> None:
+        stale.look(self.workflow, self.logger)
         # Snakemake makes an executor also where nothing is to be done, and never shuts it down.
         waits = self.dag.has_unfinished_queue_input_jobs()
         if not waits and not any(map(jobspec.has_outputs, self.dag.needrun_jobs())):
@@ -109,6 +110,7 @@ class Executor(RemoteExecutor):
             self._submit(
                 pool, [pair for pair in prepared if self._session.pool_of(pair[1]) is pool]
             )
+        self._session.say_missed()
 
     def _submit(self, pool: Any, pairs: list[Any]) -> None:
         assert self._session is not None

@@ -20,15 +20,22 @@ PATH = ".gitbatch/run.json"
 """In the tree of a run commit."""
 REFS = "refs/gitbatch/runs/"
 TAGS = "run/"
+REPRODUCTION = "reproduction of "
+"""How the message of an attempt to make a run's outputs again begins."""
 TRAILER = "Gitbatch-Run"
 OF_RUN = re.compile(rf"^{TRAILER}: (\S+)$", re.MULTILINE)
 """Finds, in the message of a run commit, the run."""
+OTHER_CODE = "other_code"
+"""In a run's document: of an output, the commit that has made it with other code than the run's;
+of the run, the files in which the code of each such commit differs."""
+STALE_INPUTS = "stale_inputs"
+"""Of an output: what it was made from and is itself stale."""
 _TOGETHER = 20
 """Documents that are read by one call of git; each may have megabytes."""
 
 _KEPT_OF_RECORD = (
     "run", "number", "key", "commit", "folder", "rule", "members", "environment", "tools", "host",
-    "pool", "started", "ended", "usage", "pool_usage", "request", "waited_s", "updated",
+    "pool", "started", "ended", "usage", "pool_usage", "request", "waited_s", "updated", "code",
 )  # fmt: skip
 
 
@@ -57,6 +64,8 @@ class Provenance:
     """Who made which output, by path and address: this run's records, then earlier runs'."""
 
     made: dict[tuple[str, str], Document] = field(default_factory=dict)
+    told: dict[tuple[str, str], tuple[Document, Document]] = field(default_factory=dict)
+    """What the document of an earlier run says of it, and that document."""
 
     def add_record(self, record: Document) -> None:
         job = {name: record[name] for name in _KEPT_OF_RECORD if name in record}
@@ -67,7 +76,9 @@ class Provenance:
         jobs = document.get("jobs", {})
         for output in document.get("outputs", ()):
             if (job := jobs.get(output.get("job"))) is not None:
-                self.made.setdefault((output["path"], output["address"]), job)
+                name = output["path"], output["address"]
+                if self.made.setdefault(name, job) is job:
+                    self.told[name] = output, document
 
     def of(self, result: Result) -> Document | None:
         return self.made.get((result.path, result.address))
@@ -111,6 +122,18 @@ def makers(job: Document) -> dict[str, Document]:
     }
 
 
+def products(documents: Iterable[Document]) -> set[str]:
+    """Outputs, logs and benchmarks of all jobs in these, relative to the top."""
+    found: set[str] = set()
+    for each in documents:
+        found.update(output["path"] for output in each.get("outputs", ()))
+        for job in each.get("jobs", {}).values():
+            for member in job.get("members", ()):
+                for path in (*member.get("outputs", ()), *member.get("logs", ())):
+                    found.add(os.path.normpath(os.path.join(job.get("folder", ""), path)))
+    return found
+
+
 def write(
     repository: Repository,
     *,
@@ -148,12 +171,17 @@ def read(repository: Repository, revision: str) -> Document:
     return jsonio.loads(data, format=FORMAT, version=VERSION, source=f"{revision}:{PATH}")
 
 
-def earlier(repository: Repository, mentioning: Iterable[str] = ()) -> Iterator[Document]:
+def earlier(
+    repository: Repository, mentioning: Iterable[str] = (), *, reproductions: bool = True
+) -> Iterator[Document]:
     """The documents of all runs that this repository knows, the latest first; unreadable ones are
-    passed over. `mentioning`: see `read_all`."""
+    passed over. `mentioning`: see `read_all`. Without `reproductions`, those of attempts to make a
+    run's outputs again are left out: they have run elsewhere, and older commits."""
     found: dict[str, str] = {}
     # Tags come from other repositories too, where the run's own ref is not.
     for ref in refs.listed(repository, REFS, "refs/tags/"):
+        if not reproductions and ref.message.startswith(REPRODUCTION):
+            continue
         if of_run := OF_RUN.findall(ref.message):
             found.setdefault(of_run[-1], ref.commit)
     names = [found[run] for run in sorted(found, reverse=True)]
@@ -166,8 +194,9 @@ def read_all(
     """The documents in these run commits, in their order; unreadable ones are passed over. With
     `mentioning`, only those in which one of these texts is a value."""
     needles = [needle for text in mentioning for needle in jsonio.spellings(text)]
-    for start in range(0, len(revisions), _TOGETHER):
-        wanted = [f"{name}:{PATH}" for name in revisions[start : start + _TOGETHER]]
+    # The first alone: often nobody asks for more.
+    for start, end in ((0, 1), *((n, n + _TOGETHER) for n in range(1, len(revisions), _TOGETHER))):
+        wanted = [f"{name}:{PATH}" for name in revisions[start:end]]
         for data in refs.contents(repository, wanted).values():
             if needles and not any(needle in data for needle in needles):
                 continue

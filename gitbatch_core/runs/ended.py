@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.git.worktree import Worktree
 from gitbatch_core.jsonio import Document
-from gitbatch_core.records import ORDER_NAME, RUN_FORMAT, RUN_VERSION, Order
+from gitbatch_core.records import ORDER_NAME, RUN_FORMAT, RUN_VERSION, Answer, Order
+from gitbatch_core.runs import done_before
 from gitbatch_core.runs.owner import JOBS_NAME, Owner
 from gitbatch_core.runs.walk import inside
 
@@ -23,12 +25,14 @@ KILLED = "killed"
 """Outcome of a run that nobody has ended."""
 
 
-def keep(root: Path, facts: Document, **more: Any) -> None:
-    """Keep it, in the archive at `root`: of the run's `facts` what matters to others. Raises
-    ArchiveError."""
+def keep(root: Path, facts: Document, jobs: Iterable[Document], **more: Any) -> None:
+    """Keep it, in the archive at `root`: of the run's `facts` what matters to others, and by which
+    keys the records of its `jobs` are found. Raises ArchiveError."""
     document = {"format": RUN_FORMAT, "version": RUN_VERSION}
     document |= {name: facts[name] for name in _KEPT if name in facts}
     tainted = bool(facts["tainted"])
+    if not tainted:
+        document |= {done_before.JOBS: done_before.listed(jobs)}
     records.write_run(root, facts["run"], document | {"tainted": tainted, **more})
 
 
@@ -51,6 +55,7 @@ def keep_killed(repository: Repository, dead: Owner) -> None:
         keep(
             dead.staging.parents[1],
             facts | {"host": dead.host},
+            _done(dead),
             repository=str(repository.top),
         )
 
@@ -63,6 +68,15 @@ def _written(dead: Owner) -> set[str]:
         found.update(output.path for output in order.outputs)
         found.update(order.logs)
     return found
+
+
+def _done(dead: Owner) -> Iterator[Document]:
+    """The records of the run's jobs that have succeeded."""
+    for number in dead.job_numbers():
+        with contextlib.suppress(GitbatchError):
+            answer = Answer.of_job(dead.staging / JOBS_NAME / str(number))
+            if answer is not None and answer.succeeded:
+                yield answer.record
 
 
 def _is_link(path: Path) -> bool:

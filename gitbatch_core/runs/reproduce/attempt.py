@@ -186,7 +186,7 @@ def _argv(
         *(sys.executable, "-P", "-m", "snakemake"),
         *("--executor", "gitbatch", "--gitbatch-pool", wishes.pool),
         *("--gitbatch-reuse", "off", "--gitbatch-tag", "none"),
-        *("--gitbatch-message", f"reproduction of {subject.run}"),
+        *("--gitbatch-message", f"{document.REPRODUCTION}{subject.run}"),
         *("--gitbatch-archive", str(archive.root)),
         # A profile's arguments are among those that the run has recorded.
         *("--workflow-profile", "none"),
