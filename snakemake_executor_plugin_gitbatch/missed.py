@@ -16,6 +16,7 @@ from gitbatch_core.runs.code_difference import ALL, CodeDifferences
 from gitbatch_core.runs.done_before import DoneBefore
 from gitbatch_core.runs.efficiency import count
 from gitbatch_core.runs.run import Run
+from snakemake_executor_plugin_gitbatch import jobspec
 from snakemake_executor_plugin_gitbatch.keys import JobKey, Keys
 
 
@@ -59,6 +60,8 @@ class Missed:
             return None
         if files == ():  # other files count now, or jobs see another configuration
             return None
+        if any(each.dag.reason(each).code_changed for each in jobspec.members(job)):
+            return record  # it was to run again for that
         if files is None:
             self._files[commit] = None
         elif (known := self._files.setdefault(commit, set())) is not None:

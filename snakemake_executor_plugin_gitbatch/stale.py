@@ -24,7 +24,7 @@ from gitbatch_core.runs.code_difference import CodeDifferences
 from gitbatch_core.runs.efficiency import count
 from gitbatch_core.runs.origins import Origin, Origins
 from gitbatch_core.runs.walk import inside
-from snakemake_executor_plugin_gitbatch import keys, needrun, opening, workflowview
+from snakemake_executor_plugin_gitbatch import keys, needrun, workflowview
 
 _MOST_DOCUMENTS = 3
 """Of runs, to be read where the index does not know what lies in the folder."""
@@ -40,7 +40,7 @@ def look(workflow: Any, logger: Any) -> None:
         found = _find(workflow, Repository.find(Path.cwd()))
     except (GitbatchError, OSError):
         return
-    if not found.jobs:
+    if not found.numbers:
         return
     number = sum(found.numbers.values())
     files = {commit: None if f is None else sorted(f) for commit, f in found.files.items()}
@@ -48,12 +48,18 @@ def look(workflow: Any, logger: Any) -> None:
         f"{count(number, 'result')} {'is' if number == 1 else 'are'} up to date to Snakemake, but "
         f"not of this commit's code: {stale.by_commit(found.numbers, files)}. "
     )
-    if wish == "rerun":
-        logger.info(f"{text}{'It is' if number == 1 else 'They are'} made again.")
-        needrun.run_again(workflow, found.jobs)
-    else:
+    # Of a checkpoint that is done, Snakemake has no job left that could run.
+    forced = "".join(f" -R {rule}" for rule in sorted(found.checkpoints))
+    if wish != "rerun":
         again = "makes it again" if number == 1 else "makes them again"
-        logger.warning(f"{text}--gitbatch-stale rerun {again}; gitbatch status shows more.")
+        logger.warning(f"{text}--gitbatch-stale rerun{forced} {again}; gitbatch status shows more.")
+        return
+    if forced:
+        logger.warning(f"{text}The checkpoints among what made them run again with{forced}.")
+    else:
+        logger.info(f"{text}{'It is' if number == 1 else 'They are'} made again.")
+    if found.jobs:
+        needrun.run_again(workflow, found.jobs)
 
 
 @dataclass(kw_only=True)
@@ -62,6 +68,15 @@ class _Found:
     numbers: Counter[str] = field(default_factory=Counter)
     """Of results, by the commit that has made them."""
     files: dict[str, set[str] | None] = field(default_factory=dict)
+    checkpoints: set[str] = field(default_factory=set)
+    """Rules of which no job is there."""
+
+    def add(self, origin: Origin, files: tuple[str, ...] | None) -> None:
+        self.numbers[origin.commit] += 1
+        if files is None:
+            self.files[origin.commit] = None
+        elif (known := self.files.setdefault(origin.commit, set())) is not None:
+            known.update(files)
 
 
 def _find(workflow: Any, repository: Repository) -> _Found:
@@ -72,31 +87,34 @@ def _find(workflow: Any, repository: Repository) -> _Found:
     made: dict[Any, list[Origin]] = {}
     for job in workflow.dag.jobs:
         if not workflow.dag.needrun(job):
-            found = [o for path in job.output if (o := _origin(path, relative, origins))]
-            if any(origin.job for origin in found):
-                made[job] = found
-    if workflow.executor_settings.dirty == "snapshot" and made:
+            made[job] = [o for path in job.output if (o := _origin(path, relative, origins))]
+    in_dag = {str(path) for job in workflow.dag.jobs for path in job.output}
+    gone = sorted(p for p in workflow.checkpoints.created_output if str(p) not in in_dag)
+    done = [o for path in gone if (o := _origin(path, relative, origins))]
+    if workflow.executor_settings.dirty == "snapshot":
+        from snakemake_executor_plugin_gitbatch import opening
+
         source = opening.clean_source(workflow, repository, head, None, "snapshot").commit
-    differences = CodeDifferences(
-        repository=repository,
-        is_output=lambda path: inside(filter(None, map(relative, workflowview.declared(workflow))))(
-            path
-        ),
-        folder=relative("") or "",
-    )
+    others = {
+        job: [origin for origin in some if origin.job and origin.commit != source]
+        for job, some in (*made.items(), (None, done))
+    }
     result = _Found()
-    for job, some in made.items():
-        others = [origin for origin in some if origin.job and origin.commit != source]
-        choice = keys.choice(workflow, job, relative) if others else None
-        for origin in others:
+    if not any(others.values()):
+        return result
+    declared = filter(None, map(relative, workflowview.declared(workflow)))
+    differences = CodeDifferences(
+        repository=repository, is_output=inside(declared), folder=relative("") or ""
+    )
+    for job, some in others.items():
+        choice = None if job is None or not some else keys.choice(workflow, job, relative)
+        for origin in some:
             if (files := origin.files(differences, source, choice)) == ():
                 continue
-            result.numbers[origin.commit] += 1
-            if files is None:
-                result.files[origin.commit] = None
-            elif (known := result.files.setdefault(origin.commit, set())) is not None:
-                known.update(files)
-            if job not in result.jobs[-1:]:
+            result.add(origin, files)
+            if job is None:
+                result.checkpoints.add(str(origin.output.get("rule")))
+            elif job not in result.jobs[-1:]:
                 result.jobs.append(job)
     return result
 

@@ -23,7 +23,7 @@ from gitbatch_core.runs.document import OTHER_CODE
 _FORMAT, _VERSION = "gitbatch-origins", 1
 _MOST = 10
 """Runs whose files stay."""
-_OF_OUTPUT = ("path", "address", "kind", OTHER_CODE)
+_OF_OUTPUT = ("path", "address", "kind", "rule", OTHER_CODE)
 
 
 def write(repository: Repository, document: Document) -> None:

@@ -4,10 +4,13 @@ by a tag."""
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from .conftest import Project
+from .conftest import Ended, Project
 
 MakeProject = Callable[..., Project]
 
@@ -116,9 +119,143 @@ def test_an_edit_that_snakemake_does_not_see(make_project: MakeProject) -> None:
     assert "0 jobs done, 2 reused" in ended.text, "the attempt has made them"
     assert project.read("out/first.txt") == "22\n"
     assert project.read("out/second.txt").strip() == "3"
-    assert set(marks(project).values()) == {(None, [])}
+    assert all(mark == (None, []) for mark in marks(project).values())
     assert set(states(project).values()) == {"current"}
     project.nothing_to_do()
     assert {each["commit"] for each in status(project)["results"]} == {one, two}
     ended = project.snakemake("--gitbatch-stale", "rerun").ok()
     assert "Nothing to be done" in ended.text
+
+
+def test_made_again_where_nothing_was_to_be_done(make_project: MakeProject) -> None:
+    """A checkpoint, a group, a temporary output, a protected one, and what `ancient` keeps."""
+    project = make_project(
+        {
+            "Snakefile": """
+                rule all:
+                    input: "out/all.txt", "out/ancient.txt", "out/done.txt"
+                checkpoint parts:
+                    output: directory("out/parts")
+                    shell: "mkdir {output}; bash tools/a.sh > {output}/1.txt"
+                rule work:
+                    input: "out/parts/{n}.txt"
+                    output: temp("out/work/{n}.txt")
+                    group: "g"
+                    shell: "cat {input} > {output}"
+                rule end:
+                    input: "out/work/{n}.txt"
+                    output: "out/end/{n}.txt"
+                    group: "g"
+                    shell: "cat {input} > {output}"
+                def parts(wildcards):
+                    folder = checkpoints.parts.get().output[0]
+                    found = glob_wildcards(folder + "/{n,[0-9]+}.txt").n
+                    return expand("out/end/{n}.txt", n=found)
+                rule collect:
+                    input: parts
+                    output: "out/all.txt"
+                    shell: "cat {input} > {output}"
+                rule old:
+                    input: ancient("out/all.txt")
+                    output: "out/ancient.txt"
+                    resources: gitbatch_code="tools/b.sh"
+                    shell: "cat {input} > {output}"
+                rule done:
+                    output: touch("out/done.txt")
+                    resources: gitbatch_code="tools/b.sh"
+                """,
+            "tools/a.sh": "echo one\n",
+            "tools/b.sh": "echo b\n",
+            ".gitignore": "/out/\n.snakemake/\n",
+        }
+    )
+    project.snakemake().ok()
+    project.nothing_to_do()
+    project.commit({"tools/a.sh": "echo two\n"})
+    ended = project.snakemake().ok()
+    assert "3 results are up to date to Snakemake" in ended.text
+    assert "-R parts" in ended.text
+    # Snakemake has dropped the checkpoint from what it may do.
+    ended = project.snakemake("--gitbatch-stale", "rerun", "-R", "parts").ok()
+    assert project.read("out/all.txt") == "two\n"
+    assert project.read("out/ancient.txt") == "one\n", "ancient, and of the same code"
+    assert states(project)["out/ancient.txt"] == "other inputs"
+    assert set(states(project).values()) == {"current", "other inputs"}
+    project.nothing_to_do()
+
+
+# ---------------------------------------------------------------- elsewhere
+
+
+def ran(ended: Ended) -> str:
+    """Of the line that says that jobs run only because of their code."""
+    lines = [line for line in ended.text.splitlines() if "only because the code differs" in line]
+    assert len(lines) == 2, ended.text  # at the start and at the end
+    assert lines[0] == lines[1]
+    return lines[0]
+
+
+def test_a_fresh_clone_says_what_it_does_again_for_the_code_alone(
+    make_project: MakeProject, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive"
+    project = make_project(
+        {
+            "Snakefile": """
+                configfile: "config.yaml"
+                rule all:
+                    input: expand("out/{n}.end", n=range(3)), "out/report.txt"
+                rule one:
+                    output: "out/{n}.txt"
+                    shell: "echo {wildcards.n} > {output}"
+                rule two:
+                    input: "out/{n}.txt"
+                    output: "out/{n}.end"
+                    script: "tools/two.py"
+                rule report:
+                    input: "out/1.txt"
+                    output: "out/report.txt"
+                    params: words="first"
+                    shell: "echo {params.words} > {output}"
+                """,
+            "config.yaml": "threshold: 1\n",
+            "tools/two.py": "open(snakemake.output[0], 'w').write('end')\n",
+            ".gitignore": "/out/\n.snakemake/\n",
+        }
+    )
+    own = ("--gitbatch-archive", str(archive))
+    project.gitbatch("init", "--archive", str(archive)).ok()
+    one = project.git("rev-parse", "HEAD").strip()
+    assert "only because" not in project.snakemake(*own).ok().text
+    text = project.read("Snakefile").replace('words="first"', 'words="second"')
+    project.commit({"Snakefile": text})
+
+    clone = Project(path=tmp_path / "clone")
+    subprocess.run(
+        ["git", "clone", "-q", "--no-tags", str(project.path), str(clone.path)], check=True
+    )
+    line = ran(ended := clone.snakemake(*own).ok())
+    assert line.startswith("6 jobs were done before, and are done again only because"), line
+    assert f"commit {one[:10]} differs in Snakefile." in line
+    assert "--gitbatch-code" in line
+    assert "7 jobs done" in ended.text
+
+    # Whoever has chosen is told of what was chosen.
+    shutil.rmtree(clone.path / "out")
+    code = ("--gitbatch-code", "tools")
+    assert "only because" not in clone.snakemake(*own, *code).ok().text, "other files count"
+    clone.commit({"tools/new.py": "", "config.yaml": "threshold: 2\n"})
+    shutil.rmtree(clone.path / "out")
+    line = ran(ended := clone.snakemake(*own, *code).ok())
+    # The configuration is nothing that a shell command sees; a script does.
+    assert line.startswith("4 jobs were done before"), line
+    assert "differs in tools/new.py." in line
+    assert line.endswith("names.")
+    shutil.rmtree(clone.path / "out")
+    clone.commit({"config.yaml": "threshold: 3\n"})
+    ended = clone.snakemake(*own, *code).ok()
+    assert "only because" not in ended.text
+    assert "3 jobs done, 4 reused" in ended.text
+
+    document = json.loads(max(archive.glob("runs/*.json")).read_bytes())
+    assert len(document["jobs"]) == 7
