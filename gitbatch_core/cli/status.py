@@ -6,6 +6,7 @@ starts no Snakemake, and changes nothing.
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from gitbatch_core.git.repo import Repository
 from gitbatch_core.runs import place
 from gitbatch_core.runs import status as looking
 from gitbatch_core.runs.efficiency import count
-from gitbatch_core.runs.status import CURRENT, MISSING, OTHER_CODE, OTHER_INPUTS, STATES
+from gitbatch_core.runs.status import CURRENT, OTHER_CODE, OTHER_INPUTS, STATES
 
 if TYPE_CHECKING:
     import argparse
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Look, and say it."""
+    gc.disable()  # all that is read stays until the end
     repository = Repository.find(Path.cwd())
     chosen = place.chosen_place(repository, arguments.archive)
     archive, why = None, ""
@@ -74,38 +76,47 @@ def _print(found: Status, repository: Repository, *, all_paths: bool) -> None:
     if not found.results:
         output.message("No run is known here." if not found.run else "There are no results here.")
         return
-    groups: dict[tuple[str, int, str], list[Standing]] = {}
-    for each in found.results:
-        key = each.rule, STATES.index(each.state), _why(each)
-        groups.setdefault(key, []).append(each)
-    rows: list[tuple[str, ...]] = [_HEAD]
-    for (rule, state, why), some_results in sorted(groups.items()):
-        rows.append((output.printable(rule or "-"), STATES[state], str(len(some_results)), why))
-    output.table(rows, right=frozenset({2}))
-    for (rule, state, _), some_results in sorted(groups.items()):
-        if all_paths or STATES[state] != CURRENT:
-            print(f"\n{output.printable(rule or '-')}: {STATES[state]}")
+    groups = _groups(found.results)
+    rows = [
+        (output.printable(rule or "-"), state, str(len(some_results)), _why(some_results))
+        for (rule, state), some_results in groups
+    ]
+    output.table([_HEAD, *rows], right=frozenset({2}))
+    for (rule, state), some_results in groups:
+        if all_paths or state != CURRENT:
+            print(f"\n{output.printable(rule or '-')}: {state}")
             shown = some_results if all_paths else some_results[:_FEW_PATHS]
             for each in shown:
                 print(f"  {output.printable(each.path)}")
             if len(shown) < len(some_results):
                 print(f"  … and {len(some_results) - len(shown)} more (--all)")
     current = sum(each.state == CURRENT for each in found.results)
-    if found.is_current:
-        output.message(f"{count(current, 'result')}, all as this commit makes them.")
-    else:
-        output.message(
-            f"{current} of {count(len(found.results), 'result')} as this commit makes them."
-        )
+    total = count(len(found.results), "result")
+    all_of = f"{total}, all as this commit makes them."
+    output.message(
+        all_of if found.is_current else f"{current} of {total} as this commit makes them."
+    )
 
 
-def _why(each: Standing) -> str:
+def _groups(results: Sequence[Standing]) -> list[tuple[tuple[str, str], list[Standing]]]:
+    """By rule, state, and what made them, in this order."""
+    found: dict[tuple[str, int, str, tuple[str, ...]], list[Standing]] = {}
+    for each in results:
+        made_by = (each.commit, each.files or ()) if each.state == OTHER_CODE else ("", ())
+        found.setdefault((each.rule, STATES.index(each.state), *made_by), []).append(each)
+    return [
+        ((rule, STATES[state]), found[key]) for key in sorted(found) for rule, state, *_ in [key]
+    ]
+
+
+def _why(alike: Sequence[Standing]) -> str:
+    """Of results of one state, that the same code has made."""
+    each = alike[0]
     if each.state == OTHER_CODE:
         if each.files is None:
             return f"made by {each.commit[:10]}, which is not in this repository"
         return f"made by {each.commit[:10]}; differs in {some(each.files)}"
     if each.state == OTHER_INPUTS:
-        return f"not made from the present {some(each.inputs)}"
-    if each.state == MISSING:
-        return "not there"
+        inputs = dict.fromkeys(name for each in alike for name in each.inputs)
+        return f"not made from the present {some(list(inputs))}"
     return ""

@@ -4,15 +4,18 @@ something else. From names and texts of links; no bytes are read."""
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice, takewhile
 from pathlib import Path
 
 from gitbatch_core.archive import links, tree
 from gitbatch_core.archive.layout import Address, ObjectName, linked_object
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError
-from gitbatch_core.runs.walk import links_below
+from gitbatch_core.runs.walk import link_names_below
 
 FOREIGN = "something that no run has put there"
 """Stands for the address of what has none: a file, a link to elsewhere."""
@@ -27,7 +30,6 @@ class InPlace:
     """None: it is out of reach."""
     links: dict[str, str] = field(default_factory=dict)
     """Path relative to the top -> the address of the object, of all links into an archive."""
-    _texts: dict[str, str] = field(default_factory=dict)
     _trees: dict[str, str | None] = field(default_factory=dict)
 
     @classmethod
@@ -35,15 +37,13 @@ class InPlace:
         """Look at the whole work tree."""
         found = cls(top=top, archive=archive)
         start = len(str(top)) + 1
-        for path in links_below(top):
+        for path in link_names_below(top):
             try:
                 text = os.readlink(path)
             except OSError:  # gone by now
                 continue
             if (name := linked_object(text)) is not None:
-                relative = str(path)[start:]
-                found.links[relative] = str(name.address)
-                found._texts[relative] = text
+                found.links[path[start:]] = str(name.address)
         return found
 
     def address(self, path: str, *, folder: bool = False) -> str | None:
@@ -63,13 +63,18 @@ class InPlace:
         if self.archive is None:
             return False
         if path in self.links:
-            return not os.path.exists(self.top / path)
-        return any(not os.path.exists(self.top / inner) for inner in self.links_in(path))
+            return not os.path.exists(f"{self.top}/{path}")
+        return any(not os.path.exists(f"{self.top}/{inner}") for inner in self._links_in(path))
 
-    def links_in(self, folder: str) -> Iterator[str]:
+    def _links_in(self, folder: str) -> Iterator[str]:
         """Paths of those that lie below a folder."""
         below = f"{folder}/"
-        return (path for path in self.links if path.startswith(below))
+        first = bisect_left(self._sorted, below)
+        return takewhile(lambda path: path.startswith(below), islice(self._sorted, first, None))
+
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(self.links)
 
     def _of_tree(self, path: str) -> str | None:
         here = self.top / path

@@ -36,9 +36,7 @@ def write(repository: Repository, document: Document) -> None:
         jobs[names[name]] = kept
     outputs = []
     for output in document["outputs"]:
-        kept = {
-            key: output[key] for key in ("path", "address", "kind", OTHER_CODE) if key in output
-        }
+        kept = {key: output[key] for key in _OF_OUTPUT if key in output}
         if "job" in output:
             kept["job"] = names[output["job"]]
         outputs.append(kept)
@@ -46,11 +44,8 @@ def write(repository: Repository, document: Document) -> None:
     found |= {key: document[key] for key in ("source_commit", OTHER_CODE) if key in document}
     folder = _folder(repository)
     folder.mkdir(parents=True, exist_ok=True)
-    jsonio.write(
-        folder / f"{document['run']}.json",
-        found | {"jobs": jobs, "outputs": outputs},
-        durable=False,
-    )
+    found |= {"jobs": jobs, "outputs": outputs}
+    jsonio.write(folder / f"{document['run']}.json", found, durable=False)
     for old in _files(repository)[_MOST:]:
         old.unlink(missing_ok=True)
 

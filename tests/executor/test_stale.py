@@ -72,11 +72,6 @@ def test_an_edit_that_snakemake_does_not_see(make_project: MakeProject) -> None:
     assert "commit's code" not in first.text
     assert set(states(project).values()) == {"current"}
 
-    # Prose is no code.
-    project.commit({"notes.md": "two\n"})
-    assert "up to date to Snakemake" not in project.snakemake().ok().text
-    assert set(states(project).values()) == {"current"}
-
     two = project.commit({"tools/library.py": "VALUE = 22\n"})
     assert states(project) == {
         "out/first.txt": "other code",
@@ -89,13 +84,12 @@ def test_an_edit_that_snakemake_does_not_see(make_project: MakeProject) -> None:
     assert "1 result is up to date to Snakemake, but not of this commit's code" in ended.text
     assert f"commit {one[:10]} differs in tools/library.py" in ended.text
     assert "Nothing to be done" in ended.text
-    quiet = project.snakemake("--gitbatch-stale", "ignore").ok()
-    assert "commit's code" not in quiet.text
 
     # A run that makes something else: its tag says what its commit has not made.
     (project.path / "out/other.txt").unlink()
-    ended = project.snakemake().ok()
+    ended = project.snakemake("--gitbatch-stale", "ignore").ok()
     assert "0 jobs done, 1 reused" in ended.text
+    assert "up to date to Snakemake" not in ended.text
     assert "1 output is not of this commit's code" in ended.text
     assert "1 more was made from these" in ended.text
     assert marks(project) == {
@@ -113,6 +107,8 @@ def test_an_edit_that_snakemake_does_not_see(make_project: MakeProject) -> None:
     again = project.gitbatch("reproduce", "last", "--pool", "local")
     assert again.returncode == 1, again.text
     assert f"made then from commit {one[:10]}, whose code differs in tools/library.py" in again.text
+    assert "made then from what other code had made: out/first.txt" in again.text
+    assert states(project)["out/first.txt"] == "other code", "the attempt was not made here"
 
     ended = project.snakemake("--gitbatch-stale", "rerun").ok()
     assert "It is made again." in ended.text
@@ -120,11 +116,14 @@ def test_an_edit_that_snakemake_does_not_see(make_project: MakeProject) -> None:
     assert project.read("out/first.txt") == "22\n"
     assert project.read("out/second.txt").strip() == "3"
     assert all(mark == (None, []) for mark in marks(project).values())
-    assert set(states(project).values()) == {"current"}
-    project.nothing_to_do()
     assert {each["commit"] for each in status(project)["results"]} == {one, two}
+
+    # Prose is no code.
+    project.commit({"notes.md": "two\n"})
     ended = project.snakemake("--gitbatch-stale", "rerun").ok()
+    assert "up to date to Snakemake" not in ended.text
     assert "Nothing to be done" in ended.text
+    assert set(states(project).values()) == {"current"}
 
 
 def test_made_again_where_nothing_was_to_be_done(make_project: MakeProject) -> None:
@@ -170,7 +169,6 @@ def test_made_again_where_nothing_was_to_be_done(make_project: MakeProject) -> N
         }
     )
     project.snakemake().ok()
-    project.nothing_to_do()
     project.commit({"tools/a.sh": "echo two\n"})
     ended = project.snakemake().ok()
     assert "3 results are up to date to Snakemake" in ended.text
@@ -204,7 +202,7 @@ def test_a_fresh_clone_says_what_it_does_again_for_the_code_alone(
             "Snakefile": """
                 configfile: "config.yaml"
                 rule all:
-                    input: expand("out/{n}.end", n=range(3)), "out/report.txt"
+                    input: expand("out/{n}.end", n=range(2)), "out/report.txt"
                 rule one:
                     output: "out/{n}.txt"
                     shell: "echo {wildcards.n} > {output}"
@@ -235,27 +233,18 @@ def test_a_fresh_clone_says_what_it_does_again_for_the_code_alone(
         ["git", "clone", "-q", "--no-tags", str(project.path), str(clone.path)], check=True
     )
     line = ran(ended := clone.snakemake(*own).ok())
-    assert line.startswith("6 jobs were done before, and are done again only because"), line
+    assert line.startswith("4 jobs were done before, and are done again only because"), line
     assert f"commit {one[:10]} differs in Snakefile." in line
-    assert "--gitbatch-code" in line
-    assert "7 jobs done" in ended.text
+    assert line.endswith("says which do.")
+    assert "5 jobs done" in ended.text
 
-    # Whoever has chosen is told of what was chosen.
+    # Whoever has chosen is told of what was chosen. The configuration is nothing that a shell
+    # command sees; a script does.
     shutil.rmtree(clone.path / "out")
-    code = ("--gitbatch-code", "tools")
-    assert "only because" not in clone.snakemake(*own, *code).ok().text, "other files count"
     clone.commit({"tools/new.py": "", "config.yaml": "threshold: 2\n"})
-    shutil.rmtree(clone.path / "out")
-    line = ran(ended := clone.snakemake(*own, *code).ok())
-    # The configuration is nothing that a shell command sees; a script does.
-    assert line.startswith("4 jobs were done before"), line
+    line = ran(ended := clone.snakemake(*own, "--gitbatch-code", "tools").ok())
+    assert line.startswith("3 jobs were done before"), line
     assert "differs in tools/new.py." in line
     assert line.endswith("names.")
-    shutil.rmtree(clone.path / "out")
-    clone.commit({"config.yaml": "threshold: 3\n"})
-    ended = clone.snakemake(*own, *code).ok()
-    assert "only because" not in ended.text
-    assert "3 jobs done, 4 reused" in ended.text
-
     document = json.loads(max(archive.glob("runs/*.json")).read_bytes())
-    assert len(document["jobs"]) == 7
+    assert len(document["jobs"]) == 5
