@@ -223,11 +223,13 @@ def replace_with_link(path: Path, text: str, *, mtime_ns: int) -> None:
         raise
 
 
-def replace_with_bytes(path: Path, data: bytes) -> None:
+def replace_with_bytes(path: Path, data: bytes, *, mtime_ns: int | None = None) -> None:
     """Put a plain file at `path`, by rename. Raises OSError; then `path` is what it was."""
     temporary = temporary_beside(path)
     try:
         temporary.write_bytes(data)
+        if mtime_ns is not None:
+            os.utime(temporary, ns=(mtime_ns, mtime_ns))
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ imported when a run starts.
 
 from snakemake_interface_executor_plugins.settings import CommonSettings
 
-from snakemake_executor_plugin_gitbatch import guard
+from snakemake_executor_plugin_gitbatch import guard, snakemake_internals
 from snakemake_executor_plugin_gitbatch.executor import Executor
 from snakemake_executor_plugin_gitbatch.settings import ExecutorSettings
 
@@ -27,3 +27,4 @@ common_settings = CommonSettings(
 )
 
 guard.install()
+snakemake_internals.install()

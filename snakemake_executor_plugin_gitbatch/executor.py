@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snakemake.exceptions import RuleException
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
@@ -22,7 +21,8 @@ from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.pools.base import RefusedError
 from gitbatch_core.runs import owner
-from snakemake_executor_plugin_gitbatch import jobspec, stale, workflowview
+from snakemake_executor_plugin_gitbatch import jobspec, snakemake_internals, stale
+from snakemake_executor_plugin_gitbatch.errors import text_of
 
 if TYPE_CHECKING:
     from gitbatch_core.pools.base import JobStatus
@@ -39,6 +39,7 @@ class Executor(RemoteExecutor):
         # The status thread starts before __post_init__ runs: its state must be there.
         self._session: Session | None = None
         self._ended: dict[int, JobStatus] = {}
+        """The status thread's own."""
         self._before: Any = None
         """What an interrupt did before the run's end began."""
         super().__init__(workflow, logger)
@@ -96,20 +97,18 @@ class Executor(RemoteExecutor):
         prepared = []
         for job in jobs:
             self.run_job_pre(job)
-            workflowview.leave_alone_on_failure(job)
+            snakemake_internals.take_over_end(job, self._session.twin)
             try:
                 found = self._session.prepare(job)
-            except (GitbatchError, WorkflowError, RuleException, OSError) as error:
-                self._refuse(job, error)
+            except Exception as error:
+                self._refuse(job, text_of(error, self.logger))
                 continue
             if found.spec is None:
                 self._submitted(job, found.number, found.id)
             else:
-                prepared.append((job, found.spec))
-        for pool in self._session.pools():
-            self._submit(
-                pool, [pair for pair in prepared if self._session.pool_of(pair[1]) is pool]
-            )
+                prepared.append((job, found.spec, found.pool))
+        for pool in self._session.pools.all():
+            self._submit(pool, [(job, spec) for job, spec, its in prepared if its is pool])
         self._session.say_missed()
 
     def _submit(self, pool: Any, pairs: list[Any]) -> None:
@@ -121,25 +120,30 @@ class Executor(RemoteExecutor):
         except RefusedError as error:
             for job, spec in pairs:
                 if why := error.refused.get(spec.number):
-                    self._session.not_submitted(spec)
-                    self._refuse(job, GitbatchError(why, hint=error.hint))
+                    self._refuse(job, str(GitbatchError(why, hint=error.hint)), spec)
             self._submit(pool, [pair for pair in pairs if pair[1].number not in error.refused])
             return
         except GitbatchError as error:
             if len(pairs) == 1:
-                self._session.not_submitted(pairs[0][1])
-                self._refuse(pairs[0][0], error)
+                self._refuse(pairs[0][0], str(error), pairs[0][1])
             else:  # all or none: find the ones that the pool does not take
                 for pair in pairs:
                     self._submit(pool, [pair])
             return
         for (job, spec), id in zip(pairs, ids, strict=True):
-            self._session.report.costs.submit(spec.number, id)
-            self._submitted(job, spec.number, id)
+            self._submitted(job, spec.number, id, spec, pool)
 
-    def _submitted(self, job: Any, number: int, id: str) -> None:
+    def _submitted(
+        self, job: Any, number: int, id: str, spec: Any = None, pool: Any = None
+    ) -> None:
         assert self._session is not None
-        self._session.submitted(job)
+        try:
+            self._session.submitted(job, id, spec)
+        except Exception as error:
+            if pool is not None:
+                pool.cancel([number])
+            self._refuse(job, text_of(error, self.logger), spec)
+            return
         self.report_job_submission(
             SubmittedJobInfo(job=job, external_jobid=id, aux={"number": number})
         )
@@ -148,18 +152,22 @@ class Executor(RemoteExecutor):
         # Before there is a session there is nothing to ask; with one, waiting is its pool's.
         await asyncio.sleep(0.05 if self._session is None else 0)
 
-    def _refuse(self, job: Any, error: Exception) -> None:
+    def _refuse(self, job: Any, why: str, spec: Any = None) -> None:
         assert self._session is not None
-        self._session.failed(job)
-        self._session.report.refuse(job, str(error))
-        self.report_job_error(SubmittedJobInfo(job=job), msg=str(error))
+        self._session.refused(job, why, spec)
+        self.report_job_error(SubmittedJobInfo(job=job), msg=why)
 
     async def check_active_jobs(
         self, active_jobs: list[SubmittedJobInfo]
     ) -> AsyncGenerator[SubmittedJobInfo, None]:
-        """Report what ended; yield what has not."""
+        """Report what ended; yield what has not. Only Snakemake's status thread calls this."""
         if self._session is not None:
-            for status in await asyncio.to_thread(self._session.wait, _LONGEST_WAIT_S):
+            try:
+                ended = await asyncio.to_thread(self._session.wait, _LONGEST_WAIT_S)
+            except Exception as error:
+                self._give_up(text_of(error, self.logger))
+                ended = []
+            for status in ended:
                 # A job may end before Snakemake has been told that it was submitted.
                 self._ended[status.number] = status
         for info in active_jobs:
@@ -170,17 +178,18 @@ class Executor(RemoteExecutor):
             else:
                 self._conclude(info, status)
 
+    def _give_up(self, why: str) -> None:
+        """Have the scheduler end the run: nobody can say any more what becomes of its jobs."""
+        with self.lock:
+            self.wait = False
+        self.workflow.scheduler.executor_error_callback(WorkflowError(why))
+
     def _conclude(self, info: SubmittedJobInfo, status: JobStatus) -> None:
         assert self._session is not None
-        try:
-            failure = self._session.conclude(info.job, status)
-        except (GitbatchError, OSError) as error:
-            failure = f"The job's results could not be taken over: {error}"
-        self._session.report.conclude(status.number, info.job, failure)
+        failure = self._session.conclude(info.job, status)
         if failure is None:
             self.report_job_success(info)
         else:
-            self._session.failed(info.job)
             self.report_job_error(info, msg=failure)
 
     def handle_job_error(self, job: Any) -> None:

@@ -126,7 +126,8 @@ class Plan:
         for job in (job for level in dag.toposorted() for job in level):
             name = _name(job)
             if name in wanted and name in self._known and name not in self._placed:
-                reuse.place(self.twin, self._known[name])
+                date = results.date_of(self.twin, map(str, job.input))
+                reuse.place(self.twin, self._known[name], date)
                 self._placed[name] = self._known[name]
 
     def _look(self, *, all_are_there: bool) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import JobSpec, JobStatus, Pool, State
-from gitbatch_core.pools.local import LocalPool
 from gitbatch_core.records import LOG_NAME, Answer, Order, redact
 from gitbatch_core.runner.process import Mask
 from gitbatch_core.runs import printed, results, reuse
@@ -18,16 +17,19 @@ from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import (
     jobspec,
     opening,
+    snakemake_internals,
     workflowview,
 )
 from snakemake_executor_plugin_gitbatch.comparison import Comparison, renamed
 from snakemake_executor_plugin_gitbatch.earlier import Claimed, Earlier
 from snakemake_executor_plugin_gitbatch.ending import Ending
+from snakemake_executor_plugin_gitbatch.errors import text_of
 from snakemake_executor_plugin_gitbatch.failure import explain, keep_log
 from snakemake_executor_plugin_gitbatch.keys import Keys
 from snakemake_executor_plugin_gitbatch.missed import Missed
 from snakemake_executor_plugin_gitbatch.ordering import Job, Ordering
 from snakemake_executor_plugin_gitbatch.plan import Plan
+from snakemake_executor_plugin_gitbatch.pools import Pools
 from snakemake_executor_plugin_gitbatch.report import Report
 from snakemake_executor_plugin_gitbatch.reusing import Reusing
 from snakemake_executor_plugin_gitbatch.temporary import TemporaryOutputs
@@ -44,12 +46,21 @@ class Prepared:
     number: int
     spec: JobSpec | None = None
     """What is to be submitted."""
+    pool: Pool | None = None
+    """To which pool."""
     id: str = ""
     """The pool's own, where it has the job."""
 
 
 class Session:
-    """What the executor holds while a run lasts. `starting` makes it."""
+    """What the executor holds while a run lasts. `starting` makes it.
+
+    Two threads of Snakemake call: the scheduler's, which is the main one, hands over jobs and ends
+    the run; the status thread waits for jobs and concludes them. One lock guards all that they
+    share, and no part of it is safe without. Whoever holds it does not wait, neither for news nor
+    for a pool, and tells Snakemake nothing. `hurry`, for signal handlers, and `cancel`, after
+    Ctrl-C, do without. See docs/adr/0010.
+    """
 
     def __init__(
         self,
@@ -64,21 +75,20 @@ class Session:
         earlier: Earlier,
         report: Report,
     ) -> None:
+        self._lock = threading.RLock()
         self.workflow = workflow
         self.logger = logger
         self.run = run
         self.twin = twin
         self.is_local: Callable[[Any], bool] = lambda rule: False
-        self._pool = pool
-        self._light_pool = pool
+        self.pools = Pools(main=pool, local_cores=workflow.resource_settings.local_cores)
         self._facts = facts
         self._secrets = secrets
         self._earlier = earlier
         self.report = report
         self._number = earlier.last_number
         self._orders: dict[int, Order] = {}
-        self._light: set[int] = set()
-        self._news: deque[JobStatus] = deque()
+        self._news: list[JobStatus] = []
         """Of jobs that had ended before they were asked for."""
         self._temporary = TemporaryOutputs(twin, logger.warning)
         self._mask = Mask(secrets.values()).all
@@ -135,32 +145,28 @@ class Session:
 
     def settle(self) -> None:
         """Before jobs are prepared: what Snakemake has deleted is gone for them too."""
-        self._temporary.sweep()
+        with self._lock:
+            self._temporary.sweep()
 
     def say_missed(self) -> None:
         """Once, where jobs run that would not but for their code."""
-        if self._missed.is_news():
-            self._plan.look_ahead(ahead := self._missed.again())
-            self.logger.warning(ahead.text())
-
-    def pools(self) -> list[Pool]:
-        """The pools that have jobs: the run's, and this machine for local rules."""
-        return list({id(pool): pool for pool in (self._pool, self._light_pool)}.values())
-
-    def pool_of(self, spec: JobSpec) -> Pool:
-        return self._light_pool if spec.number in self._light else self._pool
+        with self._lock:
+            if self._missed.is_news():
+                self._plan.look_ahead(ahead := self._missed.again())
+                self.logger.warning(ahead.text())
 
     def wait(self, timeout: float) -> list[JobStatus]:
-        """The jobs that ended, as soon as one did, or none after `timeout` seconds."""
-        self._temporary.sweep_sometimes()
-        found = [self._news.popleft() for _ in range(len(self._news))]
-        if self._light_pool is not self._pool:
-            found += self._light_pool.wait(0)
-        found += self._pool.wait(0 if found else timeout)
-        for status in found:
-            if not status.state.final and status.reason and status.number in self._orders:
-                rule = self._orders[status.number].record["rule"]
-                self.logger.info(f"Job {status.number}, rule {rule}: {status.reason}")
+        """The jobs that ended, as soon as one did, or none after `timeout` seconds. Raises
+        PoolError."""
+        with self._lock:
+            self._temporary.sweep_sometimes()
+            found, self._news = self._news, []
+        found += self.pools.wait(0 if found else timeout)
+        with self._lock:
+            for status in found:
+                if not status.state.final and status.reason and status.number in self._orders:
+                    rule = self._orders[status.number].record["rule"]
+                    self.logger.info(f"Job {status.number}, rule {rule}: {status.reason}")
         return [status for status in found if status.state.final]
 
     def prepare(self, job: Any) -> Prepared:
@@ -171,54 +177,59 @@ class Session:
         Raises GitbatchError, WorkflowError, OSError.
         """
         members = jobspec.members(job)
-        if (known := self._plan.take(job)) is not None:
-            if self._plan.is_in_place(job):
-                self._in_place.add(job)
-                workflowview.keep_times(job)
-            else:
-                self._make_room(members, known)
-            return self._reused(job, known)
-        made = {str(path) for member in members for path in member.output}
-        for member in members:
-            for path in member.input:
-                if str(path) not in made:
-                    opening.bring(self.twin, path, member.rule.name)
-        updated = self._updated(members)
-        description = jobspec.describe(job, self.twin.address_of)
-        key = self._keys.job_key(job, description, updated)
-        if claimed := self._claim(job, description, key.key, updated):
-            self._orders[claimed.number] = claimed.order
-            self.report.costs.recall(claimed.order.record, claimed.id, claimed.handed_over)
-            if claimed.ended:
-                self._news.append(claimed.ended)
-            return Prepared(number=claimed.number, id=claimed.id)
-        self._end_rivals(members)
-        outputs = tuple(self._ordering.outputs(members))
-        if description.exact and self._reusing.is_open_to(job):
-            inner = {self.twin.relative(str(p)) for p in workflowview.inner_temporaries(job)}
-            if (known := self._reusing.find(key.key, outputs, absent=inner)) is None:
-                self._missed.note(job, key)
-        self._make_room(members, known)
-        if known is not None:
-            return self._reused(job, known)
-        self._number += 1
-        self._reusing.expect(job, self._number, key.key)
-        pool = self._pool_for(members)
-        order, spec = self._ordering.write(
-            Job(
-                job=job,
-                number=self._number,
-                key=key,
-                description=description,
-                outputs=outputs,
-                updated=updated,
-                pool=pool.kind,
-                cores=None if self._number in self._light else pool.cores,
+        with self._lock:
+            if (known := self._plan.take(job)) is not None:
+                if self._plan.is_in_place(job):
+                    self._in_place.add(job)
+                else:
+                    self._make_room(members, known)
+                return self._reused(job, known)
+            made = {str(path) for member in members for path in member.output}
+            for member in members:
+                for path in member.input:
+                    if str(path) not in made:
+                        opening.bring(self.twin, path, member.rule.name)
+            updated = self._updated(members)
+            description = jobspec.describe(job, self.twin.address_of)
+            key = self._keys.job_key(job, description, updated)
+            if claimed := self._claim(job, description, key.key, updated):
+                self._orders[claimed.number] = claimed.order
+                self.report.costs.recall(claimed.order.record, claimed.id, claimed.handed_over)
+                if claimed.ended:
+                    self._news.append(claimed.ended)
+                return Prepared(number=claimed.number, id=claimed.id)
+            rivals = self._rivals(members)
+        if rivals:
+            self.pools.main.cancel(rivals)
+        with self._lock:
+            self._earlier.forget(rivals)
+            outputs = tuple(self._ordering.outputs(members))
+            known = None
+            if description.exact and self._reusing.is_open_to(job):
+                inner = {self.twin.relative(str(p)) for p in workflowview.inner_temporaries(job)}
+                if (known := self._reusing.find(key.key, outputs, absent=inner)) is None:
+                    self._missed.note(job, key)
+            self._make_room(members, known)
+            if known is not None:
+                return self._reused(job, known)
+            self._number += 1
+            self._reusing.expect(job, self._number, key.key)
+            pool = self.pools.choose(is_local=any(self.is_local(m.rule) for m in members))
+            order, spec = self._ordering.write(
+                Job(
+                    job=job,
+                    number=self._number,
+                    key=key,
+                    description=description,
+                    outputs=outputs,
+                    updated=updated,
+                    pool=pool.kind,
+                    cores=pool.cores if pool is self.pools.main else None,
+                )
             )
-        )
-        self._orders[self._number] = order
-        self.report.costs.order(spec, job.attempt)
-        return Prepared(number=self._number, spec=spec)
+            self._orders[self._number] = order
+            self.report.costs.order(spec, job.attempt)
+            return Prepared(number=self._number, spec=spec, pool=pool)
 
     def _reused(self, job: Any, known: Document) -> Prepared:
         """The job is done already, as the record of an earlier one says."""
@@ -226,18 +237,9 @@ class Session:
         self._reusing.taken[self._number] = known
         kept = {o["path"] for o in known["outputs"] if not o.get("temporary")}
         if gone := [path for path in job.output if self.twin.relative(str(path)) not in kept]:
-            workflowview.may_lack(job, gone)
+            snakemake_internals.may_lack(job, gone)
         self._news.append(JobStatus(number=self._number, state=State.ENDED, exit_code=0))
         return Prepared(number=self._number, id=f"as in run {known['run']}")
-
-    def _pool_for(self, members: list[Any]) -> Pool:
-        """Where the job of the present number goes: local rules stay on this machine."""
-        if self._pool.kind == "local" or not any(self.is_local(m.rule) for m in members):
-            return self._pool
-        self._light.add(self._number)
-        if self._light_pool is self._pool:
-            self._light_pool = LocalPool(cores=self.workflow.resource_settings.local_cores)
-        return self._light_pool
 
     def _claim(
         self, job: Any, description: jobspec.Description, key: str, updated: dict[str, str]
@@ -250,20 +252,40 @@ class Session:
         return claimed
 
     def conclude(self, job: Any, status: JobStatus) -> str | None:
-        """Take over what the ended job made; None, or why it failed, for people.
+        """Take over what the ended job made; None, or why it failed, for people. What goes wrong
+        with that makes the one job fail, whatever it is."""
+        try:
+            with self._lock:
+                is_new = status.number not in self._reusing.taken
+                order = self._orders.pop(status.number) if is_new else None
+            answer = None
+            if order is not None:
+                folder = self.run.job_folder(status.number)
+                answer = Answer.of_job(folder, within_s=_LATE_S if status.exit_code == 0 else 0)
+            with self._lock:
+                failure = self._take_over(job, status, order, answer)
+        except Exception as error:
+            why = text_of(error, self.logger)
+            failure = f"The job's results could not be taken over: {why}"
+        with self._lock:
+            self.report.conclude(status.number, job, failure)
+            if failure is not None:
+                self._failed(job)
+        return failure
 
-        Raises GitbatchError, OSError where the results cannot be taken over.
-        """
+    def _take_over(
+        self, job: Any, status: JobStatus, order: Order | None, answer: Answer | None
+    ) -> str | None:
+        """Without an order, nothing has run: the job was reused."""
         others = {self.twin.relative(str(path)) for path in workflowview.in_other_storages(job)}
-        if (record := self._reusing.taken.get(status.number)) is not None:
+        if order is None:
             if job not in self._in_place:
-                self._place(record, others)
+                self._place(self._reusing.taken[status.number], self._date(job), others)
             return None
-        order = self._orders.pop(status.number)
         folder = self.run.job_folder(status.number)
-        answer = Answer.of_job(folder, within_s=_LATE_S if status.exit_code == 0 else 0)
         self.report.measure(status, answer)
-        results.restore_logs(self.twin, order.logs, self._mask)
+        date = self._date(job)
+        results.restore_logs(self.twin, order.logs, self._mask, date)
         if answer is None or not answer.succeeded or status.exit_code != 0:
             log = keep_log(folder / LOG_NAME, self.run.id, status.number, jobspec.rule_name(job))
             rule_logs = [self.twin.here(path) for path in jobspec.log_paths(job)]
@@ -280,7 +302,7 @@ class Session:
             for path in member.input:
                 self.twin.check_outside(str(path))
         for output in answer.record["outputs"]:
-            results.place(self.twin, output, copied=output["path"] in others)
+            results.place(self.twin, output, date, copied=output["path"] in others)
             if output.get("temporary"):
                 of_checkpoint = any(member.is_checkpoint for member in jobspec.members(job))
                 self._temporary.add(output["path"], of_checkpoint=of_checkpoint)
@@ -289,35 +311,42 @@ class Session:
         self._reusing.compare(status.number, answer.record)
         return None
 
-    def _place(self, record: Document, copied: Iterable[str | None]) -> None:
+    def _date(self, job: Any) -> int:
+        """The time of what the job makes."""
+        inputs = (str(path) for member in jobspec.members(job) for path in member.input)
+        return results.date_of(self.twin, inputs)
+
+    def _place(self, record: Document, date: int, copied: Iterable[str | None]) -> None:
         try:
-            reuse.place(self.twin, record, copied=copied)
+            reuse.place(self.twin, record, date, copied=copied)
         except BaseException:
             self._plan.forget()  # what follows may read something else now
             raise
 
-    def not_submitted(self, spec: JobSpec) -> None:
-        """No pool has taken the job: there is nothing of it to wait for, or to end."""
-        del self._orders[spec.number]
+    def refused(self, job: Any, why: str, spec: JobSpec | None = None) -> None:
+        """No pool has the job: there is nothing of it to wait for, or to end."""
+        with self._lock:
+            if spec is not None:
+                del self._orders[spec.number]
+            self.report.refuse(job, why)
+            self._failed(job)
 
-    def failed(self, job: Any) -> None:
-        """A job failed, maybe before any pool had it."""
+    def _failed(self, job: Any) -> None:
         self._ending.failed.append(redact(jobspec.title(job), self._secrets.values()))
 
     def cancel(self) -> None:
         """End all of the run's jobs and nothing else."""
         self._cancelled = True
         self._gone = False
-        gone = [pool.cancel() for pool in self.pools()]
-        self._gone = all(gone)
+        self._gone = self.pools.cancel()
 
     def hurry(self) -> None:
         """Somebody asks again to end. Called from a signal handler."""
-        for pool in (self._pool, self._light_pool):
-            pool.hurry()
+        self.pools.hurry()
 
     def finish(self) -> None:
-        """End the run: run commit, tag, and nothing of it left but results and records.
+        """End the run: run commit, tag, and nothing of it left but results and records. The status
+        thread has ended.
 
         Raises GitbatchError; worktree and staging are taken away all the same, but for a worktree
         that holds what could not be kept.
@@ -351,8 +380,7 @@ class Session:
             self._ending.add_earlier(self._earlier.records.values())
             self._ending.write(facts, outputs, inputs, declared, outcome, self.logger)
         finally:
-            for pool in self.pools():
-                pool.close()
+            self.pools.close()
             if complete:
                 self.run.close()
 
@@ -382,12 +410,10 @@ class Session:
             if self.twin.here(str(path)).exists()
         }
 
-    def _end_rivals(self, members: list[Any]) -> None:
-        """End earlier jobs that would write what these are about to write."""
+    def _rivals(self, members: list[Any]) -> list[int]:
+        """Earlier jobs that would write what these are about to write: to be ended."""
         paths = {self.twin.relative(str(path)) for m in members for path in m.output}
-        if rivals := self._earlier.writers(paths):
-            self._pool.cancel(rivals)
-            self._earlier.forget(rivals)
+        return self._earlier.writers(paths)
 
     def _make_room(self, members: list[Any], known: Document | None) -> None:
         """Clear the jobs' outputs in the worktree; those that are updated in place stay, writable.
@@ -404,8 +430,12 @@ class Session:
                 else:
                     self.twin.lend(str(path))
 
-    def submitted(self, job: Any) -> None:
-        """Remove the job's old outputs for the user, as Snakemake does when a job starts."""
-        for member in jobspec.members(job):
-            if not member.is_norun and job not in self._in_place:
-                self.workflow.async_run(member.remove_existing_output())
+    def submitted(self, job: Any, id: str, spec: JobSpec | None = None) -> None:
+        """A pool has the job, by its own `id`; `spec`: since now. Remove the job's old outputs for
+        the user, as Snakemake does when a job starts."""
+        with self._lock:
+            if spec is not None:
+                self.report.costs.submit(spec.number, id)
+            for member in jobspec.members(job):
+                if not member.is_norun and job not in self._in_place:
+                    self.workflow.async_run(member.remove_existing_output())

@@ -20,6 +20,7 @@ from gitbatch_core.pools.choose import choose
 from gitbatch_core.records import redact
 from gitbatch_core.runs import document, owner
 from gitbatch_core.runs.owner import LOG_VARIABLE, Owner
+from gitbatch_core.runs.pin import pin
 from gitbatch_core.runs.place import open_archive
 from gitbatch_core.runs.run import Run, clear, is_used, new_id, private_folder
 from gitbatch_core.runs.twin import Twin
@@ -29,6 +30,7 @@ from snakemake_executor_plugin_gitbatch import (
     environment,
     jobspec,
     opening,
+    snakemake_internals,
     software,
 )
 from snakemake_executor_plugin_gitbatch.earlier import Earlier
@@ -105,6 +107,7 @@ def _look(workflow: Any) -> _Place:
     repository = opening.find_repository(workflow, Path.cwd())
     if settings.tag not in (None, _NO_TAG):
         refs.check_new_tag(repository, settings.tag)
+    pinned_ns = pin(repository.top, snakemake_internals.began_ns(workflow))
     head = repository.commit_of("HEAD")
     source = opening.clean_source(workflow, repository, head, new_id(), settings.dirty)
     secrets = environment.secrets(workflow)
@@ -119,6 +122,7 @@ def _look(workflow: Any) -> _Place:
         "commit": source.commit,
         "snapshot": source.snapshot,
         "begun": ending.now(),
+        "pinned_ns": pinned_ns,
         "command": redact(sys.argv, secrets.values()),
         "message": settings.message or "",
         "jobs": sum(map(jobspec.has_outputs, workflow.dag.needrun_jobs())),
@@ -168,6 +172,7 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
             undo.callback(run.close)
         changed = place.source.changed_outputs
         twin = Twin.of(run, Path.cwd(), changed=changed, warn=logger.warning)
+        snakemake_internals.leave_times_alone(workflow.dag)
         twin.cache = Path(workflow.sourcecache.runtime_cache_path)
         twin.there(".").mkdir(parents=True, exist_ok=True)
         earlier = Earlier() if mine is None else Earlier.of(run, mine, pool)

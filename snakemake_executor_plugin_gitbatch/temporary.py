@@ -1,4 +1,7 @@
-"""Temporary outputs of a run: they stay in the worktree until Snakemake deletes the link."""
+"""Temporary outputs of a run: they stay in the worktree until Snakemake deletes the link.
+
+Not thread-safe: the session's lock is held.
+"""
 
 from __future__ import annotations
 
@@ -48,8 +51,18 @@ class TemporaryOutputs:
         self._swept = time.monotonic()
         for here, there in list(self._places.items()):
             if here not in self._looked_at and not os.path.lexists(here):
-                results.drop(self._twin, here, there)
                 del self._places[here]
+                self._drop(here, there)
+
+    def _drop(self, here: Path, there: Path) -> None:
+        """What cannot be removed goes with the worktree."""
+        try:
+            results.drop(self._twin, here, there)
+        except OSError as error:
+            self._warn(
+                f"The temporary output {there} cannot be removed, and stays until the run's end: "
+                f"{error}"
+            )
 
     def end(self) -> bool:
         """Keep in the archive what Snakemake has left in place: targets, and what a later start
@@ -57,7 +70,7 @@ class TemporaryOutputs:
         complete = True
         for here, there in self._places.items():
             if not os.path.lexists(here):
-                results.drop(self._twin, here, there)
+                self._drop(here, there)
                 continue
             try:
                 results.keep(self._twin, here, there)

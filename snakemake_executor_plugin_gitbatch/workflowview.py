@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,6 @@ from snakemake.exceptions import ProtectedOutputException
 from snakemake.io import is_flagged
 from snakemake.sourcecache import LocalSourceFile, infer_source_file
 from snakemake.utils import format as snakemake_format
-
-from gitbatch_core.archive import tree
 
 _PINNED = re.compile(r"(?:^|[/@])(?:v?\d+\.\d+(?:\.\d+)?|[0-9a-f]{40})(?:/|$)")
 """A version or a commit, in the name of a wrapper."""
@@ -43,12 +41,17 @@ def snakefiles(workflow: Any) -> Iterator[str]:
 def sources_of(job: Any) -> Iterator[str]:
     """The local files that a single job's rule names as what is run: script, notebook, wrapper,
     and the file of its environment."""
-    for named in (job.rule.script, job.rule.notebook):
-        if named is not None:
-            yield from _local(_source(job, named))
+    yield from scripts_of(job)
     if (environment := _conda_file(job)) is not None:
         yield from _local(environment)
     yield from _files_of_wrapper(job.rule.wrapper or "")
+
+
+def scripts_of(job: Any) -> Iterator[str]:
+    """The local script or notebook of a single job's rule."""
+    for named in (job.rule.script, job.rule.notebook):
+        if named is not None:
+            yield from _local(_source(job, named))
 
 
 def remote_sources_of(job: Any) -> Iterator[Any]:
@@ -127,50 +130,6 @@ def inputs(workflow: Any) -> Iterator[str]:
     """Inputs of all jobs but those in other storages, maybe more than once."""
     for job in jobs(workflow):
         yield from (str(path) for path in job.input if storage(path) is None)
-
-
-def leave_alone_on_failure(job: Any) -> None:
-    """Have Snakemake do nothing to the outputs of this job when it fails.
-
-    What a job writes appears only when it has succeeded. What is there after a failure is older:
-    Snakemake would remove it, and note that the present code and params have made it.
-    """
-    for member in job.jobs if job.is_group() else [job]:
-
-        async def postprocess(*args: Any, member: Any = member, **kwargs: Any) -> None:
-            if not kwargs.get("error", False):
-                await type(member).postprocess(member, *args, **kwargs)
-            elif not any(os.path.lexists(path) for path in member.output):
-                # No mark of an unfinished job may stick to files that come here later.
-                member.dag.workflow.persistence.cleanup(member)
-
-        member.postprocess = postprocess
-
-
-def may_lack(job: Any, outputs: Iterable[Any]) -> None:
-    """Have Snakemake take the single job for done without these outputs."""
-    before, lacked = job.postprocess, list(outputs)
-
-    async def postprocess(*args: Any, **kwargs: Any) -> None:
-        await before(*args, **kwargs | {"ignore_missing_output": lacked})
-
-    job.postprocess = postprocess
-
-
-def keep_times(job: Any) -> None:
-    """Have the outputs of the single job keep their times when Snakemake has taken it for done: it
-    touches them, and what was made of them would look older."""
-    before = job.postprocess
-    times = {str(path): os.lstat(path).st_mtime_ns for path in job.output if os.path.lexists(path)}
-
-    async def postprocess(*args: Any, **kwargs: Any) -> None:
-        await before(*args, **kwargs)
-        for path, time_ns in times.items():
-            inner = os.path.join(path, tree.IGNORED)
-            named = inner if os.path.lexists(inner) else path
-            os.utime(named, ns=(time_ns, time_ns), follow_symlinks=False)
-
-    job.postprocess = postprocess
 
 
 def storage(path: Any) -> Any | None:

@@ -77,6 +77,12 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
         except NotInArchiveError:
             return None
 
+    @_at_the_edge
+    def changed_ns(self) -> int:
+        """When it last got another content, in nanoseconds since 1970: its time as an input."""
+        is_name = parse(self.query).kind is Kind.NAME
+        return self._name().changed_ns if is_name else layout.MTIME_NS
+
     # ------------------------------------------------------------------ asking
 
     def local_suffix(self) -> str:
@@ -171,6 +177,7 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
             stored.address,
             object=stored.object,
             size=stored.size,
+            stored_ns=stored.made_ns,
             before=self.provider.removed.get(name),
         )
 

@@ -23,6 +23,8 @@ class Put:
     """None for a folder."""
     size: int
     """Bytes, of all files."""
+    made_ns: int
+    """The time of the file or folder."""
 
 
 def put(place: Place, path: Path) -> Put:
@@ -32,14 +34,15 @@ def put(place: Place, path: Path) -> Put:
     """
     if not os.path.exists(path):
         raise UsageError(f"There is no {path} that could be stored.")
+    made_ns = links.time_of(path)
     if path.is_dir():
         tree = place.archive.put_tree(path, take=Take.SHARE)
         _place(place, tree.files)
-        return Put(address=tree.address, object=None, size=tree.size)
+        return Put(address=tree.address, object=None, size=tree.size, made_ns=made_ns)
     [stored] = place.archive.put([path], take=Take.SHARE)
     if place.archive.object_at(path) is None:
         _place(place, [stored])
-    return Put(address=stored.address, object=stored.name, size=stored.size)
+    return Put(address=stored.address, object=stored.name, size=stored.size, made_ns=made_ns)
 
 
 def _place(place: Place, files: Iterable[Stored]) -> None:

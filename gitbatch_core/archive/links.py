@@ -33,6 +33,7 @@ __all__ = [
     "only_links",
     "place_link",
     "place_tree",
+    "time_of",
 ]
 
 
@@ -160,6 +161,14 @@ def _real_path(path: Path, top: Path) -> Path:
             hint="git cannot keep what lies behind such a link: make it a real folder.",
         )
     return real
+
+
+def time_of(path: Path) -> int:
+    """When an output was made, as Snakemake sees it: a link's own time, the time stamp of a
+    folder. Raises OSError."""
+    stamp = path / tree.IGNORED
+    has_stamp = not path.is_symlink() and stamp.exists()
+    return (stamp if has_stamp else path).lstat().st_mtime_ns
 
 
 def only_links(folder: Path) -> bool:

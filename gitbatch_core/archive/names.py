@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gitbatch_core.archive.store import Archive
 
 FORMAT, VERSION = "gitbatch-name", 1
-_GRID_NS = 10**9 // 512
+GRID_NS = 10**9 // 512
 """Times are whole multiples of this: as seconds in a float, and back, they stay what they are."""
 _TRIES = 20
 """To write into a folder that others remove, as it is empty."""
@@ -71,15 +71,17 @@ def write(
     *,
     object: ObjectName | None,
     size: int,
+    stored_ns: int | None = None,
     before: Name | None = None,
 ) -> Name:
     """Have the name mean what is stored at the address, durably.
 
-    `object` is None for a tree; `before` is what the name meant where it was removed meanwhile.
+    `object` is None for a tree; `stored_ns`: when it was made, where that is not now; `before` is
+    what the name meant where it was removed meanwhile.
     Raises UsageError where it can be no name, also as other names lie below or above it;
     ArchiveError.
     """
-    now = time.time_ns() // _GRID_NS * _GRID_NS
+    now = time.time_ns() // GRID_NS * GRID_NS
     with contextlib.suppress(FormatError):  # what is damaged is replaced
         before = read(archive, name) or before
     same = before is not None and (before.address, before.object) == (address, object)
@@ -89,7 +91,7 @@ def write(
         object=object,
         size=size,
         changed_ns=before.changed_ns if same and before else now,
-        stored_ns=now,
+        stored_ns=now if stored_ns is None else -(-stored_ns // GRID_NS) * GRID_NS,
     )
     _put(archive, found)
     return found
@@ -98,7 +100,7 @@ def write(
 def touch(archive: Archive, name: str) -> None:
     """Say that the name was written now. Does nothing where there is none."""
     if (found := read(archive, name)) is not None:
-        _put(archive, replace(found, stored_ns=time.time_ns() // _GRID_NS * _GRID_NS))
+        _put(archive, replace(found, stored_ns=time.time_ns() // GRID_NS * GRID_NS))
 
 
 def remove(archive: Archive, name: str) -> None:

@@ -10,6 +10,7 @@ import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitbatch_core.archive import layout
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.cli import output
 from gitbatch_core.cli.main import add_archive_option
@@ -19,11 +20,11 @@ from gitbatch_core.git.repo import Repository
 from gitbatch_core.runs import place
 from gitbatch_core.runs import status as looking
 from gitbatch_core.runs.efficiency import count
-from gitbatch_core.runs.status import CURRENT, OTHER_CODE, OTHER_INPUTS, STATES
+from gitbatch_core.runs.status import CURRENT, MISSING, OTHER_CODE, OTHER_INPUTS, STATES
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from gitbatch_core.runs.status import Standing, Status
 
@@ -53,14 +54,27 @@ def run(arguments: argparse.Namespace) -> int:
         output.print_json(found.as_json())
         return 0 if found.is_current else 1
     _print(found, repository, all_paths=arguments.all)
-    if why and found.results:
-        output.message(f"{why}\nWhether links lead somewhere, nobody can say from here.")
-    if found.edited:
-        output.message(
-            "The folder has uncommitted edits of code, which no result here is compared with: "
-            + some(found.edited)
-        )
+    for line in _notes(found, repository, why):
+        output.message(line)
     return 0 if found.is_current else 1
+
+
+def _notes(found: Status, repository: Repository, why: str) -> Iterator[str]:
+    """What else to know. `why` the archive is out of reach."""
+    states = {each.state for each in found.results}
+    link = repository.top / layout.LINK_PATH
+    if any(each.address for each in found.results):
+        if found.archive is None:
+            yield f"{why}: whether links lead somewhere, nobody can say."
+        elif not link.exists() or link.resolve() != found.archive.resolve():
+            yield f"The link {layout.LINK_PATH} does not lead to the archive: gitbatch init mends it."
+    if MISSING in states:
+        yield f"gitbatch runs checkout {found.run} brings what that run has made."
+    if found.edited:
+        yield (
+            f"The folder has uncommitted edits of code: {some(found.edited)}. Results are compared "
+            "with the commit."
+        )
 
 
 def some(names: Sequence[str]) -> str:
@@ -71,8 +85,8 @@ def some(names: Sequence[str]) -> str:
 
 def _print(found: Status, repository: Repository, *, all_paths: bool) -> None:
     subject = commits.subjects(repository, [found.source]).get(found.source, "")
-    what = "the source of this run commit, " if found.head != found.source else ""
-    print(f"commit {what}{found.source[:10]} {output.cut(subject, 60)}".rstrip())
+    note = " (HEAD is the commit of a run of it)" if found.head != found.source else ""
+    print(f"commit {found.source[:10]} {output.cut(subject, 60)}".rstrip() + note)
     if not found.results:
         output.message("No run is known here." if not found.run else "There are no results here.")
         return

@@ -79,7 +79,10 @@ class LocalPool:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._most = max(16, (soft - _SPARE_DESCRIPTORS) // 2) if soft > 0 else 1 << 30
 
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        """Of all below. Taken itself, not by `_changed`: Ctrl-C cannot come between the taking of a
+        lock of C and its `with` block."""
+        self._changed = threading.Condition(self._lock)
         self._queue = Queue(cores=self.cores, memory_mb=self._memory_mb)
         self._running: dict[int, _Running] = {}
         self._cancelled: set[int] = set()
@@ -118,7 +121,7 @@ class LocalPool:
                 raise PoolError(
                     f"Job {spec.number} ({spec.name}): its command has a null character"
                 )
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise PoolError("The local pool is closed and takes no more jobs")
             self._queue.add(jobs)
@@ -134,7 +137,7 @@ class LocalPool:
         return {}  # they ended with the process that had started them
 
     def wait(self, timeout: float) -> list[JobStatus]:
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(lambda: self._news or self._broken or self._closed, timeout)
             news, self._news = self._news, []
             if self._broken and not news:
@@ -143,7 +146,7 @@ class LocalPool:
 
     def cancel(self, numbers: Iterable[int] | None = None) -> bool:
         wanted = None if numbers is None else frozenset(numbers)
-        with self._changed:
+        with self._lock:
             self._queue.drop(wanted)
             self._news = [s for s in self._news if wanted is not None and s.number not in wanted]
             ending = {n for n in self._running if wanted is None or n in wanted}
@@ -164,7 +167,7 @@ class LocalPool:
 
     def close(self) -> None:
         """End all that runs, and let go of everything."""
-        with self._changed:
+        with self._lock:
             if self._closed:
                 return
             self._closed = True
@@ -174,12 +177,14 @@ class LocalPool:
             self._thread.join(10)
         if not (self._thread and self._thread.is_alive()):
             self._selector.close()
+            # A signal handler may still hurry, when the number is another file's.
+            wake_write, self._wake_write = self._wake_write, -1
             os.close(self._wake_read)
-            os.close(self._wake_write)
+            os.close(wake_write)
 
     def _wake(self) -> None:
-        # A full pipe has woken it already.
-        with contextlib.suppress(BlockingIOError):
+        # A full pipe has woken it already, and after its end there is nobody to wake.
+        with contextlib.suppress(OSError):
             os.write(self._wake_write, b"!")
 
     # From here on: the thread.
@@ -189,21 +194,20 @@ class LocalPool:
             while self._turn():
                 pass
         except BaseException as error:
-            with self._changed:
-                self._broken = error
+            with self._lock:
+                self._broken = error  # `wait` raises it
                 self._changed.notify_all()
-            raise
 
     def _turn(self) -> bool:
         """Start what can be, wait for what comes next, deal with it; False: closed and done."""
         while self._start_one():
             pass
-        with self._changed:
+        with self._lock:
             if self._closed and not self._running:
                 return False
             timeout = self._until_next()
         ready = self._selector.select(timeout)
-        with self._changed:
+        with self._lock:
             for key, _ in ready:
                 if key.data is None:
                     with contextlib.suppress(BlockingIOError):
@@ -224,7 +228,7 @@ class LocalPool:
 
     def _start_one(self) -> bool:
         """Start the next job that fits; whether there was one."""
-        with self._changed:
+        with self._lock:
             if self._stalled or len(self._running) >= self._most:
                 return False
             taken = self._queue.take()

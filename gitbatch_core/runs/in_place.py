@@ -30,6 +30,8 @@ class InPlace:
     """None: it is out of reach."""
     links: dict[str, str] = field(default_factory=dict)
     """Path relative to the top -> the address of the object, of all links into an archive."""
+    _objects: dict[str, str] = field(default_factory=dict)
+    """Where these lie, relative to the archive."""
     _trees: dict[str, str | None] = field(default_factory=dict)
 
     @classmethod
@@ -44,6 +46,7 @@ class InPlace:
                 continue
             if (name := linked_object(text)) is not None:
                 found.links[path[start:]] = str(name.address)
+                found._objects[path[start:]] = name.path
         return found
 
     def address(self, path: str, *, folder: bool = False) -> str | None:
@@ -58,13 +61,13 @@ class InPlace:
         return self._trees[path]
 
     def is_dangling(self, path: str) -> bool:
-        """Whether the link, or one of those in the folder, leads nowhere, as far as the archive can
-        be asked."""
+        """Whether the archive, as far as it can be asked, lacks the object of the link, or of one in
+        the folder."""
         if self.archive is None:
             return False
-        if path in self.links:
-            return not os.path.exists(f"{self.top}/{path}")
-        return any(not os.path.exists(f"{self.top}/{inner}") for inner in self._links_in(path))
+        root = self.archive.root
+        inner = (path,) if path in self.links else self._links_in(path)
+        return any(not os.path.exists(f"{root}/{self._objects[each]}") for each in inner)
 
     def _links_in(self, folder: str) -> Iterator[str]:
         """Paths of those that lie below a folder."""

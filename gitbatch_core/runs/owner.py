@@ -28,7 +28,7 @@ JOBS_NAME = "jobs"
 LOG_VARIABLE = "GITBATCH_RUN_LOG"
 """Environment variable: the file that takes what a controller without a terminal prints."""
 
-_OF_THE_RUN = ("commit", "snapshot", "begun", "jobs")
+_OF_THE_RUN = ("commit", "snapshot", "begun", "pinned_ns", "jobs")
 """Of `about`: what another start does not change."""
 
 
@@ -126,7 +126,7 @@ class Owner:
 
     def with_new(self, about: Document) -> Owner:
         """The same run, by what this start says of it, from now on."""
-        kept = {name: self.about[name] for name in _OF_THE_RUN}
+        kept = {name: self.about[name] for name in _OF_THE_RUN if name in self.about}
         resumed = [*self.about.get("resumed", ()), about["begun"]]
         kept["message"] = about["message"] or self.about["message"]
         mine = replace(self, about=about | kept | {"resumed": resumed})

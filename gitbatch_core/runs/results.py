@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -17,26 +16,36 @@ from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.walk import files_below
 
 
-def place(twin: Twin, output: Document, *, copied: bool = False) -> None:
+def date_of(twin: Twin, inputs: Iterable[str]) -> int:
+    """The time of what a job makes of these: the run's, or that of the latest thing among them that
+    the run has made and others have dated."""
+    known = (twin.later.get(twin.relative(path) or "", 0) for path in inputs)
+    return max((twin.pinned_ns, *known))
+
+
+def place(twin: Twin, output: Document, mtime_ns: int, *, copied: bool = False) -> None:
     """Link an output of a finished job, an entry of its record, in both folders; with `copied` the
     user's gets a copy, for another storage to take: it may look at what a link leads to, and there
     at a time that is nobody's."""
-    relative, now = output["path"], time.time_ns()
+    relative = output["path"]
+    _note_time(twin, relative, mtime_ns)
     twin.addresses[relative] = output["address"]
     twin.made[relative] = output
     twin.placed.add(relative)
     here, there = twin.top / relative, twin.worktree / relative
     if output.get("temporary"):
-        _link_temporary(twin, here, there, now)
+        _link_temporary(twin, here, there, mtime_ns)
     elif output["kind"] == "tree":
         entries = twin.archive.manifest(Address.parse(output["address"]))
         for top, place in ((twin.worktree, there), (twin.top, here))[: 1 if copied else 2]:
             twin.remove(place)
-            links.place_tree(twin.archive, place, entries, top=top, mtime_ns=now)
+            links.place_tree(twin.archive, place, entries, top=top, mtime_ns=mtime_ns)
+        if not copied:
+            _stamp(here, mtime_ns)
     else:
         name = ObjectName.parse(output["name"])
         for place in (there, here)[: 1 if copied else 2]:
-            twin.link(place, name, now)
+            twin.link(place, name, mtime_ns)
     if copied and not output.get("temporary"):
         twin.replace(here, lambda place: fsutil.copy_writable(there, place))
 
@@ -90,29 +99,50 @@ def recall(twin: Twin, output: Document) -> bool:
         twin.addresses[relative] = output["address"]
         twin.made[relative] = output
         twin.placed.add(relative)
+        _note_time(twin, relative, links.time_of(here))
     return found
 
 
 def _link_temporary(twin: Twin, here: Path, there: Path, mtime_ns: int) -> None:
-    if not there.is_dir():
-        twin.replace(here, lambda place: os.symlink(os.path.relpath(there, here.parent), place))
-        return
+    def link(place: Path, target: Path) -> None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        text = os.path.relpath(target, place.parent)
+        fsutil.replace_with_link(place, text, mtime_ns=mtime_ns)
+        os.utime(target, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
+
     twin.remove(here)
+    if not there.is_dir():
+        link(here, there)
+        return
     here.mkdir(parents=True)
     for inner in files_below(there):
-        place = here / inner.relative_to(there)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.symlink_to(os.path.relpath(inner, place.parent))
+        link(here / inner.relative_to(there), inner)
+    _stamp(here, mtime_ns)
 
 
-def restore_logs(twin: Twin, relatives: Iterable[str], clean: Callable[[bytes], bytes]) -> None:
+def _note_time(twin: Twin, relative: str, mtime_ns: int) -> None:
+    if mtime_ns > twin.pinned_ns:
+        twin.later[relative] = mtime_ns
+
+
+def _stamp(folder: Path, mtime_ns: int) -> None:
+    """Give an output folder its time, as Snakemake does."""
+    sign = folder / tree.IGNORED
+    sign.touch()
+    os.utime(sign, ns=(mtime_ns, mtime_ns))
+
+
+def restore_logs(
+    twin: Twin, relatives: Iterable[str], clean: Callable[[bytes], bytes], mtime_ns: int
+) -> None:
     """Copy logs and benchmarks from the worktree to the user's folder, as plain files, with
     what `clean` makes of their content."""
     for relative in relatives:
         there, here = twin.worktree / relative, twin.top / relative
         if there.is_file():
             here.parent.mkdir(parents=True, exist_ok=True)
-            fsutil.replace_with_bytes(here, clean(there.read_bytes()))
+            fsutil.replace_with_bytes(here, clean(there.read_bytes()), mtime_ns=mtime_ns)
+            _note_time(twin, relative, mtime_ns)
             twin.placed.add(relative)
 
 
@@ -130,7 +160,7 @@ def keep(twin: Twin, here: Path, there: Path) -> None:
     else:
         [stored] = twin.archive.put([there])
         output |= {"address": str(stored.address), "name": stored.name.path}
-    place(twin, output)
+    place(twin, output, twin.later.get(relative, twin.pinned_ns))
 
 
 def drop(twin: Twin, here: Path, there: Path) -> None:

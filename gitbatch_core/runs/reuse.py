@@ -63,20 +63,22 @@ class Earlier:
         return self._sound[run]
 
 
-def place(twin: Twin, record: Document, *, copied: Iterable[str | None] = ()) -> None:
+def place(
+    twin: Twin, record: Document, mtime_ns: int, *, copied: Iterable[str | None] = ()
+) -> None:
     """Put the outputs of the record in place that were kept, and its logs and benchmarks; those
     in `copied` as copies for the user, see `results.place`. Raises ArchiveError, OSError."""
     wanted = frozenset(copied)
     for output in record["outputs"]:
         if not output.get("temporary"):
-            results.place(twin, output, copied=output["path"] in wanted)
+            results.place(twin, output, mtime_ns, copied=output["path"] in wanted)
     logs = []
     for log in record.get("logs", ()):
         kept = twin.archive.path(ObjectName.parse(log["name"]))
         if kept.exists():
             twin.replace(twin.worktree / log["path"], partial(fsutil.copy_writable, kept))
             logs.append(log["path"])
-    results.restore_logs(twin, logs, lambda data: data)
+    results.restore_logs(twin, logs, lambda data: data, mtime_ns)
 
 
 def _read(path: Path) -> Document | None:

@@ -43,6 +43,11 @@ class Twin:
     changed: frozenset[str]
     """Of those: outputs that the user's folder holds in another state."""
     warn: Callable[[str], None]
+    pinned_ns: int
+    """The time of all that the run makes: see `pin`."""
+    later: dict[str, int] = field(default_factory=dict)
+    """By path relative to the top: times of what the run has made that others have dated, and of
+    what was made of that."""
     addresses: dict[str, str] = field(default_factory=dict)
     """By path relative to the top (absolute outside of it), of what jobs may read."""
     placed: set[str] = field(default_factory=set)
@@ -74,6 +79,7 @@ class Twin:
             tracked=state.tracked(run.worktree.path),
             changed=frozenset(changed),
             warn=warn,
+            pinned_ns=run.about["pinned_ns"],
         )
 
     def relative(self, path: str) -> str | None:

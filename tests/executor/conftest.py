@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
@@ -66,10 +66,15 @@ class Project:
         return self.git("rev-parse", "HEAD").strip()
 
     def start(
-        self, *args: str, folder: str = ".", gitbatch: bool = True, **environment: str
+        self,
+        *args: str,
+        folder: str = ".",
+        gitbatch: bool = True,
+        program: Sequence[str] = ("-m", "snakemake"),
+        **environment: str,
     ) -> subprocess.Popen[str]:
         own = ["--executor", "gitbatch", "--gitbatch-pool", self.pool, "--jobs", "4"]
-        command = [sys.executable, "-m", "snakemake", *args, *(own if gitbatch else [])]
+        command = [sys.executable, *program, *args, *(own if gitbatch else [])]
         process = subprocess.Popen(
             [*command, "--nocolor"],
             cwd=self.path / folder,
@@ -142,9 +147,17 @@ class Project:
         return found + self.git("worktree", "list", "--porcelain").split("\n\n")[1:-1]
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+def wait_until(
+    condition: Callable[[], bool],
+    what: str,
+    seconds: float = 60,
+    unless: subprocess.Popen[str] | None = None,
+) -> None:
+    """Until that is so; at once no longer where the process has ended without it."""
     deadline = time.monotonic() + seconds
     while not condition():
+        if unless is not None and unless.poll() is not None:
+            assert condition(), f"no {what}: {unless.communicate()[0]}"
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.05)
 

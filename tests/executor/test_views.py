@@ -299,6 +299,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Twin:
         tracked=frozenset(),
         changed=frozenset(),
         warn=print,
+        pinned_ns=0,
     )
 
 

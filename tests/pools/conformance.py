@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -274,6 +275,25 @@ class PoolConformance:
         (status,) = jobs.run(jobs.spec("exit", 0))
         assert status.exit_code == 0
         assert not list(jobs.folder.glob("never*"))
+
+    def test_one_thread_hands_over_while_another_waits(self, pool: Pool, jobs: Jobs) -> None:
+        wanted = [jobs.spec("exit", n % 2) for n in range(24)]
+        unwanted = [
+            jobs.spec("span", jobs.folder / f"never {n}", 1, request=self.never()) for n in range(6)
+        ]
+
+        def hand_over() -> None:
+            for n, spec in enumerate(unwanted):
+                pool.submit([*wanted[4 * n : 4 * n + 4], spec])
+                pool.cancel([spec.number])
+
+        with ThreadPoolExecutor(1) as other:
+            done = other.submit(hand_over)
+            final = jobs.follow(wanted)
+            done.result()
+        assert [final[spec.number].exit_code for spec in wanted] == [0, 1] * 12
+        assert not final.keys() & {spec.number for spec in unwanted}
+        assert not [status for status in pool.wait(0.2) if status.state.final]
 
     def never(self) -> Request:
         """What is asked for by a job that does not start while the test looks."""

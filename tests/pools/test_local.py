@@ -215,6 +215,17 @@ def test_closing_ends_what_runs(small: Jobs) -> None:
     holds(lambda: not any(map(alive, family)), 5)  # type: ignore[arg-type]
 
 
+def test_hurry_after_the_end_writes_into_nobodys_file(small: Jobs) -> None:
+    small.run(shell(small, "exit 0"))
+    small.pool.close()
+    # The numbers of the pool's descriptors are free for others now.
+    files = [(small.folder / str(n)).open("wb") for n in range(8)]
+    small.pool.hurry()
+    for file in files:
+        file.close()
+    assert not any((small.folder / str(n)).stat().st_size for n in range(8))
+
+
 def spec(number: int, cpus: int, memory_mb: int | None = None) -> JobSpec:
     request = Request(cpus=cpus, memory_mb=memory_mb)
     return JobSpec(number=number, name="", argv=("x",), folder=Path("/"), request=request)

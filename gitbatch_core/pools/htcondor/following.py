@@ -47,6 +47,7 @@ class Following:
         """The job is to make this file when it has done its work."""
         self._files[place] = sign
         self._signs.setdefault(sign.parent, {})[sign.name] = place
+        self._times.pop(sign.parent, None)  # it may be there already
 
     def done(self) -> list[Place]:
         """The jobs that have given their sign since the last look."""

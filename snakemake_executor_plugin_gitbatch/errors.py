@@ -1,0 +1,22 @@
+"""What an error says to people: of what they can do something about, and of bugs."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+from snakemake.exceptions import RuleException
+from snakemake_interface_common.exceptions import WorkflowError
+
+from gitbatch_core.errors import GitbatchError
+
+
+def text_of(error: Exception, logger: Any) -> str:
+    """The error's text; of a bug also what it is, with its traceback for `--verbose`."""
+    if isinstance(error, (GitbatchError, WorkflowError, RuleException, OSError)):
+        return str(error)
+    logger.debug("".join(traceback.format_exception(error)))
+    return (
+        f"{type(error).__name__}: {error}\n"
+        "This is a bug of gitbatch: please report it, with what --verbose adds."
+    )
