@@ -67,7 +67,7 @@ def _notes(found: Status, repository: Repository, why: str) -> Iterator[str]:
         if found.archive is None:
             yield f"{why}: whether links lead somewhere, nobody can say."
         elif not link.exists() or link.resolve() != found.archive.resolve():
-            yield f"The link {layout.LINK_PATH} does not lead to the archive: gitbatch init mends it."
+            yield f"{layout.LINK_PATH} does not lead to the archive: gitbatch init mends that."
     if MISSING in states:
         yield f"gitbatch runs checkout {found.run} brings what that run has made."
     if found.edited:
