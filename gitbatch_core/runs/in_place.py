@@ -61,8 +61,8 @@ class InPlace:
         return self._trees[path]
 
     def is_dangling(self, path: str) -> bool:
-        """Whether the archive, as far as it can be asked, lacks what the link, or one in the folder,
-        leads to."""
+        """Whether the archive, as far as it can be asked, lacks what a link leads to: this one, or
+        one in the folder."""
         if self.archive is None:
             return False
         root = self.archive.root
