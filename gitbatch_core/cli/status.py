@@ -127,9 +127,10 @@ def _why(alike: Sequence[Standing]) -> str:
     """Of results of one state, that the same code has made."""
     each = alike[0]
     if each.state == OTHER_CODE:
+        maker = "snapshot " * each.snapshot + each.commit[:10]
         if each.files is None:
-            return f"made by {each.commit[:10]}, which is not in this repository"
-        return f"made by {each.commit[:10]}; differs in {some(each.files)}"
+            return f"made by {maker}, which is not in this repository"
+        return f"made by {maker}; differs in {some(each.files)}"
     if each.state == OTHER_INPUTS:
         inputs = dict.fromkeys(name for each in alike for name in each.inputs)
         return f"not made from the present {some(list(inputs))}"

@@ -29,6 +29,11 @@ class Origin:
         """Whose code made it; empty where nobody knows."""
         return str(self.job.get("commit", ""))
 
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether that is a commit of uncommitted changes, as far as the run tells."""
+        return bool(self.run.get("snapshot")) and self.run.get("source_commit") == self.commit
+
     def files(
         self, differences: CodeDifferences, commit: str, choice: Choice | None = None
     ) -> tuple[str, ...] | None:

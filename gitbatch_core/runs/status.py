@@ -55,6 +55,8 @@ class Standing:
     """Of what is there."""
     commit: str = ""
     """Whose code made that; empty where nobody knows."""
+    snapshot: bool = False
+    """Whether that commit is one of uncommitted changes."""
     run: str = ""
     """Whose job made it."""
     files: tuple[str, ...] | None = ()
@@ -243,6 +245,7 @@ class _Look:
             state=kind,
             address=None if address == FOREIGN else address,
             commit=origin.commit if origin else "",
+            snapshot=origin is not None and origin.is_snapshot,
             run=str(origin.job.get("run", "")) if origin else "",
             files=files,
         )
