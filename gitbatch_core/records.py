@@ -7,6 +7,7 @@ record. The record of a job that succeeded also goes into the archive, under its
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import time
 from collections.abc import Iterable, Mapping
@@ -23,7 +24,7 @@ REPRODUCTION_FORMAT, REPRODUCTION_VERSION = "gitbatch-reproduction", 1
 _ORDER_FORMAT, _ORDER_VERSION = "gitbatch-order", 1
 _ANSWER_FORMAT, _ANSWER_VERSION = "gitbatch-answer", 1
 
-KEY_SCHEME = 1
+KEY_SCHEME = 2
 """First field of what a job key is the digest of; raised when the meaning of a key changes."""
 
 WITHOUT_CODE = "key_without_code"
@@ -34,6 +35,8 @@ REDACTED = "***"
 
 SHORTEST_SECRET = 4
 """Characters; shorter values are not looked for in texts."""
+
+_CONTENT = re.compile("[0-9a-f]{32}")
 
 ORDER_NAME, ANSWER_NAME, LOG_NAME = "order.json", "answer.json", "output.log"
 """Names in a job's folder."""
@@ -154,6 +157,17 @@ def published(
     if temporary:
         entry["temporary"] = True
     return entry
+
+
+def software_used(member: Document) -> dict[str, str | None]:
+    """What of environments, images and modules a record's single job used: kind -> which. None:
+    older records say what was declared, and only of a conda file that was used its content."""
+    if "software_used" in member:
+        return dict(member["software_used"])
+    return {
+        kind: name if kind == "conda" and _CONTENT.fullmatch(str(name)) else None
+        for kind, name in (member.get("software") or {}).items()
+    }
 
 
 def secret_forms(secret: str) -> set[str]:

@@ -17,7 +17,8 @@ common_settings = CommonSettings(
     implies_no_shared_fs=False,
     job_deploy_sources=False,
     pass_default_storage_provider_args=True,
-    pass_default_resources_args=True,
+    # `resource_arguments` composes them.
+    pass_default_resources_args=False,
     # Values would stand in the command; the runner gets them in a private file instead.
     pass_envvar_declarations_to_cmd=False,
     # Every spawned job would begin with `pip install` of every installed storage plugin.

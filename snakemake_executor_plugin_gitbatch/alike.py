@@ -14,7 +14,7 @@ from snakemake_interface_executor_plugins.utils import base64_prefix
 
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import redact
-from snakemake_executor_plugin_gitbatch import jobspec
+from snakemake_executor_plugin_gitbatch import jobspec, resource_arguments
 
 _OWN_STORAGE = "--storage-gitbatch-archive"
 """Says where the archive is, here."""
@@ -57,10 +57,7 @@ def _settings(workflow: Any) -> Iterator[str]:
     yield from _many("--allowed-rules", sorted(dag.allowed_rules or ()))
     yield from _many("--envvars", sorted(remote.envvars or ()))
     yield from _many("--resources", _assigned(resources.resources))
-    # Older Snakemakes have parsed them already.
-    defaults = getattr(resources, "_parsed_default_resources", resources.default_resources)
-    # The one that is there without the option: with it, others come along.
-    yield from _many("--default-resources", args if len(args := defaults.args) > 1 else ())
+    yield from resource_arguments.arguments(workflow)
     yield from _as_for_jobs(workflow)
 
 
@@ -71,7 +68,7 @@ def _as_for_jobs(workflow: Any) -> Iterator[str]:
         factory.workflow_property_to_arg("deployment_settings.deployment_method"),
         factory.workflow_property_to_arg("resource_settings.overwrite_scatter", "--set-scatter"),
         factory.get_resource_scopes_arg(),
-        *factory.get_set_resources_args(),
+        *(text for text in factory.get_set_resources_args() if text.startswith("--set-threads")),
         factory.get_group_args(),
         factory.get_default_storage_provider_args(),
     ]

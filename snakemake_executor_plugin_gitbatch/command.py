@@ -16,7 +16,7 @@ from gitbatch_core import fsutil
 from gitbatch_core.archive import hashing
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
-from snakemake_executor_plugin_gitbatch import jobspec
+from snakemake_executor_plugin_gitbatch import jobspec, resource_arguments
 
 
 def general_arguments(workflow: Any, run: Run, twin: Twin) -> tuple[str, ...]:
@@ -38,6 +38,7 @@ def general_arguments(workflow: Any, run: Run, twin: Twin) -> tuple[str, ...]:
         "--directory",
         str(twin.there(".")),
         *jobspec.split(general),
+        *resource_arguments.arguments(workflow),
         # The main process's, as each worktree would otherwise build its own.
         "--conda-prefix",
         str(workflow.persistence.conda_env_path),

@@ -14,6 +14,7 @@ from gitbatch_core import jsonio
 from gitbatch_core.errors import RunError
 from gitbatch_core.records import redact
 from gitbatch_core.runs.twin import Twin
+from snakemake_executor_plugin_gitbatch import deployment
 from snakemake_executor_plugin_gitbatch.jobspec import LATER
 
 _NAME = "comparison.json"
@@ -66,7 +67,8 @@ class Comparison:
         """Raise RunError where the two views of a single job differ, or where what is seen in the
         worktree leads back into the user's folder."""
         self._refuse_ways_back(seen)
-        expected, shown = self._real(expected), self._as_user(seen)
+        seen = deployment.anywhere(seen, self.worktree, self.top)
+        expected, shown = self.real(expected), self.as_user(seen)
         command, other = expected["command"], shown["command"]
         if _unquoted(str(self.top)) in _unquoted(other["text"]) and _agree(
             _unquoted(command["text"]), _unquoted(other["text"])
@@ -77,8 +79,8 @@ class Comparison:
 
     def config(self, seen: Any) -> None:
         """Raise RunError where the workflow's configuration differs."""
-        expected = {"config": self._real(self.configuration)}
-        self.same(expected, {"config": self._as_user(seen)}, "The configuration")
+        expected = {"config": self.real(self.configuration)}
+        self.same(expected, {"config": self.as_user(seen)}, "The configuration")
 
     def redacted(self, value: Any) -> Any:
         """JSON data without the values of secrets."""
@@ -102,10 +104,12 @@ class Comparison:
             "neither in the commit nor frozen.",
         )
 
-    def _as_user(self, seen: Any) -> Any:
-        return self.redacted(self._real(_replaced(seen, str(self.worktree), str(self.top))))
+    def as_user(self, seen: Any) -> Any:
+        """JSON data that is seen in the worktree as it would be in the user's folder."""
+        return self.redacted(self.real(_replaced(seen, str(self.worktree), str(self.top))))
 
-    def _real(self, value: Any) -> Any:
+    def real(self, value: Any) -> Any:
+        """JSON data of the user's folder without the link by which the command line reaches it."""
         return _replaced(value, *self.renamed) if self.renamed[0] else value
 
     def _refuse_ways_back(self, seen: Mapping[str, Any]) -> None:

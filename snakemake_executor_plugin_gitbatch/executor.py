@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from snakemake.settings.enums import Quietness
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
@@ -97,7 +98,7 @@ class Executor(RemoteExecutor):
         prepared = []
         for job in jobs:
             self.run_job_pre(job)
-            snakemake_internals.take_over_end(job, self._session.twin)
+            snakemake_internals.take_over_end(job, self._session)
             try:
                 found = self._session.prepare(job)
             except Exception as error:
@@ -204,9 +205,13 @@ class Executor(RemoteExecutor):
         # Not the parent's, which points to "the cluster/cloud log": the message has it all.
         if job_info.external_jobid is not None:
             kwargs["external_jobid"] = job_info.external_jobid
-        if msg is not None and job_info.job.is_group():  # which does not show it
+        job = job_info.job
+        if msg is not None and job.is_group():  # which does not show it
             self.logger.error(msg)
-        job_info.job.log_error(msg, **kwargs)
+        elif msg is not None and Quietness.RULES in (self.workflow.output_settings.quiet or ()):
+            # With -q, nothing is shown of rules; of a job on this machine, its own words would be.
+            self.logger.error(f"Error in rule {job.rule.name}: {msg}")
+        job.log_error(msg, **kwargs)
 
     def cancel(self) -> None:
         self._hold_interrupts()

@@ -13,6 +13,7 @@ from gitbatch_core.pools.base import JobStatus, State
 from gitbatch_core.records import Answer
 from gitbatch_core.runs import printed
 from gitbatch_core.runs.twin import Twin
+from snakemake_executor_plugin_gitbatch import script_copies
 
 _LINES = 20
 _BYTES = 4000
@@ -25,6 +26,7 @@ def _error(words: str) -> re.Pattern[str]:
     return re.compile(rf"""{words}: ['"](.+?)['"]$|([^\s:'"]+)['"]?: {words}""", re.MULTILINE)
 
 
+_PATH = r"[^\s'\"`;|<>():,&]"
 _MISSING, _DENIED = _error("No such file or directory"), _error("Permission denied")
 # What the Snakemake in the job says of itself, around the rule's own output.
 _OF_SNAKEMAKE = re.compile(
@@ -59,19 +61,26 @@ def explain(
     """The message of a failed job. `log`: what it printed, where it is kept; `rule_logs`: the
     rule's own `log:` files; `folder`: the job's, with what the runner itself printed;
     `outputs`: relative to the top. Paths in the worktree, which will be gone, are shown as those of
-    the user."""
-    printed = _tail(log).replace(str(twin.worktree), str(twin.top)) if log is not None else ""
+    the user where that folder has them, else as the commit has them."""
+    copies = list(script_copies.of_job(folder))
+
+    def shown(text: str) -> str:
+        for copy in copies:
+            text = copy.replaced(text)
+        return _for_user(text, twin)
+
+    printed = _tail(log) if log is not None else ""
     own = re.sub(rf"^({_OF_SNAKEMAKE.pattern})$\n?", "", printed, flags=re.MULTILINE | re.VERBOSE)
-    parts = [f"The job {_how(status, answer, printed)}{_where(status, answer)}."]
+    parts = [f"The job {shown(_how(status, answer, printed))}{_where(status, answer)}."]
     said = [printed]
     for path in rule_logs:
         if words := _tail(path):
             said.append(words)
-            parts.append(f"End of {path}:\n{_indent(words)}")
+            parts.append(f"End of {path}:\n{_indent(shown(words))}")
     if own := own.strip("\n"):
-        parts.append(f"End of its output:\n{_indent(own)}")
+        parts.append(f"End of its output:\n{_indent(shown(own))}")
     elif answer is None and (words := _tail(folder / "process.log")):
-        parts.append(f"The runner said:\n{_indent(words)}")
+        parts.append(f"The runner said:\n{_indent(shown(words))}")
     if absent := _absent(said, twin):
         parts.append(
             f"Only your folder has {', '.join(absent)}; jobs see the commit and their inputs. "
@@ -87,6 +96,19 @@ def explain(
     return readable("\n".join(parts))
 
 
+def _for_user(text: str, twin: Twin) -> str:
+    """`text` with what it says of the worktree said of what the user can open."""
+
+    def path(found: re.Match[str]) -> str:
+        relative = found[1].strip("/")
+        for name in (relative, relative.rstrip(".")):  # it may end a sentence
+            if os.path.lexists(twin.top / name):
+                return f"{twin.top / name}{relative[len(name) :]}"
+        return relative
+
+    return re.sub(rf"{re.escape(str(twin.worktree))}((?:/{_PATH}*)?)", path, text)
+
+
 def _named(pattern: re.Pattern[str], said: Iterable[str]) -> set[str]:
     found = {a or b for text in said for a, b in pattern.findall(text)}
     return {name for name in found if "\0" not in name}
@@ -95,7 +117,7 @@ def _named(pattern: re.Pattern[str], said: Iterable[str]) -> set[str]:
 def _absent(said: Iterable[str], twin: Twin) -> list[str]:
     """Files that the job has missed, and that the user's folder has."""
     return sorted(
-        name
+        _for_user(name, twin)
         for name in _named(_MISSING, said)
         if twin.relative(name) is not None
         and os.path.exists(twin.here(name))  # also for what is too long to be a name

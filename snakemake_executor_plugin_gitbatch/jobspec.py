@@ -7,15 +7,14 @@ import math
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 from gitbatch_core import __version__, jsonio
 from gitbatch_core.archive.layout import DIGEST_LENGTHS
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import RECORD_FORMAT, RECORD_VERSION, REDACTED
-from snakemake_executor_plugin_gitbatch import workflowview
+from snakemake_executor_plugin_gitbatch import deployment
 
 if TYPE_CHECKING:
     from gitbatch_core.runs.run import Run
@@ -26,6 +25,9 @@ LATER = "<TBD>"
 _FORMS = frozenset({"tuple", "set", "mapping", "path", "float", "date", "object"})
 """Single keys of the JSON objects that stand for what JSON lacks. `runs.reproduce.given` reads
 them."""
+
+ONLY_HERE = frozenset({"_nodes", "tmpdir"})
+"""Resources that each machine has of its own."""
 
 Members = list[dict[str, Any]]
 
@@ -87,8 +89,9 @@ class Description:
     that have an address. Where not, the key says nothing."""
 
 
-def describe(job: Any, address_of: Callable[[str], str]) -> Description:
-    """Describe `job`; `address_of` gives the address of an input as the job names it."""
+def describe(job: Any, address_of: Callable[[str], str], *, top: Path) -> Description:
+    """Describe `job`; `address_of` gives the address of an input as the job names it, `top` is the
+    repository's."""
     made = {str(path) for inner in members(job) for path in inner.output}
     descriptions, all_exact = [], True
     for inner in members(job):
@@ -99,13 +102,13 @@ def describe(job: Any, address_of: Callable[[str], str]) -> Description:
         ]
         all_exact &= exact and all(_is_address(each.get("address")) for each in inputs)
         descriptions.append(
-            plain
+            deployment.anywhere(plain, top)
             | {
                 "inputs": inputs,
                 "resources": {
                     name: value if isinstance(value, int) else str(value)
                     for name, value in inner.resources.items()
-                    if name not in ("_cores", "_nodes", "tmpdir")
+                    if name not in ONLY_HERE and name != "_cores"
                 },
                 "threads": int(inner.threads),
             }
@@ -133,25 +136,37 @@ def view(job: Any) -> tuple[dict[str, Any], bool]:
         ],
         "outputs": [str(path) for path in job.output],
         "logs": log_paths(job),
-        "software": _software(job),
+        "software": deployment.declared(job),
+        "software_used": deployment.used(job),
     }, exact
 
 
-def take_over(job: Any, member: Mapping[str, Any]) -> None:
+def take_over(
+    job: Any, member: Mapping[str, Any], *, as_recorded: Callable[[str], Any] = str
+) -> None:
     """Give a single job what the record's `member` says of it: the order of its files, which a
     folder's listing gives in any order, and its resources, which limits, defaults and attempts
-    decide where the run is started. What is only known where the job runs stays."""
+    decide where the run is started. What is only known where the job runs stays.
+
+    `as_recorded`: how the record would have a text that is seen here."""
     _reorder(job.input, [each["path"] for each in member["inputs"]])
     _reorder(job.output, member["outputs"])
-    unknown = (LATER, REDACTED)
-    known = {
-        name: value
-        for name, value in member["resources"].items()
-        if isinstance(value, int) or not any(sign in value for sign in unknown)
-    }
-    decided = dict(job.resources.items()) | known | {"_cores": member["threads"]}
-    job._resources = type(job.resources)(fromdict=decided)
+    own, recorded = dict(job.resources.items()), member["resources"]
+
+    def decided(name: str, value: Any) -> Any:
+        # A path of the worktree is what was decided where the run was started: there is another.
+        stays = name in ONLY_HERE or _is_later(recorded[name])
+        return value if stays or as_recorded(str(value)) == recorded[name] else recorded[name]
+
+    found = {n: decided(n, v) for n, v in own.items() if n in ONLY_HERE or n in recorded}
+    found |= {n: v for n, v in recorded.items() if n not in own and not _is_later(v)}
+    found["_cores"] = member["threads"]
+    job._resources = type(job.resources)(fromdict=found)
     job._params = None
+
+
+def _is_later(recorded: Any) -> bool:
+    return isinstance(recorded, str) and (LATER in recorded or REDACTED in recorded)
 
 
 def _reorder(files: Any, paths: Sequence[str]) -> None:
@@ -225,20 +240,6 @@ def _command(job: Any) -> dict[str, str]:
         if (named := getattr(rule, kind, None)) is not None:
             return {"kind": kind, "text": job.format_wildcards(str(named))}
     return {"kind": "none" if job.is_norun else "run", "text": ""}
-
-
-def _software(job: Any) -> dict[str, str]:
-    found = {}
-    if named := workflowview.conda(job):
-        found["conda"] = named
-        used = job.dag.workflow.deployment_settings.deployment_method
-        if DeploymentMethod.CONDA in used and not job.conda_env.is_externally_managed:
-            found["conda"] = job.conda_env.content_hash
-    if job.container_img_url:
-        found["container"] = str(job.container_img_url)
-    if job.env_modules:
-        found["modules"] = str(job.env_modules)
-    return found
 
 
 def _plain(value: Any) -> tuple[Any, bool]:

@@ -51,8 +51,6 @@ class Keys:
     _fetched: dict[str, str] = field(default_factory=dict)
     """Digests of remote sources by their names."""
     _config: Any = field(init=False)
-    _deployment: list[str] = field(init=False)
-    """What is declared of environments counts only where Snakemake is told to provide them."""
     _places: list[tuple[re.Pattern[str], str]] = field(init=False)
 
     @classmethod
@@ -78,8 +76,6 @@ class Keys:
     def __post_init__(self) -> None:
         self.code.digest()  # patterns that match nothing are told before anything runs
         self._config = jobspec.plain_config(self.workflow.config)
-        methods = self.workflow.deployment_settings.deployment_method
-        self._deployment = sorted(method.name for method in methods)
         named = {
             str(self.workflow.sourcecache.runtime_cache_path): _SOURCES,
             str(self.twin.top): _TOP,
@@ -103,7 +99,6 @@ class Keys:
         patterns = {_patterns(member) for member in jobspec.members(job)}
         kinds = {member["command"]["kind"] for member in description.members}
         # Of a shell command, all that it sees of the configuration stands in it.
-        has_software = any(member["software"] for member in description.members)
         is_chosen = any(map(self.code.is_chosen, patterns))
         sees_more = bool(kinds - {"shell", "none"})
         always = self._sources(job) if is_chosen else []
@@ -119,7 +114,6 @@ class Keys:
             "jobs": [_keyed(member) for member in description.members],
             "remote": [self._remote(member) for member in jobspec.members(job)],
             "updated": dict(updated),
-            "deployment": self._deployment if has_software else None,
             "shell": [shell._get_process_prefix(), shell._process_suffix],
             "python": platform.python_version(),
             "snakemake": snakemake_version,
@@ -200,10 +194,12 @@ def _patterns(member: Any) -> tuple[str, ...]:
 
 
 def _keyed(member: dict[str, Any]) -> dict[str, Any]:
-    """What of a single job determines its outputs: not where it fits. A shell command sees no more
-    of the resources than stands in it."""
+    """What of a single job determines its outputs: not where it fits, nor what it declares of
+    software and does not use. A shell command sees no more of the resources than stands in it."""
     if member["command"]["kind"] == "shell":
         kept = {}
     else:
         kept = {k: v for k, v in member["resources"].items() if not resources.only_places(k)}
-    return member | {"resources": dict(sorted(kept.items()))}
+    keyed = member | {"resources": dict(sorted(kept.items()))}
+    keyed["software"] = keyed.pop("software_used")
+    return keyed

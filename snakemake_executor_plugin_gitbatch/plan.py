@@ -179,7 +179,7 @@ class Plan:
             return None  # nobody knows yet what it will read
         before = (None, None) if missed is None else (job._params, job._resources)
         try:
-            description = jobspec.describe(job, address_of)
+            description = jobspec.describe(job, address_of, top=self.twin.top)
             if not (description.exact and self.reusing.is_open_to(job)):
                 return None
             outputs = list(self.outputs([job]))

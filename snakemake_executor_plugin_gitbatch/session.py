@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gitbatch_core.jsonio import Document
@@ -155,6 +156,17 @@ class Session:
                 self._plan.look_ahead(ahead := self._missed.again())
                 self.logger.warning(ahead.text())
 
+    def there(self, path: str) -> Path:
+        """Where jobs see `path`."""
+        with self._lock:
+            return self.twin.there(path)
+
+    def note_time(self, path: str, mtime_ns: int) -> None:
+        """An output has been given this time by the storage that it lies in."""
+        with self._lock:
+            if (relative := self.twin.relative(path)) is not None:
+                results.note_time(self.twin, relative, mtime_ns)
+
     def wait(self, timeout: float) -> list[JobStatus]:
         """The jobs that ended, as soon as one did, or none after `timeout` seconds. Raises
         PoolError."""
@@ -190,7 +202,7 @@ class Session:
                     if str(path) not in made:
                         opening.bring(self.twin, path, member.rule.name)
             updated = self._updated(members)
-            description = jobspec.describe(job, self.twin.address_of)
+            description = jobspec.describe(job, self.twin.address_of, top=self.twin.top)
             key = self._keys.job_key(job, description, updated)
             if claimed := self._claim(job, description, key.key, updated):
                 self._orders[claimed.number] = claimed.order
@@ -228,13 +240,14 @@ class Session:
                 )
             )
             self._orders[self._number] = order
-            self.report.costs.order(spec, job.attempt)
+            self.report.costs.order(spec, job.attempt, group=job.is_group())
             return Prepared(number=self._number, spec=spec, pool=pool)
 
     def _reused(self, job: Any, known: Document) -> Prepared:
         """The job is done already, as the record of an earlier one says."""
         self._number += 1
         self._reusing.taken[self._number] = known
+        self.report.costs.reuse(known)
         kept = {o["path"] for o in known["outputs"] if not o.get("temporary")}
         if gone := [path for path in job.output if self.twin.relative(str(path)) not in kept]:
             snakemake_internals.may_lack(job, gone)
@@ -351,9 +364,9 @@ class Session:
         Raises GitbatchError; worktree and staging are taken away all the same, but for a worktree
         that holds what could not be kept.
         """
-        succeeded = not self._cancelled and not any(
-            jobspec.has_outputs(job) for job in self.workflow.dag.needrun_jobs()
-        )
+        undone = list(filter(jobspec.has_outputs, self.workflow.dag.needrun_jobs()))
+        succeeded = not self._cancelled and not undone
+        self.report.costs.undone = frozenset(map(jobspec.rule_name, undone))
         # Without a failed job it was somebody's wish: Ctrl-C, or SIGTERM.
         wished = self._cancelled or not self._ending.failed
         outcome = "succeeded" if succeeded else "interrupted" if wished else "failed"

@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from snakemake.io import IOFile
 from snakemake.jobs import Job
@@ -23,8 +23,17 @@ from snakemake.sourcecache import LocalSourceFile
 
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.runs.earlier_sources import EarlierSources
-from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import workflowview
+
+
+class Mirror(Protocol):
+    """What Snakemake's own threads may ask of the run."""
+
+    def there(self, path: str) -> Path:
+        """Where jobs see `path`."""
+
+    def note_time(self, path: str, mtime_ns: int) -> None:
+        """What jobs make of the output `path` must not look older than this."""
 
 
 def install() -> None:
@@ -88,7 +97,7 @@ def leave_times_alone(dag: Any) -> None:
     dag.check_and_touch_output = check_output
 
 
-def take_over_end(job: Any, twin: Twin) -> None:
+def take_over_end(job: Any, mirror: Mirror) -> None:
     """Have Snakemake note of this job or group, when it has succeeded, what it used; and do nothing
     to its outputs when it fails.
 
@@ -99,10 +108,10 @@ def take_over_end(job: Any, twin: Twin) -> None:
 
         async def postprocess(*args: Any, member: Any = member, **kwargs: Any) -> None:
             if not kwargs.get("error", False):
-                _look_in_the_mirror(member, twin)
+                _look_in_the_mirror(member, mirror)
                 await type(member).postprocess(member, *args, **kwargs | {"handle_touch": False})
                 for path in filter(workflowview.storage, member.output):
-                    await _take_time_of_storage(path, twin)
+                    await _take_time_of_storage(path, mirror)
             elif not any(os.path.lexists(path) for path in member.output):
                 # No mark of an unfinished job may stick to files that come here later.
                 member.dag.workflow.persistence.cleanup(member)
@@ -120,25 +129,25 @@ def may_lack(job: Any, outputs: Iterable[Any]) -> None:
     job.postprocess = postprocess
 
 
-def _look_in_the_mirror(job: Any, twin: Twin) -> None:
+def _look_in_the_mirror(job: Any, mirror: Mirror) -> None:
     """Have the single job's inputs and environment file be those of the worktree where Snakemake
     reads them to remember them."""
     for path in job.input:
-        there = IOFile(str(twin.there(str(path))), rule=path.rule)
+        there = IOFile(str(mirror.there(str(path))), rule=path.rule)
         path.checksum = partial(_checksum, there)
     environment = job.conda_env
     if environment is not None and isinstance(environment.file, LocalSourceFile):
-        _read_environment(environment, twin, job.dag.workflow)
+        _read_environment(environment, mirror, job.dag.workflow)
 
 
 async def _checksum(there: Any, threshold: int | None = None, **options: Any) -> Any:
     return await there.checksum(threshold, **options)
 
 
-def _read_environment(environment: Any, twin: Twin, workflow: Any) -> None:
+def _read_environment(environment: Any, mirror: Mirror, workflow: Any) -> None:
     """Have Snakemake read the environment's files, which it does once."""
     here = environment.file
-    there = twin.there(str(here.get_path_or_uri(secret_free=True)))
+    there = mirror.there(str(here.get_path_or_uri(secret_free=True)))
     environment.file = LocalSourceFile(str(there))
     try:
         environment.content  # noqa: B018
@@ -148,12 +157,11 @@ def _read_environment(environment: Any, twin: Twin, workflow: Any) -> None:
         environment.file = here
 
 
-async def _take_time_of_storage(path: Any, twin: Twin) -> None:
+async def _take_time_of_storage(path: Any, mirror: Mirror) -> None:
     """What is made of something that another storage has dated must not look older."""
-    storage, relative = workflowview.storage(path), twin.relative(str(path))
+    storage = workflowview.storage(path)
     if hasattr(storage, "changed_ns"):
         changed_ns = storage.changed_ns()
     else:  # a float knows no nanoseconds
         changed_ns = int((await path.mtime_uncached()).storage() * 10**9) + 1000
-    if relative is not None:
-        twin.later[relative] = changed_ns
+    mirror.note_time(str(path), changed_ns)

@@ -91,7 +91,7 @@ def programs(
     found: dict[str, None] = {}
     for member in members:
         kind, text = member["command"]["kind"], member["command"]["text"]
-        if member["software"]:
+        if member["software_used"]:
             continue
         if kind == "shell":
             for word in shell_programs(f"{prefix}\n{text}"):

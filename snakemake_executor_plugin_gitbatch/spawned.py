@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shlex
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +20,29 @@ from snakemake import cli
 from snakemake.dag import DAG
 from snakemake.executors import local
 from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors import real
 from snakemake_interface_executor_plugins.utils import TargetSpec
 
 from gitbatch_core.errors import GitbatchError, RunError
 from gitbatch_core.records import Order
-from snakemake_executor_plugin_gitbatch import jobspec
+from snakemake_executor_plugin_gitbatch import jobspec, script_copies
 from snakemake_executor_plugin_gitbatch.comparison import Comparison
+from snakemake_executor_plugin_gitbatch.resource_arguments import arguments
 
 
 def main(argv: list[str]) -> None:
     """Run Snakemake with the arguments after the order's path; ends the process."""
-    order_file, *arguments = argv
+    order_file, *given = argv
     guard(Path(order_file))
     for name in ("retrieve_storage_inputs", "store_storage_outputs"):
         getattr(DAG, name)  # an AttributeError, should Snakemake call it otherwise one day
         setattr(DAG, name, leave_to_the_run)
     cli.parse_target_jobs_cli_args = parse_targets
-    sys.argv = ["snakemake", *arguments]
+    follow(order_file)
+    script_copies.note(Path(order_file).parent)
+    sys.argv = ["snakemake", *given]
     try:
-        cli.main(arguments)
+        cli.main(given)
     except SystemExit as ended:
         _end(int(ended.code or 0))
 
@@ -56,6 +62,29 @@ def _end(code: int) -> None:
 def parse_targets(words: list[str]) -> list[TargetSpec]:
     """The jobs that `command` has named."""
     return [TargetSpec(rule, wildcards) for rule, wildcards in map(json.loads, words)]
+
+
+def encode_targets(targets: Iterable[TargetSpec]) -> list[str]:
+    """What `parse_targets` reads, for a shell."""
+    return [shlex.quote(json.dumps([each.rulename, each.wildcards_dict])) for each in targets]
+
+
+def follow(order_file: str) -> None:
+    """Have those `run:` rules that Snakemake gives a process of their own, within groups, run as
+    this one does: else they would see resources that nobody has decided."""
+    compose = local.Executor.format_job_exec
+
+    def format_job_exec(executor: Any, job: Any) -> str:
+        own = f" -P -m {__spec__.name} {shlex.quote(order_file)} "
+        before, of_snakemake, after = compose(executor, job).partition(" -m snakemake ")
+        assert of_snakemake, before
+        return before + own + after + " " + shlex.join(arguments(executor.workflow))
+
+    local.Executor.format_job_exec = format_job_exec
+    local.common_settings.pass_default_resources_args = False
+    encode = "encode_target_jobs_cli_args"
+    getattr(real, encode)  # as above
+    setattr(real, encode, encode_targets)
 
 
 async def leave_to_the_run(*args: Any, **kwargs: Any) -> None:
@@ -90,7 +119,8 @@ def compare(comparison: Comparison, members: jobspec.Members, job: Any) -> None:
             "outputs are missing here, or are taken to be out of date."
         )
     inputs = [{k: v for k, v in each.items() if k != "address"} for each in expected["inputs"]]
-    jobspec.take_over(job, expected)
+    decided = expected | {"resources": comparison.real(expected["resources"])}
+    jobspec.take_over(job, decided, as_recorded=comparison.as_user)
     seen, _ = jobspec.view(job)
     comparison.job({name: expected[name] for name in seen} | {"inputs": inputs}, seen)
     if seen["command"]["kind"] not in ("shell", "none"):

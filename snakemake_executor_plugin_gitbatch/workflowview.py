@@ -42,7 +42,7 @@ def sources_of(job: Any) -> Iterator[str]:
     """The local files that a single job's rule names as what is run: script, notebook, wrapper,
     and the file of its environment."""
     yield from scripts_of(job)
-    if (environment := _conda_file(job)) is not None:
+    if (environment := conda_file(job)) is not None:
         yield from _local(environment)
     yield from _files_of_wrapper(job.rule.wrapper or "")
 
@@ -90,17 +90,8 @@ def _source(job: Any, named: Any) -> Any:
     return infer_source_file(named, job.rule.basedir or None)
 
 
-def conda(job: Any) -> str:
-    """What a single job's rule names as its conda environment: a file, a folder or a name; empty
-    where there is none."""
-    if job.conda_env_spec is None:
-        return ""
-    if (environment := _conda_file(job)) is not None:
-        return str(environment.get_path_or_uri(secret_free=True))
-    return str(getattr(job.conda_env_spec, "path", None) or job.conda_env_spec.name)
-
-
-def _conda_file(job: Any) -> Any | None:
+def conda_file(job: Any) -> Any | None:
+    """The file that says what a single job's conda environment is, if there is one."""
     source = getattr(job.conda_env_spec, "file", None)
     if isinstance(source, LocalSourceFile) and job.rule.basedir:
         return job.rule.basedir.join(source)

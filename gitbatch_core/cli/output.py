@@ -89,6 +89,11 @@ def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset())
         print("  ".join(cells).rstrip())
 
 
+def json_text(value: Any) -> str:
+    """A value of a document, in one line; `-` where there is none."""
+    return "-" if value is None else json.dumps(value, ensure_ascii=False)
+
+
 def print_json(value: Any) -> None:
     """Print a JSON value on stdout. Names that are not UTF-8 get surrogate escapes (\\udcXX)."""
     print(json.dumps(value, indent=1))

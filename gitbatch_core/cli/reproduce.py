@@ -140,7 +140,8 @@ def _details(verdict: Verdict, source: str, difference: Difference | None) -> li
     if verdict.after:
         lines.append("its input differs already: " + _some(verdict.after))
     for change in verdict.changes:
-        lines.append(f"{change['what']}: {change['then']!r} then, {change['now']!r} now")
+        then_text, now_text = (output.json_text(change[name]) for name in ("then", "now"))
+        lines.append(f"{change['what']}: {then_text} then, {now_text} now")
     if not then.job:
         lines.append("what made it then is not known")
     elif then.other_code != ():

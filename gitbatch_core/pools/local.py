@@ -141,7 +141,8 @@ class LocalPool:
             self._changed.wait_for(lambda: self._news or self._broken or self._closed, timeout)
             news, self._news = self._news, []
             if self._broken and not news:
-                raise PoolError(f"The local pool broke: {self._broken!r}") from self._broken
+                why = f"{type(self._broken).__name__}: {self._broken}"
+                raise PoolError(f"The local pool broke: {why}") from self._broken
             return news
 
     def cancel(self, numbers: Iterable[int] | None = None) -> bool:

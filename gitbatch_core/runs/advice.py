@@ -18,8 +18,9 @@ _IDLE, _CROWDED = 0.6, 1.2
 """Busy cores per core that was asked for, below and above which other threads are better."""
 
 
-def memory(*, used_mb: float | None, asked_mb: float | None) -> str:
-    """`mem_mb=2200`, or nothing. `used_mb`: the most of any job."""
+def memory(*, used_mb: float | None, asked_mb: float | None, all_done: bool) -> str:
+    """`mem_mb=2200`, or nothing. `used_mb`: the most of any job, also of one that failed: it needs
+    at least that. Less than before is only enough where `all_done`."""
     if not used_mb:
         return ""
     wanted = _round_up(used_mb * _MARGIN)
@@ -28,7 +29,7 @@ def memory(*, used_mb: float | None, asked_mb: float | None) -> str:
     elif used_mb > _TIGHT * asked_mb:
         right = wanted <= asked_mb
     else:
-        right = used_mb > _WIDE * asked_mb or asked_mb - wanted < _WORTH_MB
+        right = not all_done or used_mb > _WIDE * asked_mb or asked_mb - wanted < _WORTH_MB
     return "" if right else f"mem_mb={wanted}"
 
 

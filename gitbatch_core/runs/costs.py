@@ -32,6 +32,8 @@ class JobCost:
     """Rule and wildcards."""
     rule: str
     attempt: int
+    group: bool = False
+    """Whether it is made of several: what it asks for stands in no rule."""
     id: str = ""
     """The pool's own."""
     state: str = "cancelled"
@@ -106,14 +108,19 @@ class Costs:
 
     clock: Callable[[], float] = time.time
     _jobs: dict[int, JobCost] = field(default_factory=dict)
+    _reused: dict[str, list[float | None]] = field(default_factory=dict)
+    """By rule, the memory of jobs that an earlier run has done."""
+    undone: frozenset[str] = frozenset()
+    """Rules of which jobs are left that are not done."""
 
-    def order(self, spec: JobSpec, attempt: int) -> None:
+    def order(self, spec: JobSpec, attempt: int, *, group: bool = False) -> None:
         """Take note of a job that is about to be handed to a pool."""
         self._jobs[spec.number] = JobCost(
             number=spec.number,
             name=spec.name,
             rule=spec.labels.get("rule", spec.name),
             attempt=attempt,
+            group=group,
             cpus=spec.request.cpus,
             asked_mb=_asked_mb(spec.request.memory_mb),
             asked_disk_mb=_asked_mb(spec.request.disk_mb),
@@ -133,12 +140,19 @@ class Costs:
             name=record["rule"],
             rule=record["rule"],
             attempt=record["attempt"],
+            group=len(members) > 1,
             cpus=max(member["threads"] for member in members),
             asked_mb=_asked_mb(asked("mem_mib")),
             asked_disk_mb=_asked_mb(asked("disk_mib")),
             submitted=submitted,
             id=id,
         )
+
+    def reuse(self, record: Mapping[str, Any]) -> None:
+        """Take note of a job that an earlier run has done, by its record: another time it may have
+        to run again."""
+        used = _mb((record.get("usage") or {}).get("memory_mb"))
+        self._reused.setdefault(record["rule"], []).append(used)
 
     def submit(self, number: int, id: str) -> None:
         """The pool has taken it."""
@@ -208,8 +222,30 @@ class Costs:
         by_rule: dict[str, list[JobCost]] = {}
         for job in self.jobs():
             by_rule.setdefault(job.rule, []).append(job)
-        rows = [_row(rule, jobs) for rule, jobs in by_rule.items()]
+        rows = [_row(rule, jobs, self._next_time(rule, jobs)) for rule, jobs in by_rule.items()]
         return sorted(rows, key=lambda row: (-row.core_s, row.rule))
+
+    def _next_time(self, rule: str, jobs: list[JobCost]) -> str:
+        """What the jobs of a rule should ask for; see `advice`."""
+        if any(job.group for job in jobs):
+            return ""
+        done = [job for job in jobs if job.state == "done"]
+        reused = self._reused.get(rule, [])
+        used = (*(job.memory_mb for job in jobs), *reused)
+        # A job that failed, was ended or has not run might need more than all others.
+        all_known = rule not in self.undone and None not in reused
+        all_done = all_known and len(done) >= sum(job.attempt == 1 for job in jobs)
+        cpus = {job.cpus for job in jobs}
+        busy = [(j.cpu_s, j.wall_s) for j in done if j.cpu_s is not None and j.wall_s is not None]
+        wishes = (
+            advice.threads(cpus=cpus.pop(), busy=busy) if len(cpus) == 1 else "",
+            advice.memory(
+                used_mb=max((mb for mb in used if mb), default=None),
+                asked_mb=max((j.asked_mb for j in jobs if j.asked_mb is not None), default=None),
+                all_done=all_done,
+            ),
+        )
+        return ", ".join(filter(None, wishes))
 
     def document(self) -> Document:
         """For run.json: the sums and the rules."""
@@ -222,7 +258,7 @@ class Costs:
         }
 
 
-def _row(rule: str, jobs: list[JobCost]) -> RuleCost:
+def _row(rule: str, jobs: list[JobCost], next_time: str) -> RuleCost:
     timed = [job for job in jobs if job.wall_s is not None and job.cpu_s is not None]
     walls = [job.wall_s for job in timed if job.wall_s is not None]
     cpu_s = sum(job.cpu_s for job in timed if job.cpu_s is not None)
@@ -231,14 +267,6 @@ def _row(rule: str, jobs: list[JobCost]) -> RuleCost:
     asked_mb = max((job.asked_mb for job in jobs if job.asked_mb is not None), default=None)
     wall_s = statistics.median(walls) if walls else None
     cpus = max(job.cpus for job in jobs)
-    next_time = (
-        advice.threads(
-            cpus=cpus,
-            # Of jobs that failed, some have only begun to work.
-            busy=[(job.cpu_s or 0.0, job.wall_s or 0.0) for job in timed if job.state == "done"],
-        ),
-        advice.memory(used_mb=largest.memory_mb, asked_mb=asked_mb),
-    )
     waits = [job.waited_s for job in jobs if job.waited_s is not None]
     return RuleCost(
         rule=rule,
@@ -256,7 +284,7 @@ def _row(rule: str, jobs: list[JobCost]) -> RuleCost:
         asked_mb=asked_mb,
         memory_mb=largest.memory_mb,
         memory_efficiency=largest.memory_efficiency,
-        next_time=", ".join(filter(None, next_time)),
+        next_time=next_time,
     )
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from gitbatch_core.errors import GitError
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
+from gitbatch_core.runs.changes import changes, member_changes
 
 _START = ("folder", "snakefile", "targets")
 _MACHINERY = ("versions", "packages", "pool", "host")
-_OF_COMMANDS = ("command", "params", "software")
+_OF_COMMANDS = ("command", "params")
 
 
 def difference(repository: Repository, then: Document, now: Document) -> Document:
@@ -60,17 +60,6 @@ def code(repository: Repository, then: Document, now: Document, *options: str) -
     return found.decode(errors="surrogateescape")
 
 
-def changes(then: Any, now: Any, what: str = "") -> list[Document]:
-    """Where two JSON values differ: by dotted names of what lies in objects."""
-    if isinstance(then, Mapping) and isinstance(now, Mapping):
-        found = []
-        for name in sorted({*then, *now}):
-            inner = f"{what}.{name}" if what else str(name)
-            found += changes(then.get(name), now.get(name), inner)
-        return found
-    return [] if then == now else [{"what": what, "then": then, "now": now}]
-
-
 def _rules(then: Document, now: Document) -> list[Document]:
     """By rule, and for each what of its commands: how many jobs differ, and the first of them."""
     jobs = [_jobs(then), _jobs(now)]
@@ -82,10 +71,9 @@ def _rules(then: Document, now: Document) -> list[Document]:
     by_what: dict[tuple[str, str], Document] = {}
     for job in sorted(jobs[0].keys() & jobs[1].keys()):
         first, last = jobs[0][job], jobs[1][job]
-        for name in _OF_COMMANDS:
-            for change in changes(first.get(name), last.get(name), name):
-                new = {"rule": job[0], "wildcards": json.loads(job[1]), "jobs": 0, **change}
-                by_what.setdefault((job[0], change["what"]), new)["jobs"] += 1
+        for change in member_changes(first, last, _OF_COMMANDS):
+            new = {"rule": job[0], "wildcards": json.loads(job[1]), "jobs": 0, **change}
+            by_what.setdefault((job[0], change["what"]), new)["jobs"] += 1
     return found + [by_what[key] for key in sorted(by_what)]
 
 

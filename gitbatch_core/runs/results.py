@@ -28,7 +28,7 @@ def place(twin: Twin, output: Document, mtime_ns: int, *, copied: bool = False) 
     user's gets a copy, for another storage to take: it may look at what a link leads to, and there
     at a time that is nobody's."""
     relative = output["path"]
-    _note_time(twin, relative, mtime_ns)
+    note_time(twin, relative, mtime_ns)
     twin.addresses[relative] = output["address"]
     twin.made[relative] = output
     twin.placed.add(relative)
@@ -99,7 +99,7 @@ def recall(twin: Twin, output: Document) -> bool:
         twin.addresses[relative] = output["address"]
         twin.made[relative] = output
         twin.placed.add(relative)
-        _note_time(twin, relative, links.time_of(here))
+        note_time(twin, relative, links.time_of(here))
     return found
 
 
@@ -120,7 +120,8 @@ def _link_temporary(twin: Twin, here: Path, there: Path, mtime_ns: int) -> None:
     _stamp(here, mtime_ns)
 
 
-def _note_time(twin: Twin, relative: str, mtime_ns: int) -> None:
+def note_time(twin: Twin, relative: str, mtime_ns: int) -> None:
+    """What is made of an output, `relative` to the top, must not look older than this."""
     if mtime_ns > twin.pinned_ns:
         twin.later[relative] = mtime_ns
 
@@ -142,7 +143,7 @@ def restore_logs(
         if there.is_file():
             here.parent.mkdir(parents=True, exist_ok=True)
             fsutil.replace_with_bytes(here, clean(there.read_bytes()), mtime_ns=mtime_ns)
-            _note_time(twin, relative, mtime_ns)
+            note_time(twin, relative, mtime_ns)
             twin.placed.add(relative)
 
 

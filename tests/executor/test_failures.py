@@ -45,7 +45,7 @@ FAILING = {
             output: "script.txt"
             script: "fails.py"
         """,
-    "fails.py": "raise ValueError('told by the script')\n",
+    "fails.py": "x = 1\nraise ValueError('told by the script')\n",
 }
 
 
@@ -77,11 +77,15 @@ def test_a_failing_rule_says_why(make_project: MakeProject, pool: str) -> None:
 def test_more_ways_to_fail_and_retries(make_project: MakeProject, pool: str) -> None:
     project = make_project(FAILING, pool=pool)
     targets = ("killed.txt", "missing.txt", "script.txt", "again.txt")
-    project.snakemake("--keep-going", "--latency-wait", "1", *targets).failed(
+    ended = project.snakemake("--keep-going", "--latency-wait", "1", *targets)
+    ended.failed(
         "was ended by signal SIGKILL",
         "missing.txt",
         "told by the script",
+        f'File "{project.path}/fails.py", line 2, in <module>',  # not the copy that was run
     )
+    shown = [line for line in ended.text.splitlines() if line.startswith("    ")]
+    assert not any(".snakemake/scripts" in line or "/worktrees/" in line for line in shown)
     # Three that fail, and two attempts of the one that does not.
     assert len(project.run_document(project.runs()[0])["jobs_failed"]) == 5
     assert project.read("again.txt") == "3\n"
@@ -335,7 +339,7 @@ def test_a_failed_update_is_still_to_be_done(make_project: MakeProject) -> None:
     project = make_project({"Snakefile": snakefile.replace("COMMAND", "true")})
     project.snakemake("a.txt").ok()
     project.commit({"Snakefile": snakefile.replace("COMMAND", "false")})
-    project.snakemake("a.txt").failed("exit status 1")
+    project.snakemake("a.txt", "-q").failed("Error in rule a: The job failed with exit status 1")
     assert project.read("a.txt") == "old\n"
     assert "Nothing to be done" not in project.plain("-n", "--rerun-incomplete", "a.txt").text
     project.commit({"Snakefile": snakefile.replace("COMMAND", "echo new >> {output}")})

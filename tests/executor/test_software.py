@@ -52,8 +52,8 @@ def test_commands_as_people_write_them(text: str, found: set[str]) -> None:
 
 
 def test_only_what_comes_from_the_path_counts() -> None:
-    def member(kind: str, text: str, **declared: str) -> dict[str, object]:
-        return {"command": {"kind": kind, "text": text}, "software": declared}
+    def member(kind: str, text: str, **used: str) -> dict[str, object]:
+        return {"command": {"kind": kind, "text": text}, "software_used": used}
 
     members = [
         member("shell", "~/a; $HOME/b; $UNKNOWN/c; d"),

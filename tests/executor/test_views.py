@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -326,3 +327,68 @@ def test_any_failure_is_explained(
         outputs=["out/a"],
     )
     assert text.startswith("The job ") and str(folder / "output.log") in text
+
+
+def test_messages_lead_to_what_can_be_opened(twin: Twin) -> None:
+    """To the folder where it has the file, else to the path in the commit; to the script, not to
+    the copy that Snakemake has made of it."""
+    folder, worktree = twin.top.parent, twin.worktree
+    (twin.top / "scripts").mkdir()
+    (twin.top / "scripts/here.py").touch()
+    copy = f"{worktree}/.snakemake/scripts/tmp1.b.py"
+    notes = [
+        {"name": "tmp1.b.py", "script": f"{worktree}/scripts/here.py", "added": 3},
+        {"name": "tmp2.c.R", "script": f"{worktree}/scripts/gone.R", "added": 40},
+        {"name": "tmp3.wrapper.sh", "script": "https://host/wrapper.sh", "added": 9},
+    ]
+    lines = [json.dumps(note) for note in notes]
+    (folder / "scripts.jsonl").write_text("\n".join([*lines, lines[0][:9]]))
+    said = {
+        f'File "{copy}", line 10, in f': f'File "{twin.top}/scripts/here.py", line 7, in f',
+        f"Command 'x {copy}' returned": f"Command 'x {twin.top}/scripts/here.py' returned",
+        f'File "{copy}", line 2': 'File ".snakemake/scripts/tmp1.b.py", line 2',
+        "at .snakemake/scripts/tmp2.c.R:41": "at scripts/gone.R:1",
+        ".snakemake/scripts/tmp3.wrapper.sh: line 12: x": "https://host/wrapper.sh: line 3: x",
+        f"no {worktree}/scripts/here.py.": f"no {twin.top}/scripts/here.py.",
+        f"no {worktree}/out/a.txt, cd {worktree};": f"no out/a.txt, cd {twin.top};",
+    }
+    (folder / "output.log").write_text("\n".join(said))
+    text = explain(
+        FAILED,
+        None,
+        log=folder / "output.log",
+        rule_logs=[],
+        folder=folder,
+        twin=twin,
+        outputs=[],
+    )
+    shown = [line.strip() for line in text.splitlines()]
+    assert list(said.values()) == shown[2 : 2 + len(said)]
+    assert str(worktree) not in text
+
+
+class Resources(dict[str, Any]):
+    """As Snakemake has them, of a job without files."""
+
+    def __init__(self, *, fromdict: dict[str, Any]) -> None:
+        super().__init__(fromdict)
+
+
+def test_a_job_has_what_was_decided_and_nothing_else() -> None:
+    job = SimpleNamespace(input=[], output=[], resources=None, _resources=None, _params=None)
+    seen = {
+        "tmpdir": "/scratch", "mem_mb": 1000, "disk_mb": 50, "_nodes": 1, "later": 7, "secret": "x",
+        "inside": Path(f"{WORKTREE}/a"), "outside": "/b", "fixed": f"{TOP}/c", "_cores": 4,
+    }  # fmt: skip
+    job.resources = Resources(fromdict=seen)
+    recorded = {
+        "mem_mb": 300, "later": "<TBD>", "secret": "***", "gone": "<TBD>", "new": 2,
+        "inside": f"{TOP}/a", "outside": "/other", "fixed": f"{TOP}/c",
+    }  # fmt: skip
+    member = {"inputs": [], "outputs": [], "resources": recorded, "threads": 2}
+    jobspec.take_over(job, member, as_recorded=comparison().as_user)
+    assert list(job._resources.items()) == [
+        ("tmpdir", "/scratch"), ("mem_mb", 300), ("_nodes", 1), ("later", 7), ("secret", "x"),
+        ("inside", Path(f"{WORKTREE}/a")), ("outside", "/other"), ("fixed", f"{TOP}/c"),
+        ("new", 2), ("_cores", 2),
+    ]  # fmt: skip

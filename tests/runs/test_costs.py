@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,7 @@ class Run:
         succeeded: bool | None = True,
         cpus: int = 1,
         memory_mb: int | None = None,
+        group: bool = False,
         record: dict[str, object] | None = None,
         pool: dict[str, float] | None = None,
         **usage: float,
@@ -45,7 +47,7 @@ class Run:
             request=Request(cpus=cpus, memory_mb=memory_mb),
             labels={"rule": rule},
         )
-        self.costs.order(spec, attempt)
+        self.costs.order(spec, attempt, group=group)
         self.costs.submit(self.number, f"12.{self.number}")
         if succeeded is not None:
             measured = {"started": START, "usage": usage} if record is None else record
@@ -93,7 +95,44 @@ def test_a_request_is_what_the_rule_says() -> None:
     ],
 )
 def test_memory_for_next_time(used: float | None, asked: float | None, said: str) -> None:
-    assert advice.memory(used_mb=used, asked_mb=asked) == said
+    assert advice.memory(used_mb=used, asked_mb=asked, all_done=True) == said
+    # Where not all is done that is to be done, what was used is the least that is needed.
+    less = asked is not None and used is not None and used < asked / 2
+    assert advice.memory(used_mb=used, asked_mb=asked, all_done=False) == ("" if less else said)
+
+
+def test_less_is_only_advised_where_all_is_known() -> None:
+    """A job that died at once, was ended, or has not run may need more than all others."""
+
+    def advised(*jobs: dict[str, Any], undone: str = "", reused_mb: float | None = 0) -> str:
+        run = Run()
+        for job in jobs:
+            usage = {"wall_s": 100.0, "cpu_s": 100.0, "memory_mb": 80.0}
+            usage |= job.pop("usage", {})
+            run.job("a", memory_mb=2862, record={"started": START, "usage": usage}, **job)
+        run.costs.undone = frozenset([undone])
+        if reused_mb != 0:
+            usage = {} if reused_mb is None else {"memory_mb": reused_mb}
+            run.costs.reuse({"rule": "a", "usage": usage})
+        [row] = run.costs.rules()
+        return row.next_time
+
+    failed, ended, large = {"succeeded": False}, {"succeeded": None}, {"memory_mb": 2750.0}
+    assert advised({}) == "mem_mb=150" == advised({}, {}) == advised({}, undone="b")
+    assert advised(failed) == advised({}, failed) == advised({}, ended) == ""
+    assert advised(failed, {"attempt": 2}) == "mem_mb=150"
+    assert advised({}, undone="a") == ""
+    # More is: it was needed, whatever came of it.
+    assert advised({"succeeded": False, "usage": large}) == "mem_mb=3500"
+    # Another time, what was reused may have to run.
+    assert advised({}, reused_mb=70.0) == "mem_mb=150"
+    assert advised({}, reused_mb=2000.0) == advised({}, reused_mb=None) == ""
+    assert advised({}, reused_mb=2650.0) == "mem_mb=3400"
+    # What a group asks for stands in no rule; with functions of threads, no number is right.
+    assert advised({"group": True}) == ""
+    busy = {"wall_s": 100.0, "cpu_s": 100.0, "memory_mb": 1800.0}
+    assert advised({"cpus": 4, "usage": busy}) == "threads=1"
+    assert advised({"cpus": 4, "usage": busy}, {"cpus": 1, "usage": busy}) == ""
 
 
 @pytest.mark.parametrize(

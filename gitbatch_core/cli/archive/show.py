@@ -11,6 +11,7 @@ from gitbatch_core.archive.about import About, about
 from gitbatch_core.cli import output
 from gitbatch_core.cli.archive import asked as find
 from gitbatch_core.git import commits
+from gitbatch_core.records import software_used
 from gitbatch_core.runs.holders import Holder, holders
 
 if TYPE_CHECKING:
@@ -200,12 +201,22 @@ def _software(record: Document, member: Document, packages: Any) -> str:
     host = record.get("host") or {}
     found = [f"Python {host['python']}"] if host.get("python") else []
     found += [f"{name} {version}" for name, version in sorted(versions.items())]
-    found += [f"{kind} {value}" for kind, value in sorted((member.get("software") or {}).items())]
+    found += _environments(member)
     if tools := record.get("tools"):
         found.append("tools " + " ".join(sorted(tools)))
     if packages:
         found.append(f"{len(packages)} packages (--json)")
     return output.cut(", ".join(found), 200)
+
+
+def _environments(member: Document) -> list[str]:
+    """What the job used of what its rule declares."""
+    found = []
+    for kind, used in sorted(software_used(member).items()):
+        name = (member.get("software") or {}).get(kind, used)
+        content = f" ({used})" if used != name else ""
+        found.append(f"{kind} {name}" + (" (declared)" if used is None else content))
+    return found
 
 
 def _record(known: About, job: Job) -> Document:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gitbatch_core.cli import output
 from gitbatch_core.cli.runs.opening import runs_here
@@ -54,7 +53,9 @@ def _section(name: str, lines: Iterable[str]) -> None:
 
 
 def _change(change: Document) -> str:
-    return f"{change['what']}: {_value(change['then'])} -> {_value(change['now'])}"
+    return (
+        f"{change['what']}: {output.json_text(change['then'])} -> {output.json_text(change['now'])}"
+    )
 
 
 def _rule(change: Document) -> str:
@@ -71,7 +72,3 @@ def _file(change: Document) -> str:
     if change["then"] is None:
         return f"only in the second: {change['what']}"
     return f"differs: {change['what']}"
-
-
-def _value(value: Any) -> str:
-    return "-" if value is None else json.dumps(value, ensure_ascii=False)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from gitbatch_core.jsonio import Document
+from gitbatch_core.records import software_used
 from gitbatch_core.runs.reproduce.made import Made, job_inputs
 
 PACKAGE = "package "
 """How the differences of packages begin."""
 NOTHING = "-"
+_TOOL = "tool "
 
 
 def differences(
@@ -19,36 +23,61 @@ def differences(
 ) -> list[Document]:
     """[{what, then, now}], texts. `before`, `again`: documents of two runs; `then`, `now`: their
     outputs, those that were compared."""
-    first, second = _of(before, then), _of(again, now)
+    first, second = _of(before, list(then)), _of(again, list(now))
     return [
-        {"what": what, "then": first.get(what, NOTHING), "now": second.get(what, NOTHING)}
-        for what in dict.fromkeys([*first, *second])
-        if first.get(what) != second.get(what) and not _is_unrecorded(what, before, again)
+        {
+            "what": what,
+            "then": first.texts.get(what, NOTHING),
+            "now": second.texts.get(what, NOTHING),
+        }
+        for what in dict.fromkeys([*first.texts, *second.texts])
+        if first.texts.get(what) != second.texts.get(what)
+        and not (first.is_unrecorded(what) or second.is_unrecorded(what))
     ]
 
 
-def _is_unrecorded(what: str, before: Document, again: Document) -> bool:
-    """An older gitbatch has said nothing of it."""
-    return what.startswith(PACKAGE) and not (before.get("packages") and again.get("packages"))
+@dataclass(frozen=True, kw_only=True)
+class _Surroundings:
+    """What was around the jobs of one run."""
+
+    texts: Mapping[str, str | None]
+    """None: there was something, and an older gitbatch has not said what."""
+    unrecorded: tuple[str, ...]
+    """How names begin of which an older gitbatch has not recorded all."""
+
+    def is_unrecorded(self, what: str) -> bool:
+        known = self.texts.get(what, "") is not None
+        return not known or (what not in self.texts and what.startswith(self.unrecorded))
 
 
-def _of(run: Document, outputs: Iterable[Made]) -> dict[str, str]:
-    found = {name: str(version) for name, version in run.get("versions", {}).items()}
+def _of(run: Document, outputs: Sequence[Made]) -> _Surroundings:
+    found: dict[str, str | None] = {n: str(v) for n, v in run.get("versions", {}).items()}
     found |= {f"{PACKAGE}{n}": str(v) for n, v in sorted((run.get("packages") or {}).items())}
     found |= {
         "user": str(run.get("user", "")),
         "pool": str(run.get("pool", {}).get("kind", "")),
     }
-    found |= {f"config {name}": repr(value) for name, value in (run.get("config") or {}).items()}
+    found |= {f"config {name}": _text(value) for name, value in (run.get("config") or {}).items()}
     found["changed files of the commit"] = ", ".join(run.get("tainted", ())) or NOTHING
-    several: dict[str, set[str]] = {}
+    several: dict[str, set[str | None]] = {}
     for made in outputs:
         for what, value in _of_job(made.job, made.member):
             several.setdefault(what, set()).add(value)
-    return found | {what: ", ".join(sorted(values)) for what, values in several.items()}
+    for what, values in several.items():
+        known = [value for value in values if value is not None]
+        found[what] = ", ".join(sorted(known)) if len(known) == len(values) else None
+    unrecorded = [] if run.get("packages") else [PACKAGE]
+    # Older ones looked for no programs where anything else was declared, used or not.
+    if any(None in software_used(made.member).values() for made in outputs):
+        unrecorded.append(_TOOL)
+    return _Surroundings(texts=found, unrecorded=tuple(unrecorded))
 
 
-def _of_job(job: Document, member: Document) -> Iterator[tuple[str, str]]:
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _of_job(job: Document, member: Document) -> Iterator[tuple[str, str | None]]:
     host: Mapping[str, object] = job.get("host", {})
     if host:
         yield "host", str(host.get("name", ""))
@@ -63,9 +92,9 @@ def _of_job(job: Document, member: Document) -> Iterator[tuple[str, str]]:
     for path, address in job_inputs(job, member).items():
         if os.path.isabs(path):  # outside of the repository, or in a storage
             yield f"input {path}", str(address)
-    for name, value in member.get("software", {}).items():
-        yield f"{name} of rule {member['rule']}", str(value)
+    for kind, name in software_used(member).items():
+        yield f"{kind} of rule {member['rule']}", name
     for tool in (job.get("tools") or {}).values():
         # The file itself: what it is called by, and where, does not change what it does.
         path = str(tool.get("real_path") or tool.get("path"))
-        yield f"tool {os.path.basename(path)}", str(tool.get("address"))
+        yield f"{_TOOL}{os.path.basename(path)}", str(tool.get("address"))

@@ -9,9 +9,10 @@ from typing import Any
 
 from gitbatch_core.archive.reproduced import DIFFERS, FAILED, IDENTICAL, NOT_RUN
 from gitbatch_core.jsonio import Document
+from gitbatch_core.runs.changes import member_changes
 from gitbatch_core.runs.reproduce.made import Made, job_inputs
 
-_OF_JOBS = ("command", "params", "threads", "software")
+_OF_JOBS = ("command", "params", "threads")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,11 +154,7 @@ def _job(
         if path in different or (path in before and None not in (address, before[path])
                                  and address != before[path])
     )  # fmt: skip
-    changes = [
-        {"what": what, "then": then.member.get(what), "now": now.member.get(what)}
-        for what in _OF_JOBS
-        if then.member.get(what) != now.member.get(what)
-    ]
+    changes = member_changes(then.member, now.member, _OF_JOBS)
     added = sorted(job_inputs(now.job, now.member).keys() ^ before.keys())
     if added:
         inputs = [sorted(map(os.fspath, job_inputs(m.job, m.member))) for m in (then, now)]
