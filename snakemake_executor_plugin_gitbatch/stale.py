@@ -15,6 +15,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from snakemake.exceptions import RuleException
+from snakemake_interface_common.exceptions import WorkflowError
+
 from gitbatch_core.archive.layout import linked_object
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git.repo import Repository
@@ -38,7 +41,7 @@ def look(workflow: Any, logger: Any) -> None:
         return
     try:
         found = _find(workflow, Repository.find(Path.cwd()))
-    except (GitbatchError, OSError):
+    except (GitbatchError, WorkflowError, RuleException, OSError, ValueError):
         return
     if not found.numbers:
         return

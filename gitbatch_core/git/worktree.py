@@ -60,6 +60,13 @@ def remove(repository: Repository, path: Path) -> None:
     repository.git("worktree", "remove", "--force", "--force", str(path), check=False)
 
 
+def others(repository: Repository) -> frozenset[str]:
+    """The folders of the repository's other work trees."""
+    listing = repository.git("worktree", "list", "--porcelain")  # older ones know no -z here
+    tops = (line[9:] for line in listing.split(b"\n") if line.startswith(b"worktree "))
+    return frozenset(map(decode, tops)) - {str(repository.top)}
+
+
 def rewritten(worktree: Worktree) -> list[str]:
     """Tracked files whose bytes or x-bit are no longer those of the commit."""
     listing = worktree.git(

@@ -19,6 +19,7 @@ from gitbatch_core.archive.jobs import Jobs
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git import state
+from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document
@@ -38,6 +39,8 @@ UNKNOWN = "unknown origin"
 MISSING = "missing"
 STATES = (CURRENT, OTHER_CODE, OTHER_INPUTS, CHANGED, DANGLING, UNKNOWN, MISSING)
 
+_MOST_OTHERS = 20
+"""Runs in other work trees that are passed over."""
 _FEW = 100
 """Addresses that are worth looking for one by one in the archive's records."""
 
@@ -105,7 +108,8 @@ def status(repository: Repository, archive: Archive | None) -> Status:
     head = repository.commit_of("HEAD")
     source = document.source_of(repository, head)
     origins = Origins.of(repository, head, source)
-    known = _known(origins)
+    elsewhere = frozenset() if head != source else worktrees.others(repository)
+    known = _known(origins, elsewhere)
     latest = origins.read[0] if origins.read else {}
     look = _Look(
         repository=repository,
@@ -125,13 +129,18 @@ def status(repository: Repository, archive: Archive | None) -> Status:
     )
 
 
-def _known(origins: Origins) -> dict[str, Document]:
+def _known(origins: Origins, elsewhere: frozenset[str]) -> dict[str, Document]:
     """The outputs that belong into the folder, by path: of the latest run, and where that has not
-    succeeded, of those before it, to the last that has."""
+    succeeded, of those before it, to the last that has. Runs in the folders `elsewhere` count only
+    where there is no other."""
     found: dict[str, Document] = {}
     workflow: tuple[Any, ...] | None = None
-    while origins.read_more():
+    others: list[Document] = []
+    while len(others) < _MOST_OTHERS and origins.read_more():
         run = origins.read[-1]
+        if run.get("repository") in elsewhere:
+            others.append(run)
+            continue
         own = run.get("folder"), run.get("snakefile")
         workflow = workflow or own
         if own == workflow:
@@ -139,6 +148,8 @@ def _known(origins: Origins) -> dict[str, Document]:
                 found.setdefault(output["path"], output)
         if own == workflow and run.get("outcome") == "succeeded":
             break
+    if workflow is None and others:
+        found = {output["path"]: output for output in others[0].get("outputs", ())}
     return found
 
 

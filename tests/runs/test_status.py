@@ -275,6 +275,22 @@ def test_the_run_that_counts(folder: Folder) -> None:
     assert (folder.at("out/d").state, folder.status().edited) == ("changed by hand", ())
 
 
+def test_runs_of_other_work_trees(folder: Folder, tmp_path: Path) -> None:
+    folder.run({"out/a": "a"}, repository=str(folder.top))
+    folder.git("worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
+    linked = Folder.__new__(Folder)
+    linked.repository = Repository.find(tmp_path / "linked")
+    linked.top, linked.archive, linked.runs = linked.repository.top, folder.archive, 1
+    place.link(linked.top, folder.archive.root)
+    assert linked.states() == {"out/a": "missing"}, "nothing else is known"
+    linked.run({"out/b": "b"}, repository=str(linked.top))
+    assert linked.states() == {"out/b": "current"}
+    assert folder.states() == {"out/a": "current"}
+    # What was put in place from there is known all the same.
+    folder.make("out/b", "b")
+    assert folder.states() == {"out/a": "current", "out/b": "current"}
+
+
 def test_code_of_submodules(folder: Folder, tmp_path: Path) -> None:
     inner = Folder(tmp_path / "inner")
     old = inner.commit({"lib.py": "1", "README.md": ""})
