@@ -35,13 +35,15 @@ _MOST_DOCUMENTS = 3
 
 def look(workflow: Any, logger: Any) -> None:
     """Say how many up-to-date results other code has made, or have Snakemake make them again, as
-    the user wants it. Where that cannot be told, nothing is said: a start says what is wrong."""
+    the user wants it."""
     wish = workflow.executor_settings.stale
     if wish == "ignore":
         return
     try:
         found = _find(workflow, Repository.find(Path.cwd()))
-    except (GitbatchError, WorkflowError, RuleException, OSError, ValueError):
+    except (GitbatchError, WorkflowError, RuleException, OSError, ValueError) as error:
+        if wish == "rerun":
+            logger.warning(f"Which results other code has made cannot be told: {error}")
         return
     if not found.numbers:
         return
