@@ -27,6 +27,9 @@ _ANSWER_FORMAT, _ANSWER_VERSION = "gitbatch-answer", 1
 KEY_SCHEME = 2
 """First field of what a job key is the digest of; raised when the meaning of a key changes."""
 
+WITHOUT_CODE = "key_without_code"
+"""In a record: the digest of all that determines the job's outputs but its code."""
+
 REDACTED = "***"
 """Stands for the value of a secret."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import getpass
 import os
 import platform
 import socket
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,14 +19,17 @@ from gitbatch_core.errors import GitbatchError, readable
 from gitbatch_core.git import refs
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs import document, ended, results
+from gitbatch_core.runs import document, ended, origin_index, results, stale
 from gitbatch_core.runs.document import Provenance, Result
 from gitbatch_core.runs.efficiency import count
+from gitbatch_core.runs.origins import Origin
 from gitbatch_core.runs.reproduce import evidence
 from gitbatch_core.runs.run import Run, unfinished
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.walk import inside
-from snakemake_executor_plugin_gitbatch import workflowview
+from snakemake_executor_plugin_gitbatch import keys, workflowview
+from snakemake_executor_plugin_gitbatch.keys import Keys
+from snakemake_executor_plugin_gitbatch.missed import Missed
 from snakemake_executor_plugin_gitbatch.reusing import Reusing
 
 _MOST_NAMED = 10
@@ -51,6 +55,8 @@ class Ending:
     tag: str | None
     """Of a run that succeeds."""
     reusing: Reusing
+    keys: Keys
+    missed: Missed
     records: list[Document] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     """Jobs that failed, a retried one once each time."""
@@ -109,7 +115,9 @@ class Ending:
             )
         if self.reusing.compared:
             facts["comparisons"] = self._comparisons(facts)
-        composed = document.compose(facts, found, self._provenance(found))
+        provenance = self._provenance(found)
+        composed = document.compose(facts, found, provenance)
+        stale.note(composed, self._files_of(provenance), self.records)
         commit = document.write(
             self.run.repository,
             document=composed,
@@ -130,6 +138,10 @@ class Ending:
         except (GitbatchError, OSError) as error:
             complete = False
             logger.warning(unfinished(self.run.id, error))
+        self._remember(composed)
+        for line in (stale.text(stale.summary(composed)), self.missed.text()):
+            if line:
+                logger.warning(readable(line))
         name = f"tag {tag}" if tag else f"commit {commit[:10]}"
         logger.info(
             f"gitbatch run {self.run.id} {outcome}: {count(len(self.records), 'job')} done, "
@@ -226,6 +238,35 @@ class Ending:
                 if all(provenance.of(result) is not None for result in found):
                     break
         return provenance
+
+    def _files_of(self, provenance: Provenance) -> Callable[[Document, Document], stale.Files]:
+        """In which files the code that has made an output differs from the commit's. What this run
+        has made or reused is of that."""
+        jobs = {
+            self.twin.relative(str(path)): job
+            for job in workflowview.jobs(self.keys.workflow)
+            for path in job.output
+        }
+        differences = self.keys.differences(self.run.repository)
+
+        def files_of(output: Document, job: Document) -> stale.Files:
+            path = output["path"]
+            if path in self.twin.made or job["run"] == self.run.id:
+                return ()
+            now = jobs.get(path)
+            choice = (
+                None if now is None else keys.choice(self.keys.workflow, now, self.twin.relative)
+            )
+            told, by = provenance.told.get((path, output["address"]), ({}, {}))
+            origin = Origin(output=told, job=job, run=by)
+            return origin.files(differences, self.run.worktree.commit, choice)
+
+        return files_of
+
+    def _remember(self, composed: Document) -> None:
+        """For the next start, which looks who has made what is up to date."""
+        with contextlib.suppress(OSError):
+            origin_index.write(self.run.repository, composed)
 
     def _writers(self, path: str) -> list[str]:
         """Rules whose jobs ran when the file was last written."""

@@ -23,7 +23,7 @@ from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.pools.base import RefusedError
 from gitbatch_core.runs import owner
-from snakemake_executor_plugin_gitbatch import jobspec, snakemake_internals
+from snakemake_executor_plugin_gitbatch import jobspec, snakemake_internals, stale
 from snakemake_executor_plugin_gitbatch.errors import text_of
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Executor(RemoteExecutor):
         super().__init__(workflow, logger)
 
     def __post_init__(self) -> None:
+        stale.look(self.workflow, self.logger)
         # Snakemake makes an executor also where nothing is to be done, and never shuts it down.
         waits = self.dag.has_unfinished_queue_input_jobs()
         if not waits and not any(map(jobspec.has_outputs, self.dag.needrun_jobs())):
@@ -110,6 +111,7 @@ class Executor(RemoteExecutor):
                 prepared.append((job, found.spec, found.pool))
         for pool in self._session.pools.all():
             self._submit(pool, [(job, spec) for job, spec, its in prepared if its is pool])
+        self._session.say_missed()
 
     def _submit(self, pool: Any, pairs: list[Any]) -> None:
         assert self._session is not None

@@ -5,14 +5,16 @@ from __future__ import annotations
 import platform
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gitbatch_core import jsonio
 from gitbatch_core.archive import hashing
+from gitbatch_core.git.repo import Repository
 from gitbatch_core.records import KEY_SCHEME
 from gitbatch_core.runs.code import Code
+from gitbatch_core.runs.code_difference import ALL, Choice, CodeDifferences
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.walk import inside
 from snakemake_executor_plugin_gitbatch import jobspec, resources, workflowview
@@ -23,6 +25,18 @@ CODE_RESOURCE = "gitbatch_code"
 _PATH_ENDS = r"(?=/|$|[\s'\"`;|<>():,&])"
 _TOP, _SOURCES = "\0top\0", "\0sources\0"
 """Stand for folders whose names mean nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobKey:
+    """What a job is called, and what of that is its code."""
+
+    key: str
+    without_code: str
+    """The same for jobs whose keys differ in nothing but the code; and in the configuration, where
+    they would not see that if their code was chosen."""
+    choice: Choice
+    """Which files are its code."""
 
 
 @dataclass(kw_only=True)
@@ -37,7 +51,6 @@ class Keys:
     _fetched: dict[str, str] = field(default_factory=dict)
     """Digests of remote sources by their names."""
     _config: Any = field(init=False)
-    _snakefiles: list[str] = field(init=False)
     _places: list[tuple[re.Pattern[str], str]] = field(init=False)
 
     @classmethod
@@ -55,10 +68,15 @@ class Keys:
         )
         return cls(workflow=workflow, twin=twin, folder=folder, code=code)
 
+    def differences(self, repository: Repository) -> CodeDifferences:
+        """Between commits, as these keys see the code."""
+        return CodeDifferences(
+            repository=repository, is_output=self.code.is_output, folder=self.folder
+        )
+
     def __post_init__(self) -> None:
         self.code.digest()  # patterns that match nothing are told before anything runs
         self._config = jobspec.plain_config(self.workflow.config)
-        self._snakefiles = self._relative(workflowview.snakefiles(self.workflow))
         named = {
             str(self.workflow.sourcecache.runtime_cache_path): _SOURCES,
             str(self.twin.top): _TOP,
@@ -66,6 +84,12 @@ class Keys:
         self._places = [(re.compile(re.escape(p) + _PATH_ENDS), sign) for p, sign in named.items()]
 
     def key(self, job: Any, description: jobspec.Description, updated: Mapping[str, str]) -> str:
+        """The key of `job`. See `job_key`."""
+        return self.job_key(job, description, updated).key
+
+    def job_key(
+        self, job: Any, description: jobspec.Description, updated: Mapping[str, str]
+    ) -> JobKey:
         """The key of `job`. `updated`: the old addresses of outputs that it changes in place.
 
         Raises UsageError for patterns of code that match nothing.
@@ -73,14 +97,17 @@ class Keys:
         from snakemake import __version__ as snakemake_version
         from snakemake.shell import shell
 
-        patterns = {self._patterns(member) for member in jobspec.members(job)}
+        patterns = {_patterns(member) for member in jobspec.members(job)}
         kinds = {member["command"]["kind"] for member in description.members}
         # Of a shell command, all that it sees of the configuration stands in it.
-        sees_config = not any(map(self.code.is_chosen, patterns)) or kinds - {"shell", "none"}
+        is_chosen = any(map(self.code.is_chosen, patterns))
+        sees_more = bool(kinds - {"shell", "none"})
+        always = self._sources(job) if is_chosen else []
+        sees_config = not is_chosen or sees_more
         document = {
             "scheme": KEY_SCHEME,
             "code": [
-                self.code.digest(each, self._sources(job) if self.code.is_chosen(each) else ())
+                self.code.digest(each, always if self.code.is_chosen(each) else ())
                 for each in sorted(patterns)
             ],
             "config": self._config if sees_config else None,
@@ -92,22 +119,27 @@ class Keys:
             "python": platform.python_version(),
             "snakemake": snakemake_version,
         }
-        return hashing.hash_bytes(
-            jsonio.canonical(self._anywhere(document)), self.twin.archive.algorithm
-        ).digest
+        pairs = self._anywhere(document)["pairs"]
+        rest = [
+            [name, None if name == "config" and not sees_more else value]
+            for name, value in pairs
+            if name != "code"
+        ]
+        return JobKey(
+            key=self._digest({"pairs": pairs}),
+            without_code=self._digest({"pairs": rest}),
+            choice=Choice(
+                patterns=tuple(each or self.code.patterns for each in sorted(patterns)),
+                always=tuple(sorted(set(always))),
+            ),
+        )
 
-    def _patterns(self, member: Any) -> tuple[str, ...]:
-        """What a single job's rule says itself."""
-        return tuple(shlex.split(str(member.resources.get(CODE_RESOURCE, "") or "")))
+    def _digest(self, document: Any) -> str:
+        return hashing.hash_bytes(jsonio.canonical(document), self.twin.archive.algorithm).digest
 
     def _sources(self, job: Any) -> list[str]:
         """What is code of this job whatever was chosen."""
-        found: list[str] = []
-        for member in jobspec.members(job):
-            found += self._relative(workflowview.sources_of(member))
-            if member.is_run:
-                found += self._snakefiles
-        return found
+        return self._relative(sources(self.workflow, job))
 
     def _remote(self, member: Any) -> list[str]:
         """Digests of a single job's sources that lie elsewhere, as Snakemake has fetched them."""
@@ -137,6 +169,29 @@ class Keys:
         if isinstance(value, (list, tuple)):
             return [self._anywhere(item) for item in value]
         return value
+
+
+def choice(workflow: Any, job: Any, relative: Callable[[str], str | None]) -> Choice:
+    """Which files are the code of a single job that need not run: no more of its resources is
+    looked at than that takes. `relative`: a path relative to the top."""
+    own = _patterns(job) if CODE_RESOURCE in job.rule.resources else ()
+    if not (chosen := own or tuple(workflow.executor_settings.code)):
+        return ALL
+    always = {name for name in map(relative, sources(workflow, job)) if name is not None}
+    return Choice(patterns=(chosen,), always=tuple(sorted(always)))
+
+
+def sources(workflow: Any, job: Any) -> Iterator[str]:
+    """The local files that are code of a job whatever was chosen."""
+    for member in jobspec.members(job):
+        yield from workflowview.sources_of(member)
+        if member.is_run:
+            yield from workflowview.snakefiles(workflow)
+
+
+def _patterns(member: Any) -> tuple[str, ...]:
+    """What a single job's rule says itself."""
+    return tuple(shlex.split(str(member.resources.get(CODE_RESOURCE, "") or "")))
 
 
 def _keyed(member: dict[str, Any]) -> dict[str, Any]:

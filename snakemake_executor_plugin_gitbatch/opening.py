@@ -43,9 +43,9 @@ class Source:
 
 
 def clean_source(
-    workflow: Any, repository: Repository, head: str, run_id: str, dirty: str
+    workflow: Any, repository: Repository, head: str, run_id: str | None, dirty: str
 ) -> Source:
-    """The commit to run.
+    """The commit to run. Without an id for a look only.
 
     Raises DirtyTreeError where the user's folder differs from HEAD in what the run depends on.
     """

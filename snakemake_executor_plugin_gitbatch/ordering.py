@@ -11,7 +11,8 @@ from snakemake.shell import shell
 
 from gitbatch_core.errors import RunError
 from gitbatch_core.pools.base import JobSpec
-from gitbatch_core.records import ORDER_NAME, Order, Output, redact
+from gitbatch_core.records import ORDER_NAME, WITHOUT_CODE, Order, Output, redact
+from gitbatch_core.runs.code_difference import ALL, CHOSEN
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import (
@@ -22,6 +23,7 @@ from snakemake_executor_plugin_gitbatch import (
     software,
     workflowview,
 )
+from snakemake_executor_plugin_gitbatch.keys import JobKey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class Job:
 
     job: Any
     number: int
-    key: str
+    key: JobKey
     description: jobspec.Description
     outputs: tuple[Output, ...]
     updated: dict[str, str]
@@ -68,7 +70,8 @@ class Ordering:
         record = {
             **jobspec.record_head(self.run, self.folder),
             "number": job.number,
-            "key": job.key,
+            "key": job.key.key,
+            WITHOUT_CODE: job.key.without_code,
             "reusable": job.description.exact,
             "rule": jobspec.rule_name(job.job),
             "attempt": job.job.attempt,
@@ -76,6 +79,7 @@ class Ordering:
             "updated": job.updated,
             "environment": jobspec.environment_for_record(variables, secrets),
             "pool": {"kind": job.pool},
+            **({CHOSEN: job.key.choice.as_json()} if job.key.choice != ALL else {}),
         }
         folder = self.run.job_folder(job.number)
         logs = map(self.twin.relative, jobspec.log_paths(job.job))
@@ -108,7 +112,7 @@ class Ordering:
             "rule": jobspec.rule_name(job.job),
             "wildcards": title,
             "commit": self.run.worktree.commit,
-            "key": job.key,
+            "key": job.key.key,
         }
         spec = JobSpec(
             number=job.number,

@@ -22,6 +22,7 @@ from gitbatch_core.runs import results, reuse
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import jobspec, workflowview
 from snakemake_executor_plugin_gitbatch.keys import Keys
+from snakemake_executor_plugin_gitbatch.missed import Missed
 from snakemake_executor_plugin_gitbatch.reusing import Reusing
 
 _Name = tuple[str, tuple[str, ...], tuple[str, ...]]
@@ -149,8 +150,23 @@ class Plan:
                     if not self._is_whole(self._placed.get(_name(follower))):
                         self._known.pop(_name(follower), None)
 
-    def _record(self, job: Any, coming: Mapping[str, str | None]) -> Document | None:
-        """`coming`: the addresses of what jobs before this one will have made, where known."""
+    def look_ahead(self, missed: Missed) -> None:
+        """Note all jobs that are still to run, and would not but for their code, as far as that
+        can be seen: what they read is as it was, then."""
+        self._list_needed()
+        coming: dict[str, str | None] = {}
+        for job in (job for level in self.workflow.dag.toposorted() for job in level):
+            if _name(job) in self._needed:
+                record = self._record(job, coming, missed)
+                made = {} if record is None else _made(record)
+                for path in map(self.twin.relative, map(str, job.products())):
+                    coming[path or ""] = made.get(path)
+
+    def _record(
+        self, job: Any, coming: Mapping[str, str | None], missed: Missed | None = None
+    ) -> Document | None:
+        """`coming`: the addresses of what jobs before this one will have made, where known. With
+        `missed`, also of a job with other code."""
 
         def address_of(path: str) -> str:
             return coming.get(self.twin.relative(path) or path) or self.twin.address_of(path)
@@ -161,17 +177,21 @@ class Plan:
             coming.get(self.twin.relative(path) or path, "") is None for path in map(str, job.input)
         ):
             return None  # nobody knows yet what it will read
+        before = (None, None) if missed is None else (job._params, job._resources)
         try:
             description = jobspec.describe(job, address_of, top=self.twin.top)
             if not (description.exact and self.reusing.is_open_to(job)):
                 return None
             outputs = list(self.outputs([job]))
             temporary = {output.path for output in outputs if output.temporary}
-            return self.reusing.find(self.keys.key(job, description, {}), outputs, absent=temporary)
+            key = self.keys.job_key(job, description, {})
+            known = self.reusing.find(key.key, outputs, absent=temporary)
+            return missed.note(job, key) if known is None and missed is not None else known
         except (GitbatchError, WorkflowError, RuleException, OSError):
             return None  # what is wrong with it is told when it is handed out
         finally:
-            job._params = job._resources = None  # files that they look at may not be there yet
+            # Files that they look at may not be there yet.
+            job._params, job._resources = before
 
     def _can_be_taken(self, name: _Name, all_are_there: bool) -> bool:
         """Whether nothing needs those outputs of a known job that were not kept."""

@@ -29,6 +29,7 @@ from snakemake_executor_plugin_gitbatch.ending import Ending
 from snakemake_executor_plugin_gitbatch.errors import text_of
 from snakemake_executor_plugin_gitbatch.failure import explain, keep_log
 from snakemake_executor_plugin_gitbatch.keys import Keys
+from snakemake_executor_plugin_gitbatch.missed import Missed
 from snakemake_executor_plugin_gitbatch.ordering import Job, Ordering
 from snakemake_executor_plugin_gitbatch.plan import Plan
 from snakemake_executor_plugin_gitbatch.pools import Pools
@@ -124,7 +125,15 @@ class Session:
             self._reusing.add(self._plan.unasked())
         self._in_place: set[Any] = set()
         """Jobs whose outputs are where they belong already."""
-        self._ending = Ending(run=run, twin=twin, tag=facts["tag"], reusing=self._reusing)
+        self._missed = Missed.of(run, self._keys)
+        self._ending = Ending(
+            run=run,
+            twin=twin,
+            tag=facts["tag"],
+            reusing=self._reusing,
+            keys=self._keys,
+            missed=self._missed,
+        )
         self._ending.failed_before = earlier.failed
         self.wished: bool | None = None
         """Where the run is cancelled: whether somebody wanted that."""
@@ -144,6 +153,13 @@ class Session:
         """Before jobs are prepared: what Snakemake has deleted is gone for them too."""
         with self._lock:
             self._temporary.sweep()
+
+    def say_missed(self) -> None:
+        """Once, where jobs run that would not but for their code."""
+        with self._lock:
+            if self._missed.is_news():
+                self._plan.look_ahead(ahead := self._missed.again())
+                self.logger.warning(ahead.text())
 
     def there(self, path: str) -> Path:
         """Where jobs see `path`."""
@@ -199,8 +215,8 @@ class Session:
                         opening.bring(self.twin, path, member.rule.name)
             updated = self._updated(members)
             description = jobspec.describe(job, self.twin.address_of, top=self.twin.top)
-            key = self._keys.key(job, description, updated)
-            if claimed := self._claim(job, description, key, updated):
+            key = self._keys.job_key(job, description, updated)
+            if claimed := self._claim(job, description, key.key, updated):
                 self._orders[claimed.number] = claimed.order
                 self.report.costs.recall(claimed.order.record, claimed.id, claimed.handed_over)
                 if claimed.ended:
@@ -215,12 +231,13 @@ class Session:
             known = None
             if description.exact and self._reusing.is_open_to(job):
                 inner = {self.twin.relative(str(p)) for p in workflowview.inner_temporaries(job)}
-                known = self._reusing.find(key, outputs, absent=inner)
+                if (known := self._reusing.find(key.key, outputs, absent=inner)) is None:
+                    self._missed.note(job, key)
             self._make_room(members, known)
             if known is not None:
                 return self._reused(job, known)
             self._number += 1
-            self._reusing.expect(job, self._number, key)
+            self._reusing.expect(job, self._number, key.key)
             pool = self.pools.choose(is_local=any(self.is_local(m.rule) for m in members))
             order, spec = self._ordering.write(
                 Job(

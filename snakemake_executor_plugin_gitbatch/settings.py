@@ -84,6 +84,16 @@ class ExecutorSettings(ExecutorSettingsBase):
             "metavar": "PATTERN",
         },
     )
+    stale: str = field(
+        default="warn",
+        metadata={
+            "help": "What to do with results that are up to date to Snakemake, but were made by "
+            "other code than the commit's: 'warn': say how many there are, 'rerun': make them "
+            "again, and what depends on them, 'ignore': do not look.",
+            "choices": ["warn", "rerun", "ignore"],
+            "metavar": "WHAT",
+        },
+    )
     efficiency_report: Optional[Path] = field(  # noqa: UP045
         default=None,
         metadata={

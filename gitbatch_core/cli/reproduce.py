@@ -90,6 +90,12 @@ def _say_after(report: Report, kept: Path | None) -> None:
     )
     run, attempt = report.document["run"], report.document["again"]
     output.message(f"{run}, made again by run {attempt}: {counts or 'no outputs'}")
+    taken = [v for v in report.verdicts if v.asked and v.verdict == DIFFERS and v.is_of_other_code]
+    if taken:
+        output.message(
+            f"{len(taken)} of those that differ {'was' if len(taken) == 1 else 'were'} not made by "
+            "this commit's code then: see above."
+        )
     if kept is not None:
         output.message(f"It is in {kept}; git worktree remove --force {kept} takes it away.")
 
@@ -138,11 +144,20 @@ def _details(verdict: Verdict, source: str, difference: Difference | None) -> li
         lines.append(f"{change['what']}: {then_text} then, {now_text} now")
     if not then.job:
         lines.append("what made it then is not known")
+    elif then.other_code != ():
+        files = then.other_code
+        why = "is not in this repository" if files is None else f"differs in {_some(files)}"
+        lines.append(
+            f"made then from commit {then.job['commit'][:10]}, whose code {why}, by run "
+            f"{then.job['run']}, and taken over; now from {source[:10]}"
+        )
     elif then.job["commit"] != source:
         lines.append(
             f"made then by run {then.job['run']} from commit {then.job['commit'][:10]}, and taken "
             f"over; now from {source[:10]}"
         )
+    if then.stale_inputs:
+        lines.append(f"made then from what other code had made: {_some(then.stale_inputs)}")
     if verdict.is_gone:
         lines.append(f"a temporary output: {then.address} then, {now.address} now")
     return lines + (_content(difference) if difference else [])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gitbatch_core.git.repo import call, decode
 
-_SUBMODULE = "160000"
+SUBMODULE = "160000"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Entry:
 
     @property
     def is_submodule(self) -> bool:
-        return self.mode == _SUBMODULE
+        return self.mode == SUBMODULE
 
 
 def entries(top: Path, env: Mapping[str, str] | None = None) -> Iterator[Entry]:

@@ -61,6 +61,38 @@ def matching(folder: Path, patterns: Iterable[str]) -> frozenset[str]:
     return frozenset(decode(name) for name in listing.split(b"\0") if name)
 
 
+def matching_of(names: Iterable[str], folder: str, patterns: Iterable[str]) -> frozenset[str]:
+    """Those of `names`, relative to the top, that git's `patterns` match, which start at `folder`,
+    relative to the top too; nothing need be there. Raises GitError for what is no pattern."""
+    entries = b"".join(b"100644 %s\t%s\0" % (b"1" * 40, os.fsencode(name)) for name in names)
+    if not entries:
+        return frozenset()
+    with tempfile.TemporaryDirectory(prefix="gitbatch-") as top:
+        inner = Path(top, folder)
+        inner.mkdir(parents=True, exist_ok=True)
+        env = {"GIT_DIR": f"{top}/.git", "GIT_WORK_TREE": top, "GIT_DEFAULT_HASH": "sha1"}
+        call(Path(top), "init", "--quiet", "--template=", env=env)
+        call(Path(top), "update-index", "-z", "--index-info", input=entries, env=env)
+        listing = call(inner, "ls-files", "-z", "--full-name", "--", *patterns, env=env)
+    return frozenset(decode(name) for name in listing.split(b"\0") if name)
+
+
+def differing(repository: Repository, old: str, new: str) -> frozenset[str]:
+    """Paths in which two commits differ, in their submodules too as far as these are here; else
+    the submodule's own. Raises GitError where the repository lacks a commit."""
+    listing = repository.git("diff-tree", "-r", "-z", "--raw", "--no-renames", old, new)
+    fields = listing.split(b"\0")
+    found: set[str] = set()
+    for head, name in zip(fields[::2], map(decode, fields[1::2]), strict=False):
+        old_mode, new_mode, old_id, new_id, _ = head.decode().lstrip(":").split(" ")
+        inner: Iterable[str] = ()
+        if old_mode == new_mode == index.SUBMODULE and (repository.top / name / ".git").exists():
+            with contextlib.suppress(GitError):
+                inner = differing(Repository.find(repository.top / name), old_id, new_id)
+        found.update({f"{name}/{each}" for each in inner} or {name})
+    return frozenset(found)
+
+
 def modified(repository: Repository) -> list[str]:
     """Tracked files that differ from HEAD, in the index or in the work tree; submodules whose
     commit or content differs."""
@@ -169,8 +201,9 @@ def changes(
     )
 
 
-def snapshot(repository: Repository, *, head: str, changes: Changes, name: str) -> str:
-    """Commit HEAD with `changes` as the work tree has them, to refs/gitbatch/snapshots/`name`.
+def snapshot(repository: Repository, *, head: str, changes: Changes, name: str | None) -> str:
+    """Commit HEAD with `changes` as the work tree has them, to refs/gitbatch/snapshots/`name`;
+    without a name for a look only, to be forgotten by git.
 
     Returns the commit. The user's index, HEAD and branches stay as they are. Raises GitError where
     a submodule has changes of its own, which a commit of this repository cannot hold.
@@ -202,7 +235,8 @@ def snapshot(repository: Repository, *, head: str, changes: Changes, name: str) 
         .decode()
         .strip()
     )
-    repository.git("update-ref", f"refs/gitbatch/snapshots/{name}", commit)
+    if name is not None:
+        repository.git("update-ref", f"refs/gitbatch/snapshots/{name}", commit)
     return commit
 
 

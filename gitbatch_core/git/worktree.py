@@ -258,6 +258,13 @@ def _same(first: Path, second: Path | None, *, modes: bool = False) -> bool:
         return False
 
 
+def others(repository: Repository) -> frozenset[str]:
+    """The folders of the repository's other work trees."""
+    listing = repository.git("worktree", "list", "--porcelain")  # older ones know no -z here
+    tops = (line[9:] for line in listing.split(b"\n") if line.startswith(b"worktree "))
+    return frozenset(map(decode, tops)) - {str(repository.top)}
+
+
 def added(worktree: Worktree) -> list[str]:
     """Files that are not in the commit, ignored ones included."""
     listing = worktree.git(

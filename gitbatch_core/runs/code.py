@@ -30,6 +30,11 @@ PROSE = (
 )
 """What is no code, unless somebody says so: patterns of git."""
 
+ALL_BUT_PROSE = tuple(
+    f":(exclude,{each[2:]}" if each.startswith(":(") else f":(exclude){each}" for each in PROSE
+)
+"""What counts where nobody has chosen: patterns of git, from the top."""
+
 
 @dataclass(kw_only=True)
 class Code:
@@ -75,13 +80,7 @@ class Code:
 
     def _match(self, patterns: tuple[str, ...]) -> frozenset[str]:
         if not patterns:
-            return state.matching(
-                self.worktree,
-                [
-                    f":(exclude,{each[2:]}" if each.startswith(":(") else f":(exclude){each}"
-                    for each in PROSE
-                ],
-            )
+            return state.matching(self.worktree, ALL_BUT_PROSE)
         for pattern in patterns:
             try:
                 if not state.matching(self.folder, [pattern]):

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from gitbatch_core.archive import records
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs import document, marks, overview
+from gitbatch_core.runs import document, marks, overview, stale
 from gitbatch_core.runs.names import Known, Runs
 
 _VERDICTS = ("identical", "differs", "failed", "not run")
@@ -58,6 +58,7 @@ def describe(runs: Runs, known: Known, archive: Archive | None) -> Document:
             "bytes": sum(output.get("size") or 0 for output in outputs),
             "paths": [output["path"] for output in outputs],
         },
+        "other_code": stale.summary(found),
         "reproductions": _reproductions(archive, known.run),
     }
 

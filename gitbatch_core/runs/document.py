@@ -26,12 +26,17 @@ _REPRODUCES = "Gitbatch-Reproduces"
 _OF_REPRODUCTION = re.compile(rf"^{_REPRODUCES}: (\S+)$", re.MULTILINE)
 OF_RUN = re.compile(rf"^{TRAILER}: (\S+)$", re.MULTILINE)
 """Finds, in the message of a run commit, the run."""
+OTHER_CODE = "other_code"
+"""In a run's document: of an output, the commit that has made it with other code than the run's;
+of the run, the files in which the code of each such commit differs."""
+STALE_INPUTS = "stale_inputs"
+"""Of an output: what it was made from and is itself stale."""
 _TOGETHER = 20
 """Documents that are read by one call of git; each may have megabytes."""
 
 _KEPT_OF_RECORD = (
     "run", "number", "key", "commit", "folder", "rule", "members", "environment", "tools", "host",
-    "pool", "started", "ended", "usage", "pool_usage", "request", "waited_s", "updated",
+    "pool", "started", "ended", "usage", "pool_usage", "request", "waited_s", "updated", "code",
 )  # fmt: skip
 
 
@@ -60,6 +65,8 @@ class Provenance:
     """Who made which output, by path and address: this run's records, then earlier runs'."""
 
     made: dict[tuple[str, str], Document] = field(default_factory=dict)
+    told: dict[tuple[str, str], tuple[Document, Document]] = field(default_factory=dict)
+    """What the document of an earlier run says of it, and that document."""
 
     def add_record(self, record: Document) -> None:
         job = {name: record[name] for name in _KEPT_OF_RECORD if name in record}
@@ -70,7 +77,9 @@ class Provenance:
         jobs = document.get("jobs", {})
         for output in document.get("outputs", ()):
             if (job := jobs.get(output.get("job"))) is not None:
-                self.made.setdefault((output["path"], output["address"]), job)
+                name = output["path"], output["address"]
+                if self.made.setdefault(name, job) is job:
+                    self.told[name] = output, document
 
     def of(self, result: Result) -> Document | None:
         return self.made.get((result.path, result.address))
@@ -112,6 +121,18 @@ def makers(job: Document) -> dict[str, Document]:
         for member in reversed(job.get("members", ()))
         for output in member["outputs"]
     }
+
+
+def products(documents: Iterable[Document]) -> set[str]:
+    """Outputs, logs and benchmarks of all jobs in these, relative to the top."""
+    found: set[str] = set()
+    for each in documents:
+        found.update(output["path"] for output in each.get("outputs", ()))
+        for job in each.get("jobs", {}).values():
+            for member in job.get("members", ()):
+                for path in (*member.get("outputs", ()), *member.get("logs", ())):
+                    found.add(os.path.normpath(os.path.join(job.get("folder", ""), path)))
+    return found
 
 
 def write(
@@ -156,17 +177,25 @@ def read(repository: Repository, revision: str) -> Document:
 
 
 def earlier(
-    repository: Repository, mentioning: Iterable[str] = (), *, own_first: bool = False
+    repository: Repository,
+    mentioning: Iterable[str] = (),
+    *,
+    reproductions: bool = True,
+    own_first: bool = False,
 ) -> Iterator[Document]:
     """The documents of all runs that this repository knows, the latest first; unreadable ones are
-    passed over. `mentioning`: see `read_all`. With `own_first`, reproductions come last."""
+    passed over. `mentioning`: see `read_all`. Those of attempts to make a run's outputs again,
+    which have run elsewhere, come last with `own_first`, and not at all without `reproductions`."""
     found: dict[str, str] = {}
     again: set[str] = set()
     # Tags come from other repositories too, where the run's own ref is not.
     for ref in refs.listed(repository, REFS, "refs/tags/"):
         if of_run := OF_RUN.findall(ref.message):
+            is_again = (own_first or not reproductions) and reproduced_in(ref.message)
+            if is_again and not reproductions:
+                continue
             found.setdefault(of_run[-1], ref.commit)
-            if own_first and reproduced_in(ref.message):
+            if is_again:
                 again.add(of_run[-1])
     ordered = sorted(found, key=lambda run: (run not in again, run), reverse=True)
     names = [found[run] for run in ordered]
@@ -179,8 +208,9 @@ def read_all(
     """The documents in these run commits, in their order; unreadable ones are passed over. With
     `mentioning`, only those in which one of these texts is a value."""
     needles = [needle for text in mentioning for needle in jsonio.spellings(text)]
-    for start in range(0, len(revisions), _TOGETHER):
-        wanted = [f"{name}:{PATH}" for name in revisions[start : start + _TOGETHER]]
+    # The first alone: often nobody asks for more.
+    for start, end in ((0, 1), *((n, n + _TOGETHER) for n in range(1, len(revisions), _TOGETHER))):
+        wanted = [f"{name}:{PATH}" for name in revisions[start:end]]
         for data in objects.contents(repository, wanted).values():
             if needles and not any(needle in data for needle in needles):
                 continue

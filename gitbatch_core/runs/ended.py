@@ -8,7 +8,7 @@ was killed on the way, or where the archive could not be written.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.git.worktree import Worktree
 from gitbatch_core.jsonio import Document
-from gitbatch_core.records import ORDER_NAME, RUN_FORMAT, RUN_VERSION, Order
-from gitbatch_core.runs import document
+from gitbatch_core.records import ORDER_NAME, RUN_FORMAT, RUN_VERSION, Answer, Order
+from gitbatch_core.runs import document, done_before
 from gitbatch_core.runs.owner import JOBS_NAME, Owner
 from gitbatch_core.runs.walk import inside
 
@@ -45,7 +45,7 @@ def complete(
     tag = _tag(repository, found, commit, warn) if found.get("tag") else None
     for comparison in found.get("comparisons", ()):
         records.write_reproduction(root, comparison["run"], comparison["again"], comparison)
-    keep(root, found, commit=commit, repository=found["repository"])
+    keep(root, found, found["jobs"].values(), commit=commit, repository=found["repository"])
     return tag
 
 
@@ -71,12 +71,15 @@ def without_tag(run: str, name: str, other: str) -> str:
     )
 
 
-def keep(root: Path, facts: Document, **more: Any) -> None:
-    """Keep how a run has ended, in the archive at `root`: of its `facts` what matters to others.
-    Raises ArchiveError."""
+def keep(root: Path, facts: Document, jobs: Iterable[Document], **more: Any) -> None:
+    """Keep it, in the archive at `root`: of the run's `facts` what matters to others, and by which
+    keys the records of its `jobs` are found. Raises ArchiveError."""
     kept = {"format": RUN_FORMAT, "version": RUN_VERSION}
     kept |= {name: facts[name] for name in _KEPT if name in facts}
-    records.write_run(root, facts["run"], kept | {"tainted": bool(facts["tainted"]), **more})
+    tainted = bool(facts["tainted"])
+    if not tainted:
+        kept |= {done_before.JOBS: done_before.listed(jobs)}
+    records.write_run(root, facts["run"], kept | {"tainted": tainted, **more})
 
 
 def keep_killed(repository: Repository, dead: Owner) -> None:
@@ -96,6 +99,7 @@ def keep_killed(repository: Repository, dead: Owner) -> None:
         keep(
             dead.archive,
             facts | {"host": dead.host},
+            _done(dead),
             repository=str(repository.top),
         )
 
@@ -108,6 +112,15 @@ def _written(dead: Owner) -> set[str]:
         found.update(output.path for output in order.outputs)
         found.update(order.logs)
     return found
+
+
+def _done(dead: Owner) -> Iterator[Document]:
+    """The records of the run's jobs that have succeeded."""
+    for number in dead.job_numbers():
+        with contextlib.suppress(GitbatchError):
+            answer = Answer.of_job(dead.staging / JOBS_NAME / str(number))
+            if answer is not None and answer.succeeded:
+                yield answer.record
 
 
 def _is_link(path: Path) -> bool:

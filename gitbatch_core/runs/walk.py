@@ -15,6 +15,11 @@ _NOT_DATA = frozenset({".git", ".gitbatch", ".snakemake"})
 
 def links_below(top: Path) -> Iterator[Path]:
     """Links in a work tree, where the user and the workflow put them."""
+    return map(Path, link_names_below(top))
+
+
+def link_names_below(top: Path) -> Iterator[str]:
+    """The same, as absolute names: of many, making paths takes a while."""
     waiting = [str(top)]
     while waiting:
         # Others may work in the same folder: what is gone by now is no part of it.
@@ -24,7 +29,7 @@ def links_below(top: Path) -> Iterator[Path]:
                 if fsutil.is_temporary(entry.name):
                     continue
                 if entry.is_symlink():
-                    yield Path(entry.path)
+                    yield entry.path
                 elif entry.is_dir() and entry.name not in _NOT_DATA:
                     waiting.append(entry.path)
 

@@ -108,7 +108,7 @@ class Project:
             capture_output=True,
             text=True,
             errors="surrogateescape",
-            timeout=60,
+            timeout=240,
         )
         return Ended(returncode=done.returncode, text=done.stdout + done.stderr)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitbatch_core.cli import output
 from gitbatch_core.cli.runs.opening import archive_of, runs_here
-from gitbatch_core.runs import description
+from gitbatch_core.runs import description, stale
 from gitbatch_core.runs.efficiency import duration
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def _rows(found: Document) -> Iterator[tuple[str, str]]:
     outputs = found["outputs"]
     yield "outputs", f"{outputs['count']}, {output.human_size(outputs['bytes'])}"
     yield from _texts("", _few(outputs["paths"]))
+    yield from _texts("other code", filter(None, [stale.text(found["other_code"])]))
     yield from _texts("tainted by changes of", _few(found["tainted"]))
     undeclared = [f"{p} (rule {' or '.join(r) or '?'})" for p, r in found["undeclared"].items()]
     yield from _texts("not declared", _few(undeclared))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gitbatch_core import jsonio
 from gitbatch_core.archive import layout
@@ -13,7 +13,7 @@ from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import FormatError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import RECORD_FORMAT, RECORD_VERSION
-from gitbatch_core.runs.document import makers
+from gitbatch_core.runs.document import OTHER_CODE, STALE_INPUTS, makers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,11 @@ class Made:
     """The record of the job that made it; empty where nobody knows."""
     member: Document = field(default_factory=dict)
     """Of the job's record: the single job, of a group maybe."""
+    other_code: tuple[str, ...] | None = ()
+    """In which files the code that made it differs from that of the run's commit; None where nobody
+    could say."""
+    stale_inputs: tuple[str, ...] = ()
+    """What it was made from and other code has made."""
 
     @property
     def rule(self) -> str | None:
@@ -49,6 +54,12 @@ class Made:
 def job_inputs(job: Document, member: Document) -> dict[str, str | None]:
     """What a single job reads: path relative to the top (absolute outside) -> address."""
     return {_path(job, each["path"]): each.get("address") for each in member.get("inputs", ())}
+
+
+def member_of(job: Document, path: str) -> Document:
+    """The single job, of a group maybe, that makes the output; empty where nobody knows."""
+    members = job.get("members", ())
+    return (makers(job).get(path) if len(members) > 1 else None) or next(iter(members), {})
 
 
 def jobs_of(archive: Archive, document: Document) -> dict[str, Document]:
@@ -73,7 +84,11 @@ def outputs_of(document: Document, jobs: Mapping[str, Document]) -> dict[str, Ma
         found |= {path: made for path, made in of_record(job).items() if made.temporary}
     for output in document.get("outputs", ()):
         job = jobs.get(output.get("job", ""), {})
-        found[output["path"]] = _made(output, job, makers(job))
+        found[output["path"]] = replace(
+            _made(output, job, makers(job)),
+            other_code=_other_code(document, output),
+            stale_inputs=tuple(output.get(STALE_INPUTS, ())),
+        )
     return found
 
 
@@ -93,6 +108,13 @@ def _made(output: Document, job: Document, members: Mapping[str, Document]) -> M
         job=job,
         member=members.get(path) or next(iter(job.get("members", ())), {}),
     )
+
+
+def _other_code(document: Document, output: Document) -> tuple[str, ...] | None:
+    if (commit := output.get(OTHER_CODE)) is None:
+        return ()
+    files = (document.get(OTHER_CODE) or {}).get(commit)
+    return None if files is None else tuple(files)
 
 
 def _path(job: Document, path: str) -> str:

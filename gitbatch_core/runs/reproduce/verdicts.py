@@ -38,6 +38,14 @@ class Verdict:
         """Whether it was temporary, so that nobody has kept its bytes."""
         return any(made.temporary for made in (self.then, self.now) if made)
 
+    @property
+    def is_of_other_code(self) -> bool:
+        """Whether what was there then had been made by other code than the commit's, or from
+        that."""
+        return self.then is not None and (
+            self.then.other_code != () or bool(self.then.stale_inputs)
+        )
+
     def as_json(self) -> dict[str, Any]:
         """As evidence has it."""
         host = self.now.host if self.now else None
@@ -52,6 +60,14 @@ class Verdict:
             "hosts": [host] if host else [],
             "asked": self.asked,
         }
+        if self.then is not None and self.then.other_code != ():
+            files = self.then.other_code
+            found["other_code"] = {
+                "commit": self.then.job.get("commit"),
+                "files": None if files is None else list(files),
+            }
+        if self.then is not None and self.then.stale_inputs:
+            found["stale_inputs"] = list(self.then.stale_inputs)
         if self.after:
             found["after"] = list(self.after)
         if self.changes:

@@ -1,0 +1,137 @@
+"""Say what the results in the folder are: made by the code of HEAD, by other code, or what else.
+
+Exit code 1 where something is not as HEAD would have it. Looks at links, run commits and records,
+starts no Snakemake, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitbatch_core.archive import layout
+from gitbatch_core.archive.store import Archive
+from gitbatch_core.cli import output
+from gitbatch_core.cli.main import add_archive_option
+from gitbatch_core.errors import ArchiveError
+from gitbatch_core.git import commits
+from gitbatch_core.git.repo import Repository
+from gitbatch_core.runs import place
+from gitbatch_core.runs import status as looking
+from gitbatch_core.runs.efficiency import count
+from gitbatch_core.runs.status import CURRENT, MISSING, OTHER_CODE, OTHER_INPUTS, STATES
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from gitbatch_core.runs.status import Standing, Status
+
+_HEAD = ("RULE", "STATE", "RESULTS", "WHY")
+_FEW_PATHS, _FEW_FILES = 5, 3
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_archive_option(parser)
+    parser.add_argument("--all", action="store_true", help="name all results, current ones too")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Look, and say it."""
+    gc.disable()  # all that is read stays until the end
+    repository = Repository.find(Path.cwd())
+    chosen = place.chosen_place(repository, arguments.archive)
+    archive, why = None, ""
+    try:
+        archive = Archive.open(chosen)
+    except ArchiveError as error:
+        why = error.message
+    found = looking.status(repository, archive)
+    if arguments.json:
+        output.print_json(found.as_json())
+        return 0 if found.is_current else 1
+    _print(found, repository, all_paths=arguments.all)
+    for line in _notes(found, repository, why):
+        output.message(line)
+    return 0 if found.is_current else 1
+
+
+def _notes(found: Status, repository: Repository, why: str) -> Iterator[str]:
+    """What else to know. `why` the archive is out of reach."""
+    states = {each.state for each in found.results}
+    link = repository.top / layout.LINK_PATH
+    if any(each.address for each in found.results):
+        if found.archive is None:
+            yield f"{why}: whether links lead somewhere, nobody can say."
+        elif not link.exists() or link.resolve() != found.archive.resolve():
+            yield f"{layout.LINK_PATH} does not lead to the archive: gitbatch init mends that."
+    if MISSING in states:
+        yield f"gitbatch runs checkout {found.run} brings what that run has made."
+    if found.edited:
+        yield (
+            f"The folder has uncommitted edits of code: {some(found.edited)}. Results are compared "
+            "with the commit."
+        )
+
+
+def some(names: Sequence[str]) -> str:
+    """A few of them, and how many more there are."""
+    more = f" and {len(names) - _FEW_FILES} more" if len(names) > _FEW_FILES else ""
+    return ", ".join(map(output.printable, names[:_FEW_FILES])) + more
+
+
+def _print(found: Status, repository: Repository, *, all_paths: bool) -> None:
+    subject = commits.subjects(repository, [found.source]).get(found.source, "")
+    note = " (HEAD is the commit of a run of it)" if found.head != found.source else ""
+    print(f"commit {found.source[:10]} {output.cut(subject, 60)}".rstrip() + note)
+    if not found.results:
+        output.message("No run is known here." if not found.run else "There are no results here.")
+        return
+    groups = _groups(found.results)
+    rows = [
+        (output.printable(rule or "-"), state, str(len(some_results)), _why(some_results))
+        for (rule, state), some_results in groups
+    ]
+    output.table([_HEAD, *rows], right=frozenset({2}))
+    for (rule, state), some_results in groups:
+        if all_paths or state != CURRENT:
+            print(f"\n{output.printable(rule or '-')}: {state}")
+            shown = some_results if all_paths else some_results[:_FEW_PATHS]
+            for each in shown:
+                print(f"  {output.printable(each.path)}")
+            if len(shown) < len(some_results):
+                print(f"  … and {len(some_results) - len(shown)} more (--all)")
+    current = sum(each.state == CURRENT for each in found.results)
+    total = count(len(found.results), "result")
+    all_of = f"{total}, all as this commit makes them."
+    output.message(
+        all_of if found.is_current else f"{current} of {total} as this commit makes them."
+    )
+
+
+def _groups(results: Sequence[Standing]) -> list[tuple[tuple[str, str], list[Standing]]]:
+    """By rule, state, and what made them, in this order."""
+    found: dict[tuple[str, int, str, tuple[str, ...]], list[Standing]] = {}
+    for each in results:
+        made_by = (each.commit, each.files or ()) if each.state == OTHER_CODE else ("", ())
+        found.setdefault((each.rule, STATES.index(each.state), *made_by), []).append(each)
+    return [
+        ((rule, STATES[state]), found[key]) for key in sorted(found) for rule, state, *_ in [key]
+    ]
+
+
+def _why(alike: Sequence[Standing]) -> str:
+    """Of results of one state, that the same code has made."""
+    each = alike[0]
+    if each.state == OTHER_CODE:
+        maker = "snapshot " * each.snapshot + each.commit[:10]
+        if each.files is None:
+            return f"made by {maker}, which is not in this repository"
+        return f"made by {maker}; differs in {some(each.files)}"
+    if each.state == OTHER_INPUTS:
+        inputs = dict.fromkeys(name for each in alike for name in each.inputs)
+        return f"not made from the present {some(list(inputs))}"
+    return ""

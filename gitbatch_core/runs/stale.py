@@ -1,0 +1,132 @@
+"""Outputs in place that the code of a run's commit has not made: noted in the run's document, so
+that its tag claims no more than is true. And how that is said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from gitbatch_core.jsonio import Document
+from gitbatch_core.runs.document import OTHER_CODE, STALE_INPUTS, makers
+from gitbatch_core.runs.efficiency import count
+from gitbatch_core.runs.reproduce.made import job_inputs, member_of
+
+_MOST_FILES, _MOST_COMMITS = 3, 3
+
+Files = tuple[str, ...] | None
+"""In which the code differs; None where nobody can say, as the commit is not here."""
+
+
+def note(
+    document: Document, files_of: Callable[[Document, Document], Files], records: Iterable[Document]
+) -> None:
+    """Say in a run's document, of each output and of the run, what other code has made; and of
+    outputs that were made from that, from what. `files_of`: an output and its job -> in which files
+    the code that made it differs; `records`: all jobs that the run has done."""
+    of_commits: dict[str, set[str] | None] = {}
+    stale: list[tuple[str, str]] = []
+    for output in document["outputs"]:
+        job = document["jobs"].get(output.get("job"), {})
+        if not job or (files := files_of(output, job)) == ():
+            continue
+        commit = str(job["commit"])
+        output[OTHER_CODE] = commit
+        stale.append((output["path"], output["address"]))
+        if files is None:
+            of_commits[commit] = None
+        elif (known := of_commits.setdefault(commit, set())) is not None:
+            known.update(files)
+    document[OTHER_CODE] = {
+        commit: None if files is None else sorted(files) for commit, files in of_commits.items()
+    }
+    if stale:
+        _note_inputs(document, stale, records)
+
+
+def _note_inputs(
+    document: Document, stale: list[tuple[str, str]], records: Iterable[Document]
+) -> None:
+    made: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    """What was made from what, by path and address."""
+    for output in document["outputs"]:
+        job = document["jobs"].get(output.get("job"), {})
+        own = output["path"], output["address"]
+        for read in job_inputs(job, member_of(job, output["path"])).items():
+            made.setdefault(read, []).append(own)  # type: ignore[arg-type]
+    for record in records:  # with temporary outputs
+        members = makers(record)
+        for output in record.get("outputs", ()):
+            member = members.get(output["path"]) or record["members"][0]
+            for read in job_inputs(record, member).items():
+                own = output["path"], output["address"]
+                made.setdefault(read, []).append(own)  # type: ignore[arg-type]
+    outputs = {(each["path"], each["address"]): each for each in document["outputs"]}
+    waiting, seen = list(stale), set(stale)
+    while waiting:
+        source = waiting.pop()
+        for result in dict.fromkeys(made.get(source, ())):
+            if result in outputs:
+                inputs = outputs[result].setdefault(STALE_INPUTS, [])
+                if source[0] not in inputs:
+                    inputs.append(source[0])
+            if result not in seen:
+                seen.add(result)
+                waiting.append(result)
+
+
+def summary(document: Document) -> Document:
+    """Of a run's document: how many outputs other code has made, by commit, with the files in which
+    that differs; and how many were made from such. Empty where there are none."""
+    commits = Counter(o[OTHER_CODE] for o in document.get("outputs", ()) if OTHER_CODE in o)
+    files = document.get(OTHER_CODE) or {}
+    after = sum(STALE_INPUTS in o and OTHER_CODE not in o for o in document.get("outputs", ()))
+    if not commits:
+        return {}
+    return {
+        "commits": [
+            {"commit": commit, "outputs": number, "files": files.get(commit)}
+            for commit, number in commits.most_common()
+        ],
+        "made_from_these": after,
+    }
+
+
+def text(found: Document) -> str:
+    """For people, of a summary; empty where there is nothing to say."""
+    if not found:
+        return ""
+    numbers = Counter({each["commit"]: each["outputs"] for each in found["commits"]})
+    files = {each["commit"]: each["files"] for each in found["commits"]}
+    total, after = sum(numbers.values()), found["made_from_these"]
+    more = f", and {after} more {'was' if after == 1 else 'were'} made from these" if after else ""
+    return (
+        f"{count(total, 'output')} {'is' if total == 1 else 'are'} not of this commit's code: "
+        f"{by_commit(numbers, files)}{more}"
+    )
+
+
+def by_commit(numbers: Counter[str], files: Mapping[str, Sequence[str] | None]) -> str:
+    """`16 of commit 1a2b3c4d5e, which differs in lib/a.py, lib/b.py and 3 more files`; without a
+    number where it is of one commit."""
+    parts = []
+    for commit, number in numbers.most_common(_MOST_COMMITS):
+        names = files.get(commit)
+        why = "is not in this repository" if names is None else f"differs in {some(names)}"
+        one = "commit {} {}" if len(numbers) == 1 else f"{number} of commit {{}}, which {{}}"
+        parts.append(one.format(commit[:10], why))
+    if rest := numbers.most_common()[_MOST_COMMITS:]:
+        total = sum(number for _, number in rest)
+        parts.append(f"{total} of {count(len(rest), 'other commit')}")
+    return "; ".join(parts)
+
+
+def some(names: Sequence[str]) -> str:
+    """A few files, and how many more there are."""
+    shown = ", ".join(map(repr_if_needed, names[:_MOST_FILES]))
+    more = len(names) - _MOST_FILES
+    return f"{shown} and {count(more, 'more file')}" if more > 0 else shown
+
+
+def repr_if_needed(name: str) -> str:
+    """A file's name on one line."""
+    return name if name.isprintable() else repr(name)

@@ -1,0 +1,95 @@
+"""Jobs that run although earlier runs have done them: with other code, all else being the same.
+
+All tracked files count where nobody has chosen; whoever sees what that costs may want to choose.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitbatch_core.errors import GitbatchError
+from gitbatch_core.jsonio import Document
+from gitbatch_core.runs import stale
+from gitbatch_core.runs.code_difference import ALL, CodeDifferences
+from gitbatch_core.runs.done_before import DoneBefore
+from gitbatch_core.runs.efficiency import count
+from gitbatch_core.runs.run import Run
+from snakemake_executor_plugin_gitbatch import jobspec
+from snakemake_executor_plugin_gitbatch.keys import JobKey, Keys
+
+
+@dataclass(kw_only=True)
+class Missed:
+    """Those of one run."""
+
+    source: str
+    """The commit that is run."""
+    differences: CodeDifferences
+    done_before: DoneBefore
+    _by_commit: dict[str, set[Any]] = field(default_factory=dict)
+    _files: dict[str, set[str] | None] = field(default_factory=dict)
+    _chosen: bool = False
+    """Whether somebody has chosen what is the code of all these jobs."""
+    _told: bool = False
+
+    @classmethod
+    def of(cls, run: Run, keys: Keys) -> Missed:
+        return cls(
+            source=run.worktree.commit,
+            differences=keys.differences(run.repository),
+            done_before=DoneBefore(root=run.archive.root),
+        )
+
+    def again(self) -> Missed:
+        """The same, before anything was noted."""
+        return Missed(
+            source=self.source, differences=self.differences, done_before=self.done_before
+        )
+
+    def note(self, job: Any, key: JobKey) -> Document | None:
+        """Note a job that no run has done with this key; the record of one that has done it with
+        other code, if there is one."""
+        if (record := self.done_before.find(key.without_code)) is None:
+            return None
+        commit = str(record["commit"])
+        try:
+            files = self.differences.files(commit, self.source, key.choice)
+        except GitbatchError:  # nothing that the job depends on
+            return None
+        if files == ():  # other files count now, or jobs see another configuration
+            return None
+        if any(each.dag.reason(each).code_changed for each in jobspec.members(job)):
+            return record  # it was to run again for that
+        if files is None:
+            self._files[commit] = None
+        elif (known := self._files.setdefault(commit, set())) is not None:
+            known.update(files)
+        self._chosen = (self._chosen or not self._by_commit) and key.choice != ALL
+        self._by_commit.setdefault(commit, set()).add(job)
+        return record
+
+    def is_news(self) -> bool:
+        """Whether there are any, for the first time."""
+        told, self._told = self._told, bool(self._by_commit)
+        return self._told and not told
+
+    def text(self) -> str:
+        """For people; empty where there are none."""
+        jobs = Counter({commit: len(jobs) for commit, jobs in self._by_commit.items()})
+        if not jobs:
+            return ""
+        number = sum(jobs.values())
+        files = {c: None if (f := self._files[c]) is None else sorted(f) for c in jobs}
+        advice = (
+            "Their code is what --gitbatch-code or the rule's gitbatch_code names."
+            if self._chosen
+            else "Every tracked file counts for every job, unless --gitbatch-code, or a rule's "
+            "gitbatch_code, says which do."
+        )
+        return (
+            f"{count(number, 'job')} {'was' if number == 1 else 'were'} done before, and "
+            f"{'is' if number == 1 else 'are'} done again only because the code differs: "
+            f"{stale.by_commit(jobs, files)}. {advice}"
+        )

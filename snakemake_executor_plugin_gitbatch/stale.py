@@ -1,0 +1,166 @@
+"""Results that are up to date to Snakemake, but were made by other code than the commit's: an edit
+of what it does not look at, an imported module, a program that a command names.
+
+Looked for at each start, also where nothing is to be done: it costs a call of git or two, unless
+there are some.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from snakemake.exceptions import RuleException
+from snakemake_interface_common.exceptions import WorkflowError
+
+from gitbatch_core.archive.layout import linked_object
+from gitbatch_core.errors import GitbatchError
+from gitbatch_core.git.repo import Repository
+from gitbatch_core.jsonio import Document
+from gitbatch_core.runs import document, origin_index, stale
+from gitbatch_core.runs.code_difference import CodeDifferences
+from gitbatch_core.runs.efficiency import count
+from gitbatch_core.runs.origins import Origin, Origins
+from gitbatch_core.runs.walk import inside
+from snakemake_executor_plugin_gitbatch import keys, needrun, workflowview
+
+_MOST_DOCUMENTS = 3
+"""Of runs, to be read where the index does not know what lies in the folder."""
+
+
+def look(workflow: Any, logger: Any) -> None:
+    """Say how many up-to-date results other code has made, or have Snakemake make them again, as
+    the user wants it."""
+    wish = workflow.executor_settings.stale
+    if wish == "ignore":
+        return
+    try:
+        found = _find(workflow, Repository.find(Path.cwd()))
+    except (GitbatchError, WorkflowError, RuleException, OSError, ValueError) as error:
+        if wish == "rerun":
+            logger.warning(f"Which results other code has made cannot be told: {error}")
+        return
+    if not found.numbers:
+        return
+    number = sum(found.numbers.values())
+    files = {commit: None if f is None else sorted(f) for commit, f in found.files.items()}
+    text = (
+        f"{count(number, 'result')} {'is' if number == 1 else 'are'} up to date to Snakemake, but "
+        f"not of this commit's code: {stale.by_commit(found.numbers, files)}. "
+    )
+    # Of a checkpoint that is done, Snakemake has no job left that could run.
+    forced = "".join(f" -R {rule}" for rule in sorted(found.checkpoints))
+    if wish != "rerun":
+        again = "makes it again" if number == 1 else "makes them again"
+        logger.warning(f"{text}--gitbatch-stale rerun{forced} {again}; gitbatch status shows more.")
+        return
+    if forced:
+        logger.warning(f"{text}The checkpoints among what made them run again with{forced}.")
+    else:
+        logger.info(f"{text}{'It is' if number == 1 else 'They are'} made again.")
+    if found.jobs:
+        needrun.run_again(workflow, found.jobs)
+
+
+@dataclass(kw_only=True)
+class _Found:
+    jobs: list[Any] = field(default_factory=list)
+    numbers: Counter[str] = field(default_factory=Counter)
+    """Of results, by the commit that has made them."""
+    files: dict[str, set[str] | None] = field(default_factory=dict)
+    checkpoints: set[str] = field(default_factory=set)
+    """Rules of which no job is there."""
+
+    def add(self, origin: Origin, files: tuple[str, ...] | None) -> None:
+        self.numbers[origin.commit] += 1
+        if files is None:
+            self.files[origin.commit] = None
+        elif (known := self.files.setdefault(origin.commit, set())) is not None:
+            known.update(files)
+
+
+def _find(workflow: Any, repository: Repository) -> _Found:
+    head = repository.commit_of("HEAD")
+    source = document.source_of(repository, head)
+    relative = _Relative(repository)
+    origins = Origins(documents=_documents(repository, head, source))
+    made: dict[Any, list[Origin]] = {}
+    for job in workflow.dag.jobs:
+        if not workflow.dag.needrun(job):
+            made[job] = [o for path in job.output if (o := _origin(path, relative, origins))]
+    in_dag = {str(path) for job in workflow.dag.jobs for path in job.output}
+    gone = sorted(p for p in workflow.checkpoints.created_output if str(p) not in in_dag)
+    done = [o for path in gone if (o := _origin(path, relative, origins))]
+    if workflow.executor_settings.dirty == "snapshot":
+        from snakemake_executor_plugin_gitbatch import opening
+
+        source = opening.clean_source(workflow, repository, head, None, "snapshot").commit
+    others = {
+        job: [origin for origin in some if origin.job and origin.commit != source]
+        for job, some in (*made.items(), (None, done))
+    }
+    result = _Found()
+    if not any(others.values()):
+        return result
+    declared = filter(None, map(relative, workflowview.declared(workflow)))
+    differences = CodeDifferences(
+        repository=repository, is_output=inside(declared), folder=relative("") or ""
+    )
+    for job, some in others.items():
+        choice = None if job is None or not some else keys.choice(workflow, job, relative)
+        for origin in some:
+            if (files := origin.files(differences, source, choice)) == ():
+                continue
+            result.add(origin, files)
+            if job is None:
+                result.checkpoints.add(str(origin.output.get("rule")))
+            elif job not in result.jobs[-1:]:
+                result.jobs.append(job)
+    return result
+
+
+def _documents(repository: Repository, head: str, source: str) -> Iterator[Document]:
+    """The index first; then, where that does not know all, the documents of some runs, which it
+    knows from then on."""
+    indexed = set()
+    if source == head:
+        for each in origin_index.documents(repository):
+            indexed.add(each.get("run"))
+            yield each
+    for each in islice(Origins.of(repository, head, source).documents, _MOST_DOCUMENTS):
+        if each.get("run") not in indexed:
+            yield each
+            origin_index.write(repository, each)
+
+
+class _Relative:
+    """A path as the workflow names it, relative to the top; None: outside of the repository."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._top, self._folder = str(repository.top), os.getcwd()
+
+    def __call__(self, path: str) -> str | None:
+        absolute = os.path.normpath(os.path.join(self._folder, path))
+        if absolute == self._top:
+            return ""
+        inside_top = absolute.startswith(f"{self._top}/")
+        return absolute[len(self._top) + 1 :] if inside_top else None
+
+
+def _origin(path: Any, relative: _Relative, origins: Origins) -> Origin | None:
+    """Where an output comes from that lies in the folder as a link, or as a folder of links."""
+    name = relative(str(path))
+    if name is None or workflowview.storage(path) is not None:
+        return None
+    if path.is_directory:
+        return origins.tree(name) if os.path.isdir(path) else None
+    try:
+        linked = linked_object(os.readlink(path))
+    except OSError:  # a file, or nothing
+        return None
+    return None if linked is None else origins.find(name, str(linked.address))
