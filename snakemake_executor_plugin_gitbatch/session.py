@@ -11,9 +11,9 @@ from typing import Any
 from gitbatch_core.errors import GitbatchError, RunError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import JobSpec, JobStatus, Pool, State
-from gitbatch_core.records import LOG_NAME, Answer, Order, redact
+from gitbatch_core.records import Answer, Order, redact
 from gitbatch_core.runner.process import Mask
-from gitbatch_core.runs import printed, results, reuse
+from gitbatch_core.runs import printed, results
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import (
@@ -24,10 +24,10 @@ from snakemake_executor_plugin_gitbatch import (
     workflowview,
 )
 from snakemake_executor_plugin_gitbatch.comparison import Comparison, renamed
+from snakemake_executor_plugin_gitbatch.conclusion import Conclusion
 from snakemake_executor_plugin_gitbatch.earlier import Claimed, Earlier
 from snakemake_executor_plugin_gitbatch.ending import Ending
 from snakemake_executor_plugin_gitbatch.errors import text_of
-from snakemake_executor_plugin_gitbatch.failure import explain, keep_log
 from snakemake_executor_plugin_gitbatch.keys import Keys
 from snakemake_executor_plugin_gitbatch.missed import Missed
 from snakemake_executor_plugin_gitbatch.ordering import Job, Ordering
@@ -35,6 +35,7 @@ from snakemake_executor_plugin_gitbatch.plan import Plan
 from snakemake_executor_plugin_gitbatch.pools import Pools
 from snakemake_executor_plugin_gitbatch.report import Report
 from snakemake_executor_plugin_gitbatch.reusing import Reusing
+from snakemake_executor_plugin_gitbatch.room import Room
 from snakemake_executor_plugin_gitbatch.temporary import TemporaryOutputs
 
 _MOST_NAMED = 5
@@ -94,6 +95,7 @@ class Session:
         self._news: list[JobStatus] = []
         """Of jobs that had ended before they were asked for."""
         self._temporary = TemporaryOutputs(twin, logger.warning)
+        self._room = Room(workflow=workflow, twin=twin, temporary=self._temporary)
         self._mask = Mask(secrets.values()).all
         self._ordering = Ordering(
             workflow=workflow,
@@ -135,6 +137,16 @@ class Session:
             missed=self._missed,
         )
         self._ending.failed_before = earlier.failed
+        self._conclusion = Conclusion(
+            run=run,
+            twin=twin,
+            report=report,
+            plan=self._plan,
+            reusing=self._reusing,
+            temporary=self._temporary,
+            ending=self._ending,
+            mask=self._mask,
+        )
         self.wished: bool | None = None
         """Where the run is cancelled: whether somebody wanted that."""
         self._cancelled = False
@@ -206,14 +218,14 @@ class Session:
                 if self._plan.is_in_place(job):
                     self._in_place.add(job)
                 else:
-                    self._make_room(members, known)
+                    self._room.make(job, known)
                 return self._reused(job, known)
             made = {str(path) for member in members for path in member.output}
             for member in members:
                 for path in member.input:
                     if str(path) not in made:
                         opening.bring(self.twin, path, member.rule.name)
-            updated = self._updated(members)
+            updated = self._room.updated(members)
             description = jobspec.describe(job, self.twin.address_of, top=self.twin.top)
             key = self._keys.job_key(job, description, updated)
             if claimed := self._claim(job, description, key.key, updated):
@@ -233,7 +245,7 @@ class Session:
                 inner = {self.twin.relative(str(p)) for p in workflowview.inner_temporaries(job)}
                 if (known := self._reusing.find(key.key, outputs, absent=inner)) is None:
                     self._missed.note(job, key)
-            self._make_room(members, known)
+            self._room.make(job, known)
             if known is not None:
                 return self._reused(job, known)
             self._number += 1
@@ -280,15 +292,7 @@ class Session:
         """Take over what the ended job made; None, or why it failed, for people. What goes wrong
         with that makes the one job fail, whatever it is."""
         try:
-            with self._lock:
-                is_new = status.number not in self._reusing.taken
-                order = self._orders.pop(status.number) if is_new else None
-            answer = None
-            if order is not None:
-                folder = self.run.job_folder(status.number)
-                answer = Answer.of_job(folder, within_s=_LATE_S if status.exit_code == 0 else 0)
-            with self._lock:
-                failure = self._take_over(job, status, order, answer)
+            failure = self._take_over(job, status)
         except Exception as error:
             why = text_of(error, self.logger)
             failure = f"The job's results could not be taken over: {why}"
@@ -298,55 +302,17 @@ class Session:
                 self._failed(job)
         return failure
 
-    def _take_over(
-        self, job: Any, status: JobStatus, order: Order | None, answer: Answer | None
-    ) -> str | None:
-        """Without an order, nothing has run: the job was reused."""
-        others = {self.twin.relative(str(path)) for path in workflowview.in_other_storages(job)}
-        if order is None:
-            if job not in self._in_place:
-                self._place(self._reusing.taken[status.number], self._date(job), others)
-            return None
+    def _take_over(self, job: Any, status: JobStatus) -> str | None:
+        with self._lock:
+            if (record := self._reusing.taken.get(status.number)) is not None:
+                if job not in self._in_place:
+                    self._conclusion.of_reused(job, record)
+                return None
+            order = self._orders.pop(status.number)
         folder = self.run.job_folder(status.number)
-        self.report.measure(status, answer)
-        date = self._date(job)
-        results.restore_logs(self.twin, order.logs, self._mask, date)
-        if answer is None or not answer.succeeded or status.exit_code != 0:
-            log = keep_log(folder / LOG_NAME, self.run.id, status.number, jobspec.rule_name(job))
-            rule_logs = [self.twin.here(path) for path in jobspec.log_paths(job)]
-            return explain(
-                status,
-                answer,
-                log=log,
-                rule_logs=rule_logs,
-                folder=folder,
-                twin=self.twin,
-                outputs=[output.path for output in order.outputs],
-            )
-        for member in jobspec.members(job):
-            for path in member.input:
-                self.twin.check_outside(str(path))
-        for output in answer.record["outputs"]:
-            results.place(self.twin, output, date, copied=output["path"] in others)
-            if output.get("temporary"):
-                of_checkpoint = any(member.is_checkpoint for member in jobspec.members(job))
-                self._temporary.add(output["path"], of_checkpoint=of_checkpoint)
-        costs = self.report.costs.of_job(status.number, status.usage)
-        self._ending.records.append(answer.record | costs)
-        self._reusing.compare(status.number, answer.record)
-        return None
-
-    def _date(self, job: Any) -> int:
-        """The time of what the job makes."""
-        inputs = (str(path) for member in jobspec.members(job) for path in member.input)
-        return results.date_of(self.twin, inputs)
-
-    def _place(self, record: Document, date: int, copied: Iterable[str | None]) -> None:
-        try:
-            reuse.place(self.twin, record, date, copied=copied)
-        except BaseException:
-            self._plan.forget()  # what follows may read something else now
-            raise
+        answer = Answer.of_job(folder, within_s=_LATE_S if status.exit_code == 0 else 0)
+        with self._lock:
+            return self._conclusion.of_ended(job, status, order, answer)
 
     def refused(self, job: Any, why: str, spec: JobSpec | None = None) -> None:
         """No pool has the job: there is nothing of it to wait for, or to end."""
@@ -430,34 +396,10 @@ class Session:
             )
         return None
 
-    def _updated(self, members: list[Any]) -> dict[str, str]:
-        """The addresses of those outputs that are updated in place, and are there."""
-        paths = [p for m in members for p in m.output if workflowview.is_update(p)]
-        return {
-            str(path): self.twin.address_of(str(path))
-            for path in paths
-            if self.twin.here(str(path)).exists()
-        }
-
     def _rivals(self, members: list[Any]) -> list[int]:
         """Earlier jobs that would write what these are about to write: to be ended."""
         paths = {self.twin.relative(str(path)) for m in members for path in m.output}
         return self._earlier.writers(paths)
-
-    def _make_room(self, members: list[Any], known: Document | None) -> None:
-        """Clear the jobs' outputs in the worktree; those that are updated in place stay, writable.
-        Raises ProtectedOutputException, but for what stays as it is where the jobs are `known`."""
-        same = set() if known is None else results.unchanged(self.twin, known)
-        for member in members:
-            same_here = [path for path in member.output if self.twin.relative(str(path)) in same]
-            self.workflow.async_run(workflowview.check_protected(member, same_here))
-        for member in members:
-            for path in member.output:
-                self._temporary.forget(str(path))
-                if not workflowview.is_update(path):
-                    self.twin.clear(str(path))
-                else:
-                    self.twin.lend(str(path))
 
     def submitted(self, job: Any, id: str, spec: JobSpec | None = None) -> None:
         """A pool has the job, by its own `id`; `spec`: since now. Remove the job's old outputs for
@@ -465,6 +407,5 @@ class Session:
         with self._lock:
             if spec is not None:
                 self.report.costs.submit(spec.number, id)
-            for member in jobspec.members(job):
-                if not member.is_norun and job not in self._in_place:
-                    self.workflow.async_run(member.remove_existing_output())
+            if job not in self._in_place:
+                self._room.clear_folder(job)

@@ -187,11 +187,13 @@ def inner_temporaries(job: Any) -> list[Any]:
     ]
 
 
-async def check_protected(job: Any, but: Container[Any]) -> None:
+def check_protected(job: Any, but: Container[Any]) -> None:
     """Refuse to overwrite protected outputs, `but` some. Snakemake's own test passes over links,
     which is what protected outputs are here."""
-    await job.check_protected_output()
-    protected = (path for path in job.output if path in job.protected_output and path not in but)
+    there = [path for path in job.output if os.path.lexists(path)]
+    if not all(map(os.path.islink, there)):
+        job.dag.workflow.async_run(job.check_protected_output())
+    protected = (path for path in there if path in job.protected_output and path not in but)
     linked = [path for path in protected if os.path.islink(path)]
     if linked:
         raise ProtectedOutputException(job, linked)

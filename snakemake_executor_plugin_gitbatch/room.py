@@ -1,0 +1,67 @@
+"""Room for what jobs are about to make: the old outputs go, in the worktree when a job is prepared,
+in the user's folder when a pool has it. What would only be put there again stays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Container
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitbatch_core.jsonio import Document
+from gitbatch_core.runs import results
+from gitbatch_core.runs.twin import Twin
+from snakemake_executor_plugin_gitbatch import jobspec, workflowview
+from snakemake_executor_plugin_gitbatch.temporary import TemporaryOutputs
+
+
+@dataclass(kw_only=True)
+class Room:
+    """Not thread-safe: the session's lock is held."""
+
+    workflow: Any
+    twin: Twin
+    temporary: TemporaryOutputs
+    _stay: dict[Any, set[str]] = field(default_factory=dict)
+    """By job: outputs that stay, relative to the top."""
+
+    def updated(self, members: list[Any]) -> dict[str, str]:
+        """The addresses of those outputs that are updated in place, and are there."""
+        paths = [p for m in members for p in m.output if workflowview.is_update(p)]
+        return {
+            str(path): self.twin.address_of(str(path))
+            for path in paths
+            if self.twin.here(str(path)).exists()
+        }
+
+    def make(self, job: Any, known: Document | None) -> None:
+        """Clear the outputs of a job in the worktree; those that are updated in place stay,
+        writable, and so do those that are there just as the record of a `known` job has them.
+        Raises ProtectedOutputException."""
+        members = jobspec.members(job)
+        same = set() if known is None else results.unchanged(self.twin, known)
+        for member in members:
+            same_here = [path for path in member.output if self.twin.relative(str(path)) in same]
+            workflowview.check_protected(member, same_here)
+        links = {path for path in same if (self.twin.top / path).is_symlink()}
+        self._stay[job] = links
+        for path in (path for member in members for path in member.output):
+            self.temporary.forget(str(path))
+            if workflowview.is_update(path):
+                self.twin.lend(str(path))
+            elif self.twin.relative(str(path)) not in links:
+                self.twin.clear(str(path))
+
+    def clear_folder(self, job: Any) -> None:
+        """Remove the outputs of a job for the user, as Snakemake does when it starts one."""
+        stay = self._stay.pop(job, set())
+        for member in jobspec.members(job):
+            if not member.is_norun and self._has_old_output(member, stay):
+                self.workflow.async_run(member.remove_existing_output())
+
+    def _has_old_output(self, member: Any, stay: Container[str | None]) -> bool:
+        return any(
+            workflowview.storage(path) is not None
+            or (os.path.lexists(path) and self.twin.relative(str(path)) not in stay)
+            for path in (*member.output, *member.log)
+        )
