@@ -1,18 +1,23 @@
 """How fast jobs go through a real HTCondor pool, against what else could run them there.
 
-    python benchmarks/pool.py [--rounds N] [--small] [--defaults] [--output DIR]
+    python benchmarks/pool.py [--defaults] [--rounds N] [--only WORKFLOW] [--small]
+                              [--plugin-defaults] [--output DIR]
 
-The same trivial jobs, in one run on one pool of 8 slots, in turn:
+The same trivial jobs, in one run on one pool of 8 slots, in turn; with --defaults the pool has
+HTCondor's own settings (`tools/htcondor-pool up --defaults`), else those that make it quick:
 
     raw        HTCondor itself: one submission per level, followed by its event log, no Snakemake
-    plugin     snakemake-executor-plugin-htcondor, looking at jobs every second (--defaults: and
-               as it is when nothing is set)
+    plugin     snakemake-executor-plugin-htcondor, looking at jobs every second
+               (--plugin-defaults: and as it is when nothing is set)
     local      Snakemake alone, on this machine
     gitbatch   `snakemake --executor gitbatch`: commit, worktree, archive, records included
 
-Puts its tables into benchmarks/README.md, all figures into benchmarks/pool.json, and draws where
-the time of one level of a chain goes: docs/benchmark-pool.svg. With --small these go to a folder
-in /tmp.
+With --defaults also how long the slots stay claimed after each, and the plugin when it comes right
+after gitbatch.
+
+Puts its tables into benchmarks/README.md, all figures into benchmarks/pool.json (--defaults:
+pool-defaults.json), and draws where the time of one level of a chain goes:
+docs/benchmark-pool.svg. With --small these go to a folder in /tmp.
 """
 
 from __future__ import annotations
@@ -39,10 +44,11 @@ import phases
 
 TOP = Path(__file__).resolve().parent.parent
 SLOTS = 8
-README, FIGURES, FIGURE = "benchmarks/README.md", "benchmarks/pool.json", "docs/benchmark-pool.svg"
-MARKS = ("<!-- pool.py writes from here -->", "<!-- to here -->")
-LONGEST_S = 300
+README, FIGURE = "benchmarks/README.md", "docs/benchmark-pool.svg"
+LONGEST_S = 1200
 """For one workflow, once."""
+AFTER = "plugin, right after gitbatch"
+"""A way of its own: on a pool that is as gitbatch has left it."""
 
 # So many jobs in each level; each needs all of the level before.
 WORKFLOWS = {"chain of 10": [1] * 10, "fan-out of 200": [200], "diamond of 60": [1, 58, 1]}
@@ -76,6 +82,7 @@ WAYS = {
     "gitbatch": ["--executor", "gitbatch", "--gitbatch-pool", "htcondor"],
     "plugin": ["--executor", "htcondor", "--seconds-between-status-checks", "1"],
     "plugin, defaults": ["--executor", "htcondor"],
+    AFTER: ["--executor", "htcondor", "--seconds-between-status-checks", "1"],
     "local": ["--cores", str(SLOTS)],
 }
 
@@ -87,47 +94,90 @@ class Done:
     seconds: float
     levels: list[phases.Level] = field(default_factory=list)
     """Of a chain: where the time of each job went."""
+    held_s: float | None = None
+    """For so long after its end slots were claimed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A pool, and where what is measured on it goes."""
+
+    options: tuple[str, ...]
+    figures: str
+    marks: tuple[str, str]
+    keep_claim_idle_s: int
+    """What HTCondor alone is asked for: where the schedd looks at idle claims every five minutes
+    only, it is faster without."""
+
+
+QUICK = Site(
+    options=(),
+    figures="benchmarks/pool.json",
+    marks=("<!-- pool.py writes from here -->", "<!-- to here -->"),
+    keep_claim_idle_s=10,
+)
+DEFAULTS = Site(
+    options=("--defaults",),
+    figures="benchmarks/pool-defaults.json",
+    marks=("<!-- pool.py --defaults writes from here -->", "<!-- and to here -->"),
+    keep_claim_idle_s=0,
+)
 
 
 def main() -> None:
     arguments = parse()
+    site = DEFAULTS if arguments.defaults else QUICK
     workflows = SMALL if arguments.small else WORKFLOWS
-    ways = [way for way in WAYS if arguments.defaults or way != "plugin, defaults"]
+    if arguments.only:
+        workflows = {name: workflows[name] for name in arguments.only}
+    left_out = {"plugin, defaults": not arguments.plugin_defaults, AFTER: site is QUICK}
+    ways = [way for way in WAYS if not left_out.get(way)]
     found: dict[str, dict[str, list[Done]]] = {w: {way: [] for way in ways} for w in workflows}
     with tempfile.TemporaryDirectory(prefix="gbb-", dir="/tmp") as folder:
-        measure(Path(folder), workflows, found, arguments.rounds)
+        measure(site, Path(folder), workflows, found, arguments.rounds)
     figures = {
         name: {way: [round(done.seconds, 3) for done in found[name][way]] for way in ways}
         for name in workflows
     }
-    chain = next(iter(workflows))
-    stacks = {
-        way: phases.medians([level for done in found[chain][way] for level in done.levels])
-        for way in ways
-        if way not in ("local", "plugin, defaults")
+    stacks = {}
+    for way in ways:
+        if levels := [level for name in workflows for d in found[name][way] for level in d.levels]:
+            stacks[way] = phases.medians(levels)
+    held = {
+        name: {way: [d.held_s for d in found[name][way] if d.held_s is not None] for way in ways}
+        for name in workflows
     }
-    tables = "\n".join([*table(figures), "", *phases.table(stacks["gitbatch"])])
+    rows = table(figures, held)
+    if site is QUICK and stacks:
+        rows += ["", *phases.table(stacks["gitbatch"])]
+    tables = "\n".join(rows)
     print(tables)
-    document = {"machine": machine(), "versions": versions(), "seconds": figures, "level": stacks}
-    keep(arguments.output, tables, document)
-    phases.draw(stacks, arguments.output / FIGURE)
-    say(f"{README}, {FIGURES} and {FIGURE} in {arguments.output}")
+    document = {"machine": machine(), "versions": versions(), "seconds": figures}
+    document |= {"level": stacks} if site is QUICK else {"claimed_after_s": held}
+    keep(site, arguments.output, tables, document)
+    say(f"{README} and {site.figures} in {arguments.output}")
+    if site is QUICK and stacks:
+        phases.draw(stacks, arguments.output / FIGURE)
+        say(f"{FIGURE} in {arguments.output}")
 
 
 def measure(
+    site: Site,
     folder: Path,
     workflows: dict[str, list[int]],
     found: dict[str, dict[str, list[Done]]],
     rounds: int | None,
 ) -> None:
     """Run everything, on one pool; adds to `found`."""
-    with pool(folder / "pool") as events:
+    with pool(site, folder / "pool") as events:
         for name, levels in workflows.items():
             ways = list(found[name])
             for n in range(rounds or ROUNDS.get(name, 1)):
                 # In turn, and each time another one first.
                 for way in ways[n % len(ways) :] + ways[: n % len(ways)]:
-                    done = once(folder, way, levels, events)
+                    if way == AFTER:
+                        once(site, folder, "gitbatch", levels, events, wait=False)
+                    done = once(site, folder, way, levels, events)
                     found[name][way].append(done)
                     say(f"{name}, round {n + 1}, {way}: {done.seconds:.2f} s")
 
@@ -136,26 +186,30 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--rounds", type=int, help=f"of each workflow; default: {ROUNDS}")
     parser.add_argument("--small", action="store_true", help="a few jobs, to see that it works")
-    parser.add_argument("--defaults", action="store_true", help="the plugin's defaults, too")
+    parser.add_argument("--defaults", action="store_true", help="a pool with HTCondor's settings")
+    parser.add_argument("--plugin-defaults", action="store_true", help="the plugin's, too")
+    parser.add_argument("--only", action="append", metavar="WORKFLOW", help="not all of them")
     parser.add_argument("--output", type=Path, help=f"folder for results; default: {TOP}")
     arguments = parser.parse_args()
+    if unknown := {*(arguments.only or ())} - {*(SMALL if arguments.small else WORKFLOWS)}:
+        parser.error(f"no workflow of this benchmark: {', '.join(unknown)}")
     if arguments.output is None:
         arguments.output = Path(tempfile.mkdtemp()) if arguments.small else TOP
     return arguments
 
 
-def keep(folder: Path, tables: str, document: dict[str, object]) -> None:
+def keep(site: Site, folder: Path, tables: str, document: dict[str, object]) -> None:
     """Write the figures, and put the tables into the README."""
-    for name in (README, FIGURES, FIGURE):
+    for name in (README, site.figures, FIGURE):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    (folder / FIGURES).write_text(json.dumps(document, indent=1) + "\n")
-    before, mark, rest = (TOP / README).read_text().partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
+    (folder / site.figures).write_text(json.dumps(document, indent=1) + "\n")
+    before, mark, rest = (TOP / README).read_text().partition(site.marks[0])
+    _, end, after = rest.partition(site.marks[1])
     (folder / README).write_text(f"{before}{mark}\n{tables}\n{end}{after}")
 
 
 @contextmanager
-def pool(folder: Path) -> Iterator[Path]:
+def pool(site: Site, folder: Path) -> Iterator[Path]:
     """A pool, with this process's environment pointing to it; the log of all its events."""
     tool = str(TOP / "tools" / "htcondor-pool")
 
@@ -166,10 +220,10 @@ def pool(folder: Path) -> Iterator[Path]:
         return done.stdout.decode()
 
     try:
-        call("up", "--slots", str(SLOTS))  # makes the folder, where the settings go
+        call("up", "--slots", str(SLOTS), *site.options)  # makes the folder for the settings
         call("down")
         (folder / "local.conf").write_text(LOCAL_CONF)
-        call("up", "--slots", str(SLOTS))
+        call("up", "--slots", str(SLOTS), *site.options)
         for line in call("env").splitlines():
             name, _, value = shlex.split(line)[1].partition("=")
             os.environ[name] = os.path.expandvars(value)
@@ -178,9 +232,13 @@ def pool(folder: Path) -> Iterator[Path]:
         call("down")
 
 
-def once(folder: Path, way: str, levels: list[int], events: Path) -> Done:
-    """Run the workflow in a repository of its own, which is gone afterwards."""
-    release()
+def once(
+    site: Site, folder: Path, way: str, levels: list[int], events: Path, *, wait: bool = True
+) -> Done:
+    """Run the workflow in a repository of its own, which is gone afterwards. `wait`: with
+    HTCondor's own settings, until all slots are given back."""
+    if way != AFTER:
+        release()
     place = folder / "project"
     place.mkdir()
     try:
@@ -189,7 +247,7 @@ def once(folder: Path, way: str, levels: list[int], events: Path) -> Done:
         lines: list[phases.Line] = []
         began = time.time()
         if options is None:
-            moments = raw(place, levels)
+            moments = raw(site, place, levels)
         else:
             prepare(place, levels)
             began = time.time()
@@ -197,11 +255,13 @@ def once(folder: Path, way: str, levels: list[int], events: Path) -> Done:
             moments = []
         ended = time.time()
         check(place, levels)
+        held_s = given_back() if site is DEFAULTS and wait else None
         if way == "local" or len(levels) < 3 or set(levels) != {1}:
-            return Done(seconds=ended - began)
+            return Done(seconds=ended - began, held_s=held_s)
         text = events.read_bytes()[begin:].decode()
         return Done(
             seconds=ended - began,
+            held_s=held_s,
             levels=phases.levels(place, len(levels), text, lines, moments),
         )
     finally:
@@ -211,11 +271,17 @@ def once(folder: Path, way: str, levels: list[int], events: Path) -> Done:
 def release() -> None:
     """Have the pool forget what it keeps for us: no run starts on machines of the one before."""
     subprocess.run(["condor_vacate", "-fast", "-all"], check=True, stdout=subprocess.DEVNULL)
-    for _ in range(300):
-        if b"Claimed" not in subprocess.check_output(["condor_status", "-af", "State"]).split():
-            return
+    given_back(30)
+
+
+def given_back(longest_s: float = LONGEST_S) -> float:
+    """Wait until no slot is claimed; for so many seconds one was."""
+    began = time.monotonic()
+    while b"Claimed" in subprocess.check_output(["condor_status", "-af", "State"]).split():
+        if time.monotonic() - began > longest_s:
+            sys.exit("the pool's slots are not released")
         time.sleep(0.1)
-    sys.exit("the pool's slots are not released")
+    return round(time.monotonic() - began, 1)
 
 
 def prepare(place: Path, levels: list[int]) -> None:
@@ -249,7 +315,7 @@ def snakemake(place: Path, options: list[str]) -> list[phases.Line]:
     return lines
 
 
-def raw(place: Path, levels: list[int]) -> list[phases.Moment]:
+def raw(site: Site, place: Path, levels: list[int]) -> list[phases.Moment]:
     """The same commands without Snakemake: one cluster per level, followed by the event log.
 
     When each level was handed over, and when it was seen to have ended.
@@ -271,7 +337,7 @@ def raw(place: Path, levels: list[int]) -> list[phases.Moment]:
             "should_transfer_files": "IF_NEEDED",
             "arguments": "$(target)",
             "log": str(log),
-            "keep_claim_idle": "10",
+            "keep_claim_idle": str(site.keep_claim_idle_s),
         }
     )
     schedd = htcondor2.Schedd()
@@ -299,12 +365,15 @@ def check(place: Path, levels: list[int]) -> None:
             float((place / f"out/{level}/{n}.txt").read_text())
 
 
-def table(figures: dict[str, dict[str, list[float]]]) -> list[str]:
+def table(
+    figures: dict[str, dict[str, list[float]]], held: dict[str, dict[str, list[float]]]
+) -> list[str]:
     """Rows for README.md: gitbatch against each other way."""
     names = {
         "raw": "raw HTCondor, without Snakemake",
         "plugin": "`snakemake-executor-plugin-htcondor` at its best",
         "plugin, defaults": "`snakemake-executor-plugin-htcondor` as it is",
+        AFTER: "`snakemake-executor-plugin-htcondor` on what gitbatch has just left",
         "local": "plain Snakemake, local",
     }
     rows = ["| what | against | ratio | here | rounds |", "| --- | --- | --- | --- | --- |"]
@@ -316,6 +385,15 @@ def table(figures: dict[str, dict[str, list[float]]]) -> list[str]:
                 here = f"{ours:.1f} s : {theirs:.1f} s"
                 ratio = f"{ours / theirs:.2g} : 1"
                 rows.append(f"| {workflow} | {name} | {ratio} | {here} | {len(ways[way])} |")
+    named = {"gitbatch": "gitbatch"} | {way: name for way, name in names.items() if way != "local"}
+    seen = [
+        f"| {workflow} | {named[way]} | {', '.join(f'{s:.0f} s' for s in seconds)} |"
+        for workflow, ways in held.items()
+        for way, seconds in ways.items()
+        if seconds and way in named
+    ]
+    if seen:
+        rows += ["", "| after | by | slots were claimed for |", "| --- | --- | --- |", *seen]
     return rows
 
 

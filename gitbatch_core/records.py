@@ -42,6 +42,16 @@ ORDER_NAME, ANSWER_NAME, LOG_NAME = "order.json", "answer.json", "output.log"
 """Names in a job's folder."""
 
 
+_REPRODUCTION = re.compile(r"reproduction of (\d{8}-\d{6}-[0-9a-f]{4})\s*")
+
+
+def reproduced_run(run: Mapping[str, Any]) -> str | None:
+    """The run that a run was to make again, by its document or the archive's word on how it has
+    ended; None for a run of its own. Earlier versions have said so by the message alone."""
+    by_message = _REPRODUCTION.fullmatch(str(run.get("message") or ""))
+    return str(run.get("reproduces") or "") or (by_message[1] if by_message else None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Output:
     """An output that a job declares."""

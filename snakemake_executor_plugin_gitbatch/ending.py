@@ -15,15 +15,16 @@ from typing import Any
 
 from gitbatch_core import __version__
 from gitbatch_core.archive.reproduced import IDENTICAL
-from gitbatch_core.errors import ArchiveError, readable
+from gitbatch_core.errors import GitbatchError, readable
+from gitbatch_core.git import refs
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs import document, ended, origin_index, results, stale
+from gitbatch_core.runs import document, done_before, ended, origin_index, results, stale
 from gitbatch_core.runs.document import Provenance, Result
 from gitbatch_core.runs.efficiency import count
 from gitbatch_core.runs.origins import Origin
 from gitbatch_core.runs.reproduce import evidence
-from gitbatch_core.runs.run import Run
+from gitbatch_core.runs.run import Run, unfinished
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.walk import inside
 from snakemake_executor_plugin_gitbatch import keys, workflowview
@@ -33,6 +34,16 @@ from snakemake_executor_plugin_gitbatch.reusing import Reusing
 
 _MOST_NAMED = 10
 _MOST_RUNS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What a run was found to be."""
+
+    tag: str | None
+    tainted: bool
+    complete: bool
+    """Whether all that follows the run commit is done."""
 
 
 @dataclass(kw_only=True)
@@ -60,11 +71,11 @@ class Ending:
         declared: list[str],
         outcome: str,
         logger: Any,
-    ) -> None:
+    ) -> Ended:
         """Write the run commit, tagged where the run `succeeded` untainted, and say so.
 
         `outputs`: those that are to last; `declared`: every path that a job may write. Raises
-        GitError, ArchiveError.
+        GitError, ArchiveError; then nothing says that the run has ended.
         """
         found = self._results(outputs)
         found += self._results_put_in_place({result.path for result in found})
@@ -77,7 +88,7 @@ class Ending:
         }
         facts = facts | {
             "outcome": outcome,
-            "tag": self.tag if outcome == "succeeded" and not tainted else None,
+            "tag": self._free_tag(logger) if outcome == "succeeded" and not tainted else None,
             "ended": now(),
             "user": getpass.getuser(),
             "host": socket.gethostname(),
@@ -102,6 +113,11 @@ class Ending:
                 "These frozen inputs are not committed; the run commit has their links. Commit "
                 "them: git add -- <path>\n" + _list(sorted(input_links))
             )
+        if not tainted:
+            jobs = (*self.reusing.taken.values(), *self.records)
+            facts[done_before.JOBS] = done_before.listed(jobs)
+        if self.reusing.compared:
+            facts["comparisons"] = self._comparisons(facts)
         provenance = self._provenance(found)
         composed = document.compose(facts, found, provenance)
         stale.note(composed, self._files_of(provenance), self.records)
@@ -113,29 +129,37 @@ class Ending:
             message="\n\n".join(
                 filter(None, (facts["message"], f"gitbatch run {self.run.id}: {outcome}"))
             ),
-            tag=facts["tag"],
         )
         _report_files(tainted, undeclared, logger)
+        self._say_compared(logger)
+        tag, complete = None, True
         try:
-            self._keep_compared(facts, logger)
             # Only now may others reuse what the run has made.
-            top = str(self.run.repository.top)
-            jobs = (*self.reusing.taken.values(), *self.records)
-            ended.keep(self.run.archive.root, facts, jobs, commit=commit, repository=top)
-        except ArchiveError as error:
-            logger.warning(
-                f"The run has its commit and its outputs, but how it ended could not be kept, so "
-                f"that no later run will reuse what it has made: {error}"
+            tag = ended.complete(
+                self.run.repository, self.run.archive.root, commit, warn=logger.warning
             )
+        except (GitbatchError, OSError) as error:
+            complete = False
+            logger.warning(unfinished(self.run.id, error))
         self._remember(composed)
         for line in (stale.text(stale.summary(composed)), self.missed.text()):
             if line:
                 logger.warning(readable(line))
-        name = f"tag {facts['tag']}" if facts["tag"] else f"commit {commit[:10]}"
+        name = f"tag {tag}" if tag else f"commit {commit[:10]}"
         logger.info(
             f"gitbatch run {self.run.id} {outcome}: {count(len(self.records), 'job')} done, "
             f"{_spared(facts)}{count(len(found), 'output')} in place, {name}"
         )
+        return Ended(tag=tag, tainted=bool(tainted), complete=complete)
+
+    def _free_tag(self, logger: Any) -> str | None:
+        """The run's tag, unless somebody has taken its name since the run began."""
+        if self.tag is None:
+            return None
+        other = refs.obstacle(self.run.repository, f"refs/tags/{self.tag}")
+        if other is not None:
+            logger.warning(ended.without_tag(self.run.id, self.tag, other))
+        return self.tag if other is None else None
 
     def _results_put_in_place(self, known: set[str]) -> Iterator[Result]:
         """What was put in place for jobs that nothing asks for then: those before a checkpoint."""
@@ -160,12 +184,17 @@ class Ending:
         known = {record["number"] for record in self.records}
         self.records[:0] = [record for record in records if record["number"] not in known]
 
-    def _keep_compared(self, facts: Document, logger: Any) -> None:
-        """Say what came out the same again, and keep that in the archive."""
+    def _comparisons(self, facts: Document) -> list[Document]:
+        """What came out the same again, for the archive."""
+        return [
+            evidence.compose(
+                {"run": run, "source_commit": facts["source_commit"]}, facts, verdicts, []
+            )
+            for run, verdicts in self.reusing.compared.items()
+        ]
+
+    def _say_compared(self, logger: Any) -> None:
         for run, verdicts in self.reusing.compared.items():
-            before = {"run": run, "source_commit": facts["source_commit"]}
-            again = evidence.compose(before, facts, verdicts, [])
-            evidence.keep(self.run.archive, again)
             others = [each for each in verdicts if each.verdict != IDENTICAL]
             same = count(len(verdicts) - len(others), "output")
             if others:
@@ -207,7 +236,7 @@ class Ending:
         for record in (*self.reusing.taken.values(), *self.records):
             provenance.add_record(record)
         if any(provenance.of(result) is None for result in found):
-            for earlier in document.earlier(self.run.repository):
+            for earlier in document.earlier(self.run.repository, own_first=True):
                 provenance.add_run(earlier)
                 if all(provenance.of(result) is not None for result in found):
                     break

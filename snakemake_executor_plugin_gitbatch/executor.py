@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,7 @@ class Executor(RemoteExecutor):
     def _finish_left_over(self) -> None:
         """End a killed run that has done it all, if there is one."""
         with contextlib.suppress(GitbatchError):
-            if owner.dead(Repository.find(Path.cwd())):
+            if owner.has_dead(Repository.find(Path.cwd())):
                 from snakemake_executor_plugin_gitbatch import starting
 
                 starting.finish_left_over(self.workflow, self.logger)
@@ -215,6 +216,9 @@ class Executor(RemoteExecutor):
 
     def cancel(self) -> None:
         self._hold_interrupts()
+        if self._session is not None:
+            # Snakemake cancels what goes on also where an error of its own ends the run.
+            self._session.wished = not isinstance(sys.exception(), Exception)
         super().cancel()
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
@@ -242,11 +246,16 @@ class Executor(RemoteExecutor):
                 self._before = before
 
     def _shut_down(self) -> None:
+        # First of all, as Snakemake has just made up its mind.
+        outcome = "" if self._session is None else self._session.outcome()
         super().shutdown()
         session, self._session = self._session, None
         if session is not None:
             try:
                 with session.report.sending():
-                    session.finish()
+                    session.finish(outcome)
             except (GitbatchError, OSError) as error:
-                raise WorkflowError(f"The run could not be ended: {error}") from error
+                raise WorkflowError(
+                    f"The run could not be ended: {error}\n"
+                    f"What run {session.run.id} has done is kept: the same command again ends it."
+                ) from error

@@ -151,18 +151,28 @@ def take_over(
     `as_recorded`: how the record would have a text that is seen here."""
     _reorder(job.input, [each["path"] for each in member["inputs"]])
     _reorder(job.output, member["outputs"])
-    own, recorded = dict(job.resources.items()), member["resources"]
+    own = dict(job.resources.items())
+    recorded = member["resources"] | {"_cores": member["threads"]}
+
+    later = {_unitless(name) for name, value in recorded.items() if _is_later(value)}
 
     def decided(name: str, value: Any) -> Any:
+        if name in ONLY_HERE or _unitless(name) in later:
+            return value
         # A path of the worktree is what was decided where the run was started: there is another.
-        stays = name in ONLY_HERE or _is_later(recorded[name])
-        return value if stays or as_recorded(str(value)) == recorded[name] else recorded[name]
+        return value if as_recorded(str(value)) == recorded[name] else recorded[name]
 
-    found = {n: decided(n, v) for n, v in own.items() if n in ONLY_HERE or n in recorded}
+    known = recorded.keys() | ONLY_HERE | {name for name in own if _unitless(name) in later}
+    found = {name: decided(name, value) for name, value in own.items() if name in known}
     found |= {n: v for n, v in recorded.items() if n not in own and not _is_later(v)}
-    found["_cores"] = member["threads"]
     job._resources = type(job.resources)(fromdict=found)
     job._params = None
+
+
+def _unitless(name: str) -> str:
+    """Of `mem_mb` and `mem_mib`, `mem`: older Snakemakes derive one from the other only where that
+    is a number already."""
+    return name.removesuffix("_mib").removesuffix("_mb")
 
 
 def _is_later(recorded: Any) -> bool:

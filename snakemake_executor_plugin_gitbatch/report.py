@@ -42,6 +42,9 @@ class Report:
     """Snakemake's id of a job -> its title, and the message of its last failure."""
     outcome: str = "failed"
     """`succeeded`, `failed` or `interrupted`."""
+    tag: str | None = None
+    """The run's, once it has one."""
+    tainted: bool = False
 
     @classmethod
     def start(
@@ -135,7 +138,7 @@ class Report:
         states["failed"] = max(states["failed"], len(self.failures))  # some no pool has had
         ref, commit = self._results()
         state = self.outcome if error is None else "failed"
-        if state == "succeeded" and not (ref or "").startswith("refs/tags/"):
+        if state == "succeeded" and self.tainted:
             state = "tainted"
         project = self.repository.top.name
         subject = f"gitbatch: {project}: run {self.run} {state}"
@@ -179,7 +182,8 @@ class Report:
 
     def _results(self) -> tuple[str | None, str]:
         """The tag or ref of the run commit, and the commit; nothing where there is none."""
-        for ref in (f"refs/tags/{document.TAGS}{self.run}", f"{document.REFS}{self.run}"):
+        tag = [] if self.tag is None else [f"refs/tags/{self.tag}"]
+        for ref in (*tag, f"{document.REFS}{self.run}"):
             try:
                 commit = self.repository.git("rev-parse", "--verify", f"{ref}^{{commit}}")
             except GitbatchError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gitbatch_core.errors import GitbatchError, RunError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import JobSpec, JobStatus, Pool, State
 from gitbatch_core.records import LOG_NAME, Answer, Order, redact
@@ -19,6 +20,7 @@ from snakemake_executor_plugin_gitbatch import (
     jobspec,
     opening,
     snakemake_internals,
+    verdict,
     workflowview,
 )
 from snakemake_executor_plugin_gitbatch.comparison import Comparison, renamed
@@ -132,6 +134,8 @@ class Session:
             missed=self._missed,
         )
         self._ending.failed_before = earlier.failed
+        self.wished: bool | None = None
+        """Where the run is cancelled: whether somebody wanted that."""
         self._cancelled = False
         self._gone = True
         """Whether all cancelled jobs have gone."""
@@ -166,6 +170,13 @@ class Session:
         with self._lock:
             if (relative := self.twin.relative(path)) is not None:
                 results.note_time(self.twin, relative, mtime_ns)
+
+    def date_again(self, outputs: Iterable[str], inputs: Iterable[str]) -> None:
+        """Outputs must not look older than what they were made from, as is known by now."""
+        with self._lock:
+            date = results.date_of(self.twin, inputs)
+            for path in outputs:
+                results.date_again(self.twin, path, date)
 
     def wait(self, timeout: float) -> list[JobStatus]:
         """The jobs that ended, as soon as one did, or none after `timeout` seconds. Raises
@@ -357,32 +368,30 @@ class Session:
         """Somebody asks again to end. Called from a signal handler."""
         self.pools.hurry()
 
-    def finish(self) -> None:
+    def outcome(self) -> str:
+        """How the run has ended, when Snakemake lets go of it."""
+        return verdict.outcome(self.workflow, cancelled=self._cancelled, wished=self.wished)
+
+    def finish(self, outcome: str) -> None:
         """End the run: run commit, tag, and nothing of it left but results and records. The status
         thread has ended.
 
-        Raises GitbatchError; worktree and staging are taken away all the same, but for a worktree
-        that holds what could not be kept.
+        Raises GitbatchError, OSError: it has not ended then, and a later start goes on with it.
         """
-        undone = list(filter(jobspec.has_outputs, self.workflow.dag.needrun_jobs()))
-        succeeded = not self._cancelled and not undone
+        undone = filter(jobspec.has_outputs, self.workflow.dag.needrun_jobs())
         self.report.costs.undone = frozenset(map(jobspec.rule_name, undone))
-        # Without a failed job it was somebody's wish: Ctrl-C, or SIGTERM.
-        wished = self._cancelled or not self._ending.failed
-        outcome = "succeeded" if succeeded else "interrupted" if wished else "failed"
-        complete = True
         try:
             if self._orders:  # Snakemake gave up while jobs were running
                 self.cancel()
             if (why := self._why_open()) is not None:
-                complete = False
                 self.report.outcome = "interrupted"
                 self.logger.warning(why)
                 return
             for record, handed_over in self._earlier.concluded():
                 self.report.recall(record, handed_over)
             self.report.show(outcome, lambda n: Answer.of_job(self.run.job_folder(n)))
-            complete = self._temporary.end()
+            if not self._temporary.end():
+                raise RunError("Temporary outputs that are still needed could not be kept.")
             outputs = workflowview.kept_outputs(self.workflow)
             declared = list(workflowview.declared(self.workflow))
             inputs = workflowview.inputs(self.workflow)
@@ -391,11 +400,17 @@ class Session:
                 self.run.archive, self.workflow.logger_manager.get_logfile(), self._mask
             )
             self._ending.add_earlier(self._earlier.records.values())
-            self._ending.write(facts, outputs, inputs, declared, outcome, self.logger)
+            ended = self._ending.write(facts, outputs, inputs, declared, outcome, self.logger)
+            self.report.tag, self.report.tainted = ended.tag, ended.tainted
         finally:
             self.pools.close()
-            if complete:
-                self.run.close()
+        try:
+            self.run.close(known=ended.complete)
+        except (GitbatchError, OSError) as error:
+            self.logger.warning(
+                f"Run {self.run.id} has ended, but not all that it needed could be removed: "
+                f"{error}\nThe next start here does that."
+            )
 
     def _why_open(self) -> str | None:
         """Why the run cannot end yet, for people; None: it can."""

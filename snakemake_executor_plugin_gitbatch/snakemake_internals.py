@@ -35,6 +35,9 @@ class Mirror(Protocol):
     def note_time(self, path: str, mtime_ns: int) -> None:
         """What jobs make of the output `path` must not look older than this."""
 
+    def date_again(self, outputs: Iterable[str], inputs: Iterable[str]) -> None:
+        """Outputs in the user's folder must not look older than what they were made from."""
+
 
 def install() -> None:
     """What holds for each start of Snakemake, whatever executor it uses."""
@@ -109,6 +112,8 @@ def take_over_end(job: Any, mirror: Mirror) -> None:
         async def postprocess(*args: Any, member: Any = member, **kwargs: Any) -> None:
             if not kwargs.get("error", False):
                 _look_in_the_mirror(member, mirror)
+                # Within a group, others may have dated what it reads only now.
+                mirror.date_again(map(str, member.output), map(str, member.input))
                 await type(member).postprocess(member, *args, **kwargs | {"handle_touch": False})
                 for path in filter(workflowview.storage, member.output):
                     await _take_time_of_storage(path, mirror)
@@ -137,14 +142,14 @@ def _look_in_the_mirror(job: Any, mirror: Mirror) -> None:
         path.checksum = partial(_checksum, there)
     environment = job.conda_env
     if environment is not None and isinstance(environment.file, LocalSourceFile):
-        _read_environment(environment, mirror, job.dag.workflow)
+        read_environment(environment, mirror, job.dag.workflow)
 
 
 async def _checksum(there: Any, threshold: int | None = None, **options: Any) -> Any:
     return await there.checksum(threshold, **options)
 
 
-def _read_environment(environment: Any, mirror: Mirror, workflow: Any) -> None:
+def read_environment(environment: Any, mirror: Mirror, workflow: Any) -> None:
     """Have Snakemake read the environment's files, which it does once."""
     here = environment.file
     there = mirror.there(str(here.get_path_or_uri(secret_free=True)))

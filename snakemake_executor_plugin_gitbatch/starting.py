@@ -5,24 +5,25 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gitbatch_core import jsonio
 from gitbatch_core.archive import hashing
-from gitbatch_core.errors import GitbatchError, PoolError
+from gitbatch_core.errors import GitbatchError, PoolError, RunError
 from gitbatch_core.git import refs
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import Pool
 from gitbatch_core.pools.choose import choose
 from gitbatch_core.records import redact
-from gitbatch_core.runs import document, owner
-from gitbatch_core.runs.owner import LOG_VARIABLE, Owner
+from gitbatch_core.runs import document, ended, owner
+from gitbatch_core.runs.owner import LOG_VARIABLE, REPRODUCES_VARIABLE, Owner
 from gitbatch_core.runs.pin import pin
 from gitbatch_core.runs.place import open_archive
-from gitbatch_core.runs.run import Run, clear, is_used, new_id, private_folder
+from gitbatch_core.runs.run import Run, clear, dead_runs, is_used, new_id, private_folder
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import (
     alike,
@@ -53,12 +54,22 @@ class _Place:
     about: Document
     secrets: dict[str, str]
     dead: list[Owner]
-    """Runs of this work tree whose process has ended."""
+    """Runs of this work tree whose process has ended before they did."""
 
-    def tag(self, run: str) -> str | None:
-        """What the run is called when it succeeds."""
+    def tag(self, run: str, warn: Callable[[str], object]) -> str | None:
+        """What the run is called when it succeeds; nothing where the name that nobody has asked
+        for cannot be had. Raises RunError where the run cannot have a ref at all."""
+        if (other := refs.obstacle(self.repository, document.REFS + run)) is not None:
+            raise RunError(
+                f"There can be no ref {document.REFS}{run} beside {other}, and a run needs it.",
+                hint="To git, one would be a folder of the other: rename that one.",
+            )
         name = self.workflow.executor_settings.tag
-        return {None: document.TAGS + run, _NO_TAG: None}.get(name, name)
+        tag: str | None = {None: document.TAGS + run, _NO_TAG: None}.get(name, name)
+        if name is None and (other := refs.obstacle(self.repository, f"refs/tags/{tag}")):
+            warn(ended.without_tag(run, str(tag), other))
+            return None
+        return tag
 
     def to_resume(self) -> Owner | None:
         """The latest of the dead that is the same run as this start."""
@@ -82,7 +93,7 @@ def start(workflow: Any, logger: Any) -> Session:
 
     Raises GitbatchError; then nothing was started and nothing is left behind.
     """
-    place = _look(workflow)
+    place = _look(workflow, logger)
     return _begin(place, logger, place.to_resume())
 
 
@@ -90,21 +101,23 @@ def finish_left_over(workflow: Any, logger: Any) -> None:
     """Where nothing is to be run any more: end the killed run that has done it all, if there is
     one. Never raises GitbatchError: what was asked for is done."""
     try:
-        place = _look(workflow)
+        place = _look(workflow, logger)
     except GitbatchError:  # no folder to run from, so none that a run was killed in
         return
     if (mine := place.to_resume()) is not None:
         try:
-            _begin(place, logger, mine).finish()
+            session = _begin(place, logger, mine)
+            session.finish(session.outcome())
         except (GitbatchError, OSError) as error:
             logger.warning(
                 f"The run {mine.run}, whose controller is gone, cannot be ended: {error}"
             )
 
 
-def _look(workflow: Any) -> _Place:
+def _look(workflow: Any, logger: Any) -> _Place:
     settings = workflow.executor_settings
     repository = opening.find_repository(workflow, Path.cwd())
+    dead = dead_runs(repository, logger.warning)
     if settings.tag not in (None, _NO_TAG):
         refs.check_new_tag(repository, settings.tag)
     pinned_ns = pin(repository.top, snakemake_internals.began_ns(workflow))
@@ -125,6 +138,7 @@ def _look(workflow: Any) -> _Place:
         "pinned_ns": pinned_ns,
         "command": redact(sys.argv, secrets.values()),
         "message": settings.message or "",
+        "reproduces": os.environ.get(REPRODUCES_VARIABLE),
         "jobs": sum(map(jobspec.has_outputs, workflow.dag.needrun_jobs())),
         "log": os.environ.get(LOG_VARIABLE) or next(iter(logs), ""),
         # Snakemake's own, by which it keeps others out of the folder.
@@ -137,7 +151,7 @@ def _look(workflow: Any) -> _Place:
         source=source,
         about=about,
         secrets=secrets,
-        dead=owner.dead(repository),
+        dead=dead,
     )
 
 
@@ -153,6 +167,7 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
     if mine is not None:
         mine = mine.claim()
     id = mine.run if mine else new_id()
+    tag = place.tag(id, logger.warning)
     pool, why = _choose(place, id, logger, mine)
     with contextlib.ExitStack() as undo:
         undo.callback(pool.close)
@@ -190,7 +205,7 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
             run=run,
             twin=twin,
             pool=pool,
-            facts=_facts(place, run, twin, pool),
+            facts=_facts(place, run, twin, pool) | {"tag": tag},
             secrets=place.secrets,
             earlier=earlier,
             report=report,
@@ -245,7 +260,6 @@ def _facts(place: _Place, run: Run, twin: Twin, pool: Pool) -> Document:
         "head": place.head,
         "snapshot": place.source.snapshot,
         "message": run.about["message"],
-        "tag": place.tag(run.id),
         "command": run.about["command"],
         "folder": "" if (where := twin.relative(".")) in (None, ".") else where,
         "snakefile": twin.relative(str(workflow.main_snakefile)),
@@ -256,4 +270,5 @@ def _facts(place: _Place, run: Run, twin: Twin, pool: Pool) -> Document:
         "archive": run.archive.id,
         "packages": software.packages(),
         "started": run.about["begun"],
-    } | ({"resumed": run.about["resumed"]} if run.resumed else {})
+        **{name: run.about[name] for name in ("reproduces", "resumed") if run.about.get(name)},
+    }

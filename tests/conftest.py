@@ -18,7 +18,13 @@ from hypothesis import settings
 REPOSITORY = Path(__file__).parent.parent
 POOL_TOOL = REPOSITORY / "tools" / "htcondor-pool"
 _POOL_VARIABLE = "GITBATCH_TEST_POOL"
-_MADE_ONCE = {"tests/cli/test_runs_verbs.py", "tests/cli/test_trace_verbs.py"}
+_TOGETHER = {
+    "tests/cli/test_runs_verbs.py": "runs",
+    "tests/cli/test_trace_verbs.py": "trace",
+    "tests/executor/test_default_pool.py": "default pool",
+    "tests/pools/test_idle_claims.py": "default pool",
+}
+"""Modules whose tests share a project that is made once, or a pool that nobody else may use."""
 
 # No test is a matter of speed: a busy machine is slow.
 settings.register_profile("untimed", deadline=None)
@@ -38,21 +44,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests of a module whose project is made once go to one worker; the others to any."""
+    """Tests that share something go to one worker; the others to any."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            module = nodeid.partition("::")[0]
-            return module if module in _MADE_ONCE else nodeid
+            return _TOGETHER.get(nodeid.partition("::")[0], nodeid)
 
     return Scheduling(config, log)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput") and (folder := os.environ.pop(_POOL_VARIABLE, None)):
-        pool = Path(folder) / "pool"
-        if pool.exists():
+        for pool in Path(folder).iterdir():
             subprocess.run(
                 [POOL_TOOL, "down", "--dir", pool], check=False, stderr=subprocess.DEVNULL
             )
@@ -77,21 +81,51 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     patch.undo()
 
 
-@pytest.fixture(scope="session")
-def htcondor_pool(own_home: Path) -> Iterator[Path]:
-    """A personal HTCondor pool, shared by the session; the environment points to it."""
-    folder = Path(os.environ[_POOL_VARIABLE]) / "pool"
-    subprocess.run([POOL_TOOL, "up", "--dir", folder], check=True, stdout=sys.stderr)
+def _bring_up(name: str, *options: str) -> Path:
+    """A personal HTCondor pool for the whole session; its folder."""
+    folder = Path(os.environ[_POOL_VARIABLE]) / name
+    subprocess.run([POOL_TOOL, "up", "--dir", folder, *options], check=True, stdout=sys.stderr)
+    return folder
+
+
+def _point_to(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Environment and bindings are the pool's."""
     printed = subprocess.run(
         [POOL_TOOL, "env", "--dir", folder], check=True, capture_output=True, text=True
     ).stdout
-    patch = pytest.MonkeyPatch()
     for line in printed.splitlines():
         words = shlex.split(line)
         if words[:1] == ["export"]:
             name, _, value = words[1].partition("=")
             patch.setenv(name, os.path.expandvars(value))
-    if bindings := sys.modules.get("htcondor2"):  # another plugin's import has configured them
+    _read_again()
+
+
+def _read_again() -> None:
+    bindings = sys.modules.get("htcondor2")  # whoever has imported them has configured them
+    if bindings and "CONDOR_CONFIG" in os.environ:
         bindings.reload_config()
+
+
+@pytest.fixture(scope="session")
+def htcondor_pool(own_home: Path) -> Iterator[Path]:
+    """A personal HTCondor pool, shared by the session; the environment points to it."""
+    folder = _bring_up("pool")
+    patch = pytest.MonkeyPatch()
+    _point_to(folder, patch)
     yield folder
     patch.undo()
+
+
+@pytest.fixture(scope="session")
+def _default_pool(own_home: Path) -> Path:
+    return _bring_up("defaults", "--defaults", "--slots", "2")
+
+
+@pytest.fixture
+def default_pool(_default_pool: Path) -> Iterator[Path]:
+    """A pool of two slots with HTCondor's own settings; the environment points to it."""
+    with pytest.MonkeyPatch.context() as patch:
+        _point_to(_default_pool, patch)
+        yield _default_pool
+    _read_again()

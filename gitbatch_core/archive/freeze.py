@@ -74,17 +74,19 @@ def freeze(
         _check_writable(files)
     times = {folder: folder.stat() for plan in plans for folder in _folders(plan)}
     stored: dict[Path, Stored] = {}
+    stuck: list[Path] = []
     try:
         take = Take.COPY if copy else Take.SHARE
         for batch in archive.put_batches(files, take=take, strict=True):
-            if not copy:
-                _place_links(archive, top, batch)
-            for one in batch:
-                stored[one.source] = one
-                if progress:
+            if copy:
+                stored.update((one.source, one) for one in batch)
+            else:
+                _place_links(archive, top, batch, stored, stuck)
+            if progress:
+                for one in batch:
                     progress(one.size)
     except GitbatchError as error:
-        error.hint = _say_which(error.hint, [] if copy else list(stored), files, "frozen")
+        error.hint = _say_which(error.hint, [] if copy else list(stored), files, "frozen", stuck)
         raise
     finally:
         _restore_times(times)
@@ -200,8 +202,15 @@ def _check_writable(paths: Iterable[Path]) -> None:
             )
 
 
-def _place_links(archive: Archive, top: Path, batch: Iterable[Stored]) -> None:
-    """Replace all sources by links, also where one fails or Ctrl-C comes; then the first error."""
+def _place_links(
+    archive: Archive,
+    top: Path,
+    batch: Iterable[Stored],
+    done: dict[Path, Stored],
+    stuck: list[Path],
+) -> None:
+    """Replace all sources by links, also where one fails or Ctrl-C comes; then the first error.
+    Adds to `done` what is a link now; the rest is what it was, but for what is `stuck`."""
     failure: BaseException | None = None
     for stored in batch:
         try:
@@ -209,7 +218,10 @@ def _place_links(archive: Archive, top: Path, batch: Iterable[Stored]) -> None:
             links.place_link(stored.source, stored.name, top=top, mtime_ns=stored.mtime_ns)
         except BaseException as error:
             failure = failure or error
-            archive.take_back(stored)
+            if not archive.take_back(stored):
+                stuck.append(stored.source)
+        else:
+            done[stored.source] = stored
     if failure is not None:
         raise failure
 
@@ -287,12 +299,22 @@ def _thaw_one(archive: Archive, link: Path, name: ObjectName) -> None:
 
 
 def _say_which(
-    hint: str | None, done: Sequence[Path], planned: Iterable[Path], what: str
+    hint: str | None,
+    done: Sequence[Path],
+    planned: Iterable[Path],
+    what: str,
+    stuck: Sequence[Path] = (),
 ) -> str | None:
     total = len(list(planned))
-    if total <= 1:
+    if total <= 1 and not stuck:
         return hint
-    shown = ", ".join(map(str, done[:5])) + (" ..." if len(done) > 5 else "")
-    text = f"{len(done)} of {total} files were {what}" + (f" ({shown})" if done else "")
-    text += "; the others are as they were. The same command again goes on from there."
+
+    def few(paths: Sequence[Path]) -> str:
+        return f" ({', '.join(map(str, paths[:5]))}{' ...' if len(paths) > 5 else ''})"
+
+    text = f"{len(done)} of {total} files were {what}" + (few(done) if done else "")
+    text += "; the others are as they were"
+    if stuck:
+        text += f", but {len(stuck)} can only be read for now{few(stuck)}"
+    text += ". The same command again goes on from there."
     return f"{hint}\n{text}" if hint else text

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gitbatch_core import jsonio
 from gitbatch_core.archive import layout, records
 from gitbatch_core.errors import GitbatchError
+from gitbatch_core.records import reproduced_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -191,13 +192,20 @@ class Jobs:
         """Whether jobs of the run changed files of its commit."""
         return bool(self.ended(run).get("tainted"))
 
+    def reproduces(self, run: str) -> str | None:
+        """The run that this run was to make again; None for a run of its own."""
+        return reproduced_run(self.ended(run))
 
-def latest(found: Iterable[tuple[Job, File]], before: str = "") -> tuple[Job, File] | None:
-    """The last of these in time, of those that had ended by `before` (ISO 8601) if there are
-    any."""
-    every = list(found)
-    early = [pair for pair in every if pair[0].ended <= before] if before else every
-    return max(early or every, key=lambda pair: pair[0].ended, default=None)
+    def latest(
+        self, found: Iterable[tuple[Job, File]], before: str = ""
+    ) -> tuple[Job, File] | None:
+        """The last of these in time, of those that had ended by `before` (ISO 8601) if there are
+        any; a reproduction only where there is nothing else."""
+        every = list(found)
+        if len(every) > 1:
+            every = [pair for pair in every if not self.reproduces(pair[0].run)] or every
+        early = [pair for pair in every if pair[0].ended <= before] if before else every
+        return max(early or every, key=lambda pair: pair[0].ended, default=None)
 
 
 def _files(root: Path) -> Iterator[tuple[str, bytes]]:

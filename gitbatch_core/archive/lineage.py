@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitbatch_core.archive import browse
-from gitbatch_core.archive.jobs import File, Job, Jobs, latest
+from gitbatch_core.archive.jobs import File, Job, Jobs
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.errors import GitbatchError
 
@@ -199,7 +199,7 @@ class Tracer:
         pairs = [p for p in self.jobs.makers.get(datum.address, ()) if p[1].path == datum.path]
         if not before and self._run:
             pairs = [pair for pair in pairs if pair[0].run == self._run] or pairs
-        found = latest(pairs, before)
+        found = self.jobs.latest(pairs, before)
         return found[0] if found else None
 
     # ------------------------------------------------------------------ data from data
@@ -225,7 +225,7 @@ class Tracer:
                 and (entry := self._members(pair[1].address).get(inner)) is not None
                 and datum.address.endswith(entry.digest)
             ]
-            if (pair := latest(pairs, before)) is not None:
+            if (pair := self.jobs.latest(pairs, before)) is not None:
                 yield Datum(path, pair[1].address), MEMBER
                 found = True
                 break
@@ -237,7 +237,7 @@ class Tracer:
         if not found and self._is_telling(datum):
             pairs = [p for p in self.jobs.makers.get(datum.address, ()) if not p[1].log]
             pairs = [p for p in pairs if not before or p[0].ended <= before]
-            if (pair := latest(pairs)) is not None and pair[1].path != datum.path:
+            if (pair := self.jobs.latest(pairs)) is not None and pair[1].path != datum.path:
                 yield Datum(pair[1].path, datum.address), SAME
 
     def _members_used(self, datum: Datum) -> Iterator[Datum]:

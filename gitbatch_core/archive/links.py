@@ -53,7 +53,8 @@ def place_link(path: Path, name: ObjectName, *, top: Path, mtime_ns: int) -> Non
     also where `path` leads out of `top` through a linked folder: git could not keep it there.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.path.isdir(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
         text = link_text(_real_path(path, top), _real(top), name)
         fsutil.replace_with_link(path, text, mtime_ns=mtime_ns)
     except OSError as error:

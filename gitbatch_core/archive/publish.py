@@ -291,6 +291,9 @@ class _Publisher:
                 raise InUseError(f"{item.source} was changed or replaced while it was stored")
         if self._is_there(item.descriptor, path):
             item.undo()
+            if sources.identity(item.opened.before) == sources.identity((self._root / path).stat()):
+                # The source became the object before, and could be given back but its time.
+                os.utime(self._root / path, ns=(layout.MTIME_NS, layout.MTIME_NS))
             if item.staged is None and take is Take.MOVE:
                 self._dropped.append(item)
         else:

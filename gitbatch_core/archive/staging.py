@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
+import re
 import uuid
 from typing import TYPE_CHECKING
 
@@ -30,16 +32,44 @@ _HINTS = {
 def staging(root: Path) -> Iterator[Path]:
     """A new folder in the archive's staging, for this process only; removed at the end.
 
-    What cannot be removed stays: it is in nobody's way.
+    What cannot be removed stays: it is in nobody's way. What a killed process has left goes by
+    `sweep`.
     """
-    folder = root / layout.STAGING / f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex}"
-    fsutil.make_folder(folder.parent)
-    folder.mkdir(mode=0o700)
+    fsutil.make_folder(root / layout.STAGING)
+    folder, lock = _locked_folder(root / layout.STAGING)
     try:
         yield folder
     finally:
         with contextlib.suppress(OSError):
             fsutil.remove_tree(folder)
+        os.close(lock)
+
+
+def sweep(root: Path) -> None:
+    """Remove what killed processes of this host have left in staging, as far as that can be told:
+    the kernel takes their locks away, but not every file system knows locks of folders."""
+    own = re.compile(rf"{re.escape(os.uname().nodename)}-\d+-[0-9a-f]{{32}}")
+    for folder in (root / layout.STAGING).glob("*-*-*"):
+        if not own.fullmatch(folder.name):
+            continue
+        with contextlib.suppress(OSError), fsutil.open_folder(folder) as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fsutil.remove_tree(folder)
+
+
+def _locked_folder(parent: Path) -> tuple[Path, int]:
+    while True:
+        folder = parent / f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex}"
+        folder.mkdir(mode=0o700)
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # swept before it was locked
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.exists():
+            return folder, lock
+        os.close(lock)
 
 
 def set_aside(root: Path, path: str, *, keep: bool = False) -> Path:

@@ -182,14 +182,23 @@ class Archive:
         """A new folder `staging/HOST-PID-UUID` on the archive's file system, removed at the end."""
         return staging(self.root)
 
-    def take_back(self, stored: Stored) -> None:
+    def take_back(self, stored: Stored) -> bool:
         """Make the source what it was before it was stored, where it is gone or (Take.SHARE) has
         become an object. The object stays: somebody may rely on it by now. Never raises OSError.
+
+        False: there is no copying now. The source then is still the object, read-only, but has the
+        mtime that only it can tell; storing it again gives the object its own.
         """
         source, target = self.path(stored.name), stored.source
-        with contextlib.suppress(OSError):
-            if not os.path.lexists(target) or target.lstat().st_mtime_ns == layout.MTIME_NS:
-                fsutil.copy_file(source, target, mode=stored.mode, mtime_ns=stored.mtime_ns)
+        try:
+            if os.path.lexists(target) and target.lstat().st_mtime_ns != layout.MTIME_NS:
+                return True
+            fsutil.copy_file(source, target, mode=stored.mode, mtime_ns=stored.mtime_ns)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.utime(target, ns=(stored.mtime_ns,) * 2, follow_symlinks=False)
+            return False
+        return True
 
     # ------------------------------------------------------------------ finding and reading
 

@@ -24,13 +24,15 @@ class Overlay:
 
 
 def write(repository: Repository, *, ref: str, parent: str, overlay: Overlay, message: str) -> str:
-    """Commit the tree of `parent` with `overlay` to `ref`, which is created; returns the commit.
+    """Commit the tree of `parent` with `overlay` to `ref`, whatever that led to before; returns the
+    commit.
 
     Neither index nor HEAD nor a branch is touched. Raises GitError.
     """
     author, committer = identity(repository)
     stream = [
         b"feature done\n",
+        b"feature force\n",
         b"commit %s\n" % os.fsencode(ref),
         b"author %s\n" % author.encode(),
         b"committer %s\n" % committer.encode(),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gitbatch_core.errors import GitError, UsageError
@@ -58,10 +59,29 @@ def check_tag(repository: Repository, name: str) -> str:
 
 def check_new_tag(repository: Repository, name: str) -> None:
     """Raise UsageError where there can be no new tag of this name."""
-    if repository.git("rev-parse", "--verify", "-q", check_tag(repository, name), check=False):
+    ref = check_tag(repository, name)
+    other = obstacle(repository, ref)
+    if other == ref:
         raise UsageError(
             f"There is a tag {name} already.", hint=f"Choose another one: git show {name}"
         )
+    if other is not None:
+        raise UsageError(
+            f"There can be no tag {name} beside {other}: to git, one is a folder of the other.",
+            hint="Choose another name.",
+        )
+
+
+def obstacle(repository: Repository, name: str) -> str | None:
+    """The ref that keeps a new ref from being called `name`: itself, or one of which one would be
+    a folder of the other. Loose or packed."""
+    parts = name.split("/")
+    for end in range(len(parts), 1, -1):
+        above = "/".join(parts[:end])
+        if repository.git("show-ref", "--verify", "--hash", above, check=False):
+            return above
+    below = repository.git("for-each-ref", "--count=1", "--format=%(refname)", f"{name}/")
+    return decode(below).strip() or None
 
 
 def point(repository: Repository, name: str, commit: str) -> None:
@@ -121,3 +141,29 @@ def contents(repository: Repository, names: Iterable[str]) -> dict[str, bytes]:
         found[name] = answer[position : position + size]
         position += size + 1
     return found
+
+
+def ids(repository: Repository, names: Iterable[str]) -> dict[str, str]:
+    """The ids of git's objects by name, such as `COMMIT:PATH`; those that are not there are left
+    out. No name may have a line break. Raises GitError."""
+    wanted = list(dict.fromkeys(names))
+    text = "".join(f"{name}\n" for name in wanted).encode(errors="surrogateescape")
+    listed = repository.git("cat-file", "--batch-check", input=text) if wanted else b""
+    answers = (line.split() for line in decode(listed).splitlines())
+    pairs = zip(wanted, answers, strict=True)
+    return {name: answer[0] for name, answer in pairs if answer[-1] != "missing"}
+
+
+def hashes(repository: Repository, names: Sequence[str]) -> dict[str, str]:
+    """What the files of these paths, from the top, would be called as git's objects. No path may
+    have a line break. Raises GitError."""
+    text = b"".join(os.fsencode(name) + b"\n" for name in names)
+    found = repository.git("hash-object", "--stdin-paths", input=text) if names else b""
+    return dict(zip(names, found.decode().split(), strict=True))
+
+
+def index_blobs(repository: Repository) -> dict[str, str]:
+    """The ids of what the index has, by path from the top."""
+    listed = repository.git("ls-files", "-z", "--stage").split(b"\0")
+    entries = [entry.split(b"\t", 1) for entry in listed if entry]
+    return {decode(name): head.split()[1].decode() for head, name in entries}

@@ -48,13 +48,13 @@ def create(repository: Repository, path: Path, commit: str, *, read_only: bool =
 
 
 def remove(repository: Repository, path: Path) -> None:
-    """Take a worktree away, with those of its submodules; nothing happens where there is none.
+    """Take a worktree away, with those of its submodules, or what an earlier removal has left of
+    it; nothing happens where there is none.
 
     Only this worktree's registration goes: others that are out of reach just now keep theirs.
     """
     for inner_path, inner in _submodules(repository, path):
-        if (inner_path / ".git").exists():
-            remove(inner, inner_path)
+        remove(inner, inner_path)
     if os.path.lexists(path):
         fsutil.remove_tree(path)
     repository.git("worktree", "remove", "--force", "--force", str(path), check=False)

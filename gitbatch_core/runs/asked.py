@@ -112,8 +112,11 @@ class Asking:
             run = str(found.get("run", name))
             address = self._output(found, path) or self._committed(commit, path)
         else:
-            runs = sorted({job.run for job in Jobs.read(self.archive).jobs})
-            fits = names.fitting(runs, name.removeprefix(document.TAGS)) if name else []
+            jobs_there = Jobs.read(self.archive)
+            runs = sorted({job.run for job in jobs_there.jobs})
+            again = {run for run in runs if name in names.LATEST and jobs_there.reproduces(run)}
+            own = name.removeprefix(document.TAGS)
+            fits = names.fitting(runs, own, reproductions=again) if name else []
             if not fits:
                 return None
             run, found, address = names.only(fits, name, what="run"), {}, None
@@ -131,11 +134,13 @@ class Asking:
 
     def _commit(self, name: str) -> str | None:
         assert self.repository is not None
-        by_id = names.Runs.of(self.repository).by_id
+        listed = names.Runs.of(self.repository)
+        by_id, again = listed.by_id, listed.reproductions
         for known in by_id.values():
             if name in known.tags:
                 return known.commit
-        if name and (fits := names.fitting(by_id, name.removeprefix(document.TAGS))):
+        own = name.removeprefix(document.TAGS)
+        if name and (fits := names.fitting(by_id, own, reproductions=again)):
             return by_id[names.only(fits, name, what="run")].commit
         try:
             return self.repository.commit_of(name)
@@ -188,7 +193,9 @@ class Asking:
         """What the last job wrote, or else read, at a path that is not in the folder; if need be
         one of a commit that this repository does not have."""
         for path in self.paths(what):
-            jobs = self._mentioning([path]).jobs
+            mentioning = self._mentioning([path])
+            # What a run of its own has made goes before what came of making it again.
+            jobs = sorted(mentioning.jobs, key=lambda job: not mentioning.reproduces(job.run))
             known = self.known_here(jobs)
             for some in ([job for job in jobs if job.commit in known], jobs):
                 for job in reversed(some):

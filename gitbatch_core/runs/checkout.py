@@ -1,4 +1,5 @@
-"""A run's results in a work tree, so that Snakemake finds nothing to do there.
+"""A run's results in a work tree, so that Snakemake finds nothing to do there. Again, too: where
+results were deleted since, or where git could not finish.
 
 git brings the files and links of the run commit. What it cannot hold comes from the archive: empty
 folders, logs and benchmarks. Then all outputs get one time, later than that of any other file.
@@ -23,11 +24,11 @@ from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document, place
 from gitbatch_core.runs.names import Known, Runs
 from gitbatch_core.runs.printed import logs_of
-from gitbatch_core.runs.walk import files_below, folders_below
+from gitbatch_core.runs.walk import files_below, folders_below, inside
 
 _LATER_NS = 10**6
 """An output must be later than the script that made it, not only as late."""
-_LINK_MODE, _SUBMODULE_MODE = b"120000", b"160000"
+_LINK_MODE, _SUBMODULE_MODE, _FILES = b"120000", b"160000", (b"100644", b"100755")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,17 +82,27 @@ def _revision(known: Known) -> str:
 
 
 def _switch(runs: Runs, known: Known, found: Document) -> None:
-    """`git checkout`, once links of which nothing is lost are out of its way: git takes them for
-    files that only the user has. So it does ignored files, here."""
+    """`git checkout`, once links and files of which nothing is lost are out of its way: git takes
+    them for what only the user has. So it does ignored files, here."""
     repository, commit = runs.repository, known.ended()
     aside = _in_the_way(runs, commit, found)
+    files = {path: fsutil.temporary_beside(path) for path in _files_in_the_way(runs, commit)}
     try:
         for path in aside:
             path.unlink()
+        for path, temporary in files.items():
+            path.rename(temporary)
         repository.git("checkout", "--quiet", "--no-overwrite-ignore", "--detach", _revision(known))
+        _bring_back(repository, commit, found)
     except BaseException:
         _put_back(path for path in aside.items() if not os.path.lexists(path[0]))
+        for path, temporary in files.items():
+            if temporary.exists() and not os.path.lexists(path):
+                temporary.rename(path)
         raise
+    finally:
+        for temporary in files.values():
+            temporary.unlink(missing_ok=True)
     # What is the same again is as old as it was.
     _put_back(
         (path, link)
@@ -127,6 +138,51 @@ def _in_the_way(runs: Runs, commit: str, found: Document) -> dict[Path, tuple[st
                 path, text, mtime_ns = here.pop(name)
                 aside[path] = text, mtime_ns
     return aside
+
+
+def _files_in_the_way(runs: Runs, commit: str) -> list[Path]:
+    """Plain files at paths of the run commit that are not as the index has them, but hold just what
+    the run commit has, or are the document of a run: what a checkout that git could not finish has
+    left."""
+    repository = runs.repository
+    index = refs.index_blobs(repository)
+    wanted = {name: {blob} for mode, blob, name in _entries(repository, commit) if mode in _FILES}
+    known = [f"{each.commit}:{document.PATH}" for each in runs.by_id.values() if each.commit]
+    wanted.setdefault(document.PATH, set()).update(refs.ids(repository, known).values())
+    here = [
+        name
+        for name, blobs in wanted.items()
+        if (name == document.PATH or index.get(name) not in blobs)
+        and _is_plain(repository.top / name)
+        and "\n" not in name
+    ]
+    found = refs.hashes(repository, here)
+    return [
+        repository.top / name
+        for name in here
+        if found[name] in wanted[name] and found[name] != index.get(name)
+    ]
+
+
+def _is_plain(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _bring_back(repository: Repository, commit: str, found: Document) -> None:
+    """The run's results that were deleted here: to git's checkout, that is a change to keep."""
+    outputs = [output["path"] for output in found["outputs"]]
+    is_result = inside([document.PATH, *outputs, *found.get("input_links", ())])
+    gone = [
+        name
+        for _, _, name in _entries(repository, commit)
+        if is_result(name) and not os.path.lexists(repository.top / name)
+    ]
+    if gone:
+        repository.git(
+            "--literal-pathspecs",
+            *("checkout", "--quiet", commit, "--pathspec-from-file=-", "--pathspec-file-nul"),
+            input=b"".join(os.fsencode(name) + b"\0" for name in gone),
+        )
 
 
 def _put_back(links: Iterable[tuple[Path, tuple[str, int]]]) -> None:

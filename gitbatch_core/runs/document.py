@@ -14,15 +14,16 @@ from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git import commits, refs
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
+from gitbatch_core.records import reproduced_run
 
 FORMAT, VERSION = "gitbatch-run", 1
 PATH = ".gitbatch/run.json"
 """In the tree of a run commit."""
 REFS = "refs/gitbatch/runs/"
 TAGS = "run/"
-REPRODUCTION = "reproduction of "
-"""How the message of an attempt to make a run's outputs again begins."""
 TRAILER = "Gitbatch-Run"
+_REPRODUCES = "Gitbatch-Reproduces"
+_OF_REPRODUCTION = re.compile(rf"^{_REPRODUCES}: (\S+)$", re.MULTILINE)
 OF_RUN = re.compile(rf"^{TRAILER}: (\S+)$", re.MULTILINE)
 """Finds, in the message of a run commit, the run."""
 OTHER_CODE = "other_code"
@@ -141,15 +142,16 @@ def write(
     results: Iterable[Result],
     inputs: Mapping[str, str],
     message: str,
-    tag: str | None,
 ) -> str:
-    """Write the run commit, with its ref and the `tag`, if any; returns the commit.
+    """Write the run commit, with the run's ref; returns the commit.
 
     Its tree is the source commit's with a link for every result, `inputs` (path -> text of the
     link: what jobs read and the source commit lacks) and the document. Raises GitError.
     """
     links = {path: text for result in results for path, text in result.links.items()}
-    commit = commits.write(
+    before = document.get("reproduces")
+    reproduces = f"{_REPRODUCES}: {before}\n" if before else ""
+    return commits.write(
         repository,
         ref=REFS + document["run"],
         parent=document["source_commit"],
@@ -158,11 +160,14 @@ def write(
             links={**inputs, **links},
             files={PATH: jsonio.dumps(document)},
         ),
-        message=f"{message.rstrip()}\n\n{TRAILER}: {document['run']}\n",
+        message=f"{message.rstrip()}\n\n{TRAILER}: {document['run']}\n{reproduces}",
     )
-    if tag:
-        commits.tag(repository, tag, commit)
-    return commit
+
+
+def reproduced_in(message: str) -> str | None:
+    """By the message of a run commit: the run that this run was to make again."""
+    named = _OF_REPRODUCTION.findall(message)
+    return named[-1] if named else reproduced_run({"message": message.partition("\n\n")[0]})
 
 
 def read(repository: Repository, revision: str) -> Document:
@@ -172,19 +177,20 @@ def read(repository: Repository, revision: str) -> Document:
 
 
 def earlier(
-    repository: Repository, mentioning: Iterable[str] = (), *, reproductions: bool = True
+    repository: Repository, mentioning: Iterable[str] = (), *, own_first: bool = False
 ) -> Iterator[Document]:
     """The documents of all runs that this repository knows, the latest first; unreadable ones are
-    passed over. `mentioning`: see `read_all`. Without `reproductions`, those of attempts to make a
-    run's outputs again are left out: they have run elsewhere, and older commits."""
+    passed over. `mentioning`: see `read_all`. With `own_first`, reproductions come last."""
     found: dict[str, str] = {}
+    again: set[str] = set()
     # Tags come from other repositories too, where the run's own ref is not.
     for ref in refs.listed(repository, REFS, "refs/tags/"):
-        if not reproductions and ref.message.startswith(REPRODUCTION):
-            continue
         if of_run := OF_RUN.findall(ref.message):
             found.setdefault(of_run[-1], ref.commit)
-    names = [found[run] for run in sorted(found, reverse=True)]
+            if own_first and reproduced_in(ref.message):
+                again.add(of_run[-1])
+    ordered = sorted(found, key=lambda run: (run not in again, run), reverse=True)
+    names = [found[run] for run in ordered]
     yield from read_all(repository, names, mentioning)
 
 

@@ -1,39 +1,83 @@
-"""The archive's own word on how a run has ended: only then others take what its jobs have made."""
+"""What follows the run commit: the run's tag, and the archive's own word on how it has ended; only
+then others take what its jobs have made.
+
+All of it is made from the run commit alone, and can be done again: by the next start, where a run
+was killed on the way, or where the archive could not be written.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from gitbatch_core.archive import records
 from gitbatch_core.archive.layout import linked_object
 from gitbatch_core.errors import GitbatchError
+from gitbatch_core.git import commits, refs
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.git.worktree import Worktree
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import ORDER_NAME, RUN_FORMAT, RUN_VERSION, Answer, Order
-from gitbatch_core.runs import done_before
+from gitbatch_core.runs import document, done_before
 from gitbatch_core.runs.owner import JOBS_NAME, Owner
 from gitbatch_core.runs.walk import inside
 
-_KEPT = ("run", "outcome", "source_commit", "message", "user", "host", "started", "ended")
+_KEPT = (
+    "run", "outcome", "source_commit", "message", "user", "host", "started", "ended", "reproduces",
+    done_before.JOBS,
+)  # fmt: skip
 
 KILLED = "killed"
 """Outcome of a run that nobody has ended."""
 
 
-def keep(root: Path, facts: Document, jobs: Iterable[Document], **more: Any) -> None:
-    """Keep it, in the archive at `root`: of the run's `facts` what matters to others, and by which
-    keys the records of its `jobs` are found. Raises ArchiveError."""
-    document = {"format": RUN_FORMAT, "version": RUN_VERSION}
-    document |= {name: facts[name] for name in _KEPT if name in facts}
-    tainted = bool(facts["tainted"])
-    if not tainted:
-        document |= {done_before.JOBS: done_before.listed(jobs)}
-    records.write_run(root, facts["run"], document | {"tainted": tainted, **more})
+def complete(
+    repository: Repository, root: Path, commit: str, *, warn: Callable[[str], object]
+) -> str | None:
+    """Do what follows the run commit, as far as it was not done; the run's tag, where it has one.
+    `root`: of its archive.
+
+    Raises GitError, ArchiveError, FormatError.
+    """
+    found = document.read(repository, commit)
+    tag = _tag(repository, found, commit, warn) if found.get("tag") else None
+    for comparison in found.get("comparisons", ()):
+        records.write_reproduction(root, comparison["run"], comparison["again"], comparison)
+    keep(root, found, commit=commit, repository=found["repository"])
+    return tag
+
+
+def _tag(
+    repository: Repository, found: Document, commit: str, warn: Callable[[str], object]
+) -> str | None:
+    name = str(found["tag"])
+    ref = f"refs/tags/{name}"
+    other = refs.obstacle(repository, ref)
+    if other is None:
+        commits.tag(repository, name, commit)
+    elif other != ref or repository.commit_of(ref) != commit:
+        warn(without_tag(found["run"], name, other))
+        return None
+    return name
+
+
+def without_tag(run: str, name: str, other: str) -> str:
+    """For people: why a run has no tag."""
+    return (
+        f"Run {run} gets no tag {name}: {other} is in its way. The run commit is there all the "
+        f"same: gitbatch runs tag {run} NAME"
+    )
+
+
+def keep(root: Path, facts: Document, **more: Any) -> None:
+    """Keep how a run has ended, in the archive at `root`: of its `facts` what matters to others.
+    Raises ArchiveError."""
+    kept = {"format": RUN_FORMAT, "version": RUN_VERSION}
+    kept |= {name: facts[name] for name in _KEPT if name in facts}
+    records.write_run(root, facts["run"], kept | {"tainted": bool(facts["tainted"]), **more})
 
 
 def keep_killed(repository: Repository, dead: Owner) -> None:
@@ -50,12 +94,18 @@ def keep_killed(repository: Repository, dead: Owner) -> None:
             for path in worktrees.rewritten(worktree)
             if not written(path) and not _is_link(dead.worktree / path)
         ]
-        facts = {"run": dead.run, "outcome": KILLED, "source_commit": commit, "tainted": tainted}
+        facts: Document = {
+            "run": dead.run,
+            "outcome": KILLED,
+            "source_commit": commit,
+            "tainted": tainted,
+        }
         facts |= {"started": dead.about["begun"], "message": dead.about["message"]}
+        if not tainted:
+            facts[done_before.JOBS] = done_before.listed(_done(dead))
         keep(
-            dead.staging.parents[1],
+            dead.archive,
             facts | {"host": dead.host},
-            _done(dead),
             repository=str(repository.top),
         )
 

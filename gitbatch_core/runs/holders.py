@@ -28,11 +28,11 @@ class Holder:
 
 
 def holders(repository: Repository, addresses: Sequence[str]) -> list[Holder]:
-    """The runs, the latest first. `addresses`: of what is asked for, and of the trees that it is a
-    member of. Raises GitError."""
+    """The runs, the latest first, reproductions last. `addresses`: of what is asked for, and of the
+    trees that it is a member of. Raises GitError."""
     found: list[Holder] = []
     wanted, tags, known = set(addresses), None, None
-    for each in document.earlier(repository, mentioning=addresses):
+    for each in document.earlier(repository, mentioning=addresses, own_first=True):
         outputs = [o for o in each.get("outputs", ()) if o.get("address") in wanted]
         if outputs:
             tags = tags or _tags(repository)

@@ -33,11 +33,13 @@ def tag(runs: Runs, known: Known, name: str) -> None:
     for there in refs.listed(runs.repository, ref):
         if there.name == ref and there.commit == commit:
             return
-        raise UsageError(
-            f"There is a tag {there.name.removeprefix('refs/tags/')} already, at "
-            f"{there.commit[:10]}; run {known.run} is {commit[:10]}.",
-            hint="Choose another name.",
-        )
+        if there.name == ref:
+            raise UsageError(
+                f"There is a tag {name} already, at {there.commit[:10]}; run {known.run} is "
+                f"{commit[:10]}.",
+                hint="Choose another name.",
+            )
+    refs.check_new_tag(runs.repository, name)
     commits.tag(runs.repository, name, commit)
 
 

@@ -1,9 +1,12 @@
-"""Which run a user means: by its id, an end of it, a tag, a commit, or as the latest one."""
+"""Which run a user means: by its id, an end of it, a tag, a commit, or as the latest one.
+
+The latest one is no reproduction: these are runs too, but of what another run has made.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from gitbatch_core.errors import GitbatchError, UsageError
@@ -11,6 +14,7 @@ from gitbatch_core.git import refs
 from gitbatch_core.git.refs import Ref
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
+from gitbatch_core.records import reproduced_run
 from gitbatch_core.runs import document, owner
 from gitbatch_core.runs.document import OF_RUN, REFS
 from gitbatch_core.runs.owner import Owner
@@ -37,6 +41,8 @@ class Known:
     """The mark that keeps it from being removed."""
     owner: Owner | None = None
     """Of a run that has not ended."""
+    reproduces: str | None = None
+    """The run that it was to make again."""
 
     @property
     def tags(self) -> list[str]:
@@ -77,13 +83,16 @@ class Runs:
             if ref.name.startswith(KEPT):
                 kept[run] = ref
                 continue
-            known = found.setdefault(run, Known(run=run, commit=ref.commit))
+            reproduces = document.reproduced_in(ref.message)
+            new = Known(run=run, commit=ref.commit, reproduces=reproduces)
+            known = found.setdefault(run, new)
             if known.commit == ref.commit:
                 found[run] = replace(known, refs=(*known.refs, ref))
         for run in kept.keys() & found.keys():
             found[run] = replace(found[run], kept=kept[run])
         for each in owner.owners(repository):
-            found.setdefault(each.run, Known(run=each.run, owner=each))
+            reproduces = reproduced_run(each.about)
+            found.setdefault(each.run, Known(run=each.run, owner=each, reproduces=reproduces))
         return cls(repository=repository, by_id={run: found[run] for run in sorted(found)})
 
     def one(self, name: str) -> Known:
@@ -91,9 +100,14 @@ class Runs:
         for known in self.by_id.values():
             if name in known.tags:
                 return known
-        if name and (fits := fitting(self.by_id, name)):
+        if name and (fits := fitting(self.by_id, name, reproductions=self.reproductions)):
             return self.by_id[only(fits, name, what="run")]
         return self._at_commit(name)
+
+    @property
+    def reproductions(self) -> set[str]:
+        """The ids of those runs that were to make another one again."""
+        return {run for run, known in self.by_id.items() if known.reproduces}
 
     def some(self, names: Iterable[str]) -> list[Known]:
         """The runs that `names` mean, ranges `A..B` among them, each once and sorted by id.
@@ -157,10 +171,13 @@ _HINT = (
 )
 
 
-def fitting(runs: Collection[str], name: str) -> list[str]:
-    """Of these ids, those that `name` means: itself, or where it begins or ends so."""
+def fitting(
+    runs: Collection[str], name: str, *, reproductions: Container[str] = frozenset()
+) -> list[str]:
+    """Of these ids, those that `name` means: itself, or where it begins or ends so. Of those in
+    `reproductions`, none is the latest."""
     if name in LATEST:
-        return [max(runs)] if runs else []
+        return sorted(run for run in runs if run not in reproductions)[-1:]
     if name in runs:
         return [name]
     return [run for run in runs if run.startswith(name) or run.endswith(name)]
@@ -183,7 +200,8 @@ def open_run(owners: Sequence[Owner], name: str, *, what: str) -> Owner:
     """Of runs that have not ended, the one that `name` means; without a name the only one. `what`:
     for the message. Raises UsageError."""
     by_id = {each.run: each for each in owners}
-    if not (fits := fitting(by_id, name)):
+    reproductions = {each.run for each in owners if reproduced_run(each.about)}
+    if not (fits := fitting(by_id, name, reproductions=reproductions)):
         raise UsageError(
             f"There is no {what}" + (f" called {name!r}." if name else "."),
             hint=f"There are: {', '.join(by_id)}" if by_id else "gitbatch runs shows all runs.",

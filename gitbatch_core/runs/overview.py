@@ -42,6 +42,8 @@ class Entry:
     kept: bool = False
     """Whether it is marked against being removed."""
     note: str = ""
+    reproduces: str | None = None
+    """The run that it was to make again."""
 
     def as_json(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -55,7 +57,7 @@ def entries(runs: Runs, chosen: Sequence[Known] | None = None) -> list[Entry]:
     found = []
     for each in known:
         if each.owner is not None:
-            found.append(_going(each.owner))
+            found.append(replace(_going(each.owner), reproduces=each.reproduces))
         elif each.run in documents:
             found.append(
                 replace(
@@ -63,6 +65,7 @@ def entries(runs: Runs, chosen: Sequence[Known] | None = None) -> list[Entry]:
                     tags=tuple(each.tags),
                     kept=each.kept is not None,
                     note=notes.get(each.commit or "", ""),
+                    reproduces=each.reproduces,
                 )
             )
     return found

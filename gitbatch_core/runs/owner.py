@@ -14,19 +14,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitbatch_core import jsonio
+from gitbatch_core import fsutil, jsonio
 from gitbatch_core.errors import FormatError
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 
 _FORMAT, _VERSION = "gitbatch-run-owner", 1
 _NAME, _LOCK_NAME = "owner.json", "owner.lock"
+_GONE = ".gone"
+"""Ends the name of a private folder that is on its way out."""
 
 JOBS_NAME = "jobs"
 """The folder of jobs' folders, in a run's staging; there while others can go on with the run."""
 
 LOG_VARIABLE = "GITBATCH_RUN_LOG"
 """Environment variable: the file that takes what a controller without a terminal prints."""
+
+REPRODUCES_VARIABLE = "GITBATCH_REPRODUCES"
+"""Environment variable: the run that a controller is to make again."""
 
 _OF_THE_RUN = ("commit", "snapshot", "begun", "pinned_ns", "jobs")
 """Of `about`: what another start does not change."""
@@ -90,6 +95,11 @@ class Owner:
         document = {"format": _FORMAT, "version": _VERSION, **vars(self)}
         paths = {name: str(getattr(self, name)) for name in ("worktree", "staging", "private")}
         jsonio.write(self.private / _NAME, document | paths, mode=0o600)
+
+    @property
+    def archive(self) -> Path:
+        """The archive's folder."""
+        return self.staging.parents[1]
 
     @property
     def is_dead(self) -> bool:
@@ -162,6 +172,8 @@ def owners(repository: Repository) -> list[Owner]:
     found = []
     parent = folder_of_all(repository)
     for private in sorted(parent.iterdir()) if parent.is_dir() else []:
+        if private.suffix == _GONE:
+            continue
         with contextlib.suppress(
             FileNotFoundError, NotADirectoryError, PermissionError, FormatError
         ):
@@ -178,6 +190,28 @@ def dead(repository: Repository) -> list[Owner]:
         if each.is_dead and (its == top or not os.path.isdir(its)):
             found.append(each)
     return found
+
+
+def has_dead(repository: Repository) -> bool:
+    """Whether there may be something left of runs whose processes have ended."""
+    parent = folder_of_all(repository)
+    return parent.is_dir() and (bool(dead(repository)) or any(parent.glob(f"*{_GONE}")))
+
+
+def remove(private: Path) -> None:
+    """Take a run's private folder away; from its first moment on nobody takes the run for one that
+    has not ended. Raises OSError."""
+    gone = private.with_name(private.name + _GONE)
+    with contextlib.suppress(FileNotFoundError):
+        private.rename(gone)
+    fsutil.remove_tree(gone)
+
+
+def sweep(repository: Repository) -> None:
+    """Remove what is left of private folders whose removal was broken off, as far as possible."""
+    for gone in folder_of_all(repository).glob(f"*{_GONE}"):
+        with contextlib.suppress(OSError):
+            fsutil.remove_tree(gone)
 
 
 def folder_of_all(repository: Repository) -> Path:

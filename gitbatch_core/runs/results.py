@@ -23,6 +23,18 @@ def date_of(twin: Twin, inputs: Iterable[str]) -> int:
     return max((twin.pinned_ns, *known))
 
 
+def date_again(twin: Twin, path: str, mtime_ns: int) -> None:
+    """Give what lies at the output `path` in the user's folder a later time, if that is later."""
+    relative, here = twin.relative(path), twin.here(path)
+    if relative is None or mtime_ns <= max(twin.pinned_ns, twin.later.get(relative, 0)):
+        return
+    note_time(twin, relative, mtime_ns)
+    if here.is_dir() and not here.is_symlink():
+        _stamp(here, mtime_ns)
+    elif os.path.lexists(here):
+        os.utime(here, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
+
+
 def place(twin: Twin, output: Document, mtime_ns: int, *, copied: bool = False) -> None:
     """Link an output of a finished job, an entry of its record, in both folders; with `copied` the
     user's gets a copy, for another storage to take: it may look at what a link leads to, and there
@@ -130,7 +142,8 @@ def _stamp(folder: Path, mtime_ns: int) -> None:
     """Give an output folder its time, as Snakemake does."""
     sign = folder / tree.IGNORED
     sign.touch()
-    os.utime(sign, ns=(mtime_ns, mtime_ns))
+    for path in (sign, folder):
+        os.utime(path, ns=(mtime_ns, mtime_ns))
 
 
 def restore_logs(
@@ -272,30 +285,37 @@ def input_links(twin: Twin, paths: Iterable[str]) -> dict[str, str]:
 def _made_result(twin: Twin, relative: str, output: Document) -> Result:
     """An output of this run as its record says, whatever was done to the link since."""
     here = twin.top / relative
-    address = Address.parse(output["address"])
+    gone: tuple[str, ...] = ()
     if output["kind"] == "file":
         name = ObjectName.parse(output["name"])
         found = {relative: links.link_text(here, twin.top, name)}
     else:
-        entries = twin.archive.manifest(address)
+        entries = twin.archive.manifest(Address.parse(output["address"]))
         found = {
             f"{relative}/{entry.path}": entry.target or _member_text(twin, here, entry)
             for entry in entries
             if entry.kind != "d"
         }
-    if os.path.lexists(here) and not here.is_dir() and twin.archive.object_at(here) is None:
+        below = f"{relative}/"
+        gone = tuple(p for p in twin.tracked if p.startswith(below) and p not in found)
+    is_as_placed = here.is_symlink() and os.readlink(here) == found.get(relative)
+    if (
+        not is_as_placed
+        and os.path.lexists(here)
+        and not here.is_dir()
+        and twin.archive.object_at(here) is None
+    ):
         twin.warn(
             f"{relative} is no longer the link that this run has put there; the run commit "
             "has what the run made."
         )
-    below = f"{relative}/"
     return Result(
         path=relative,
         kind=output["kind"],
-        address=str(address),
+        address=output["address"],
         size=output["size"],
         links=found,
-        gone=tuple(p for p in twin.tracked if p.startswith(below) and p not in found),
+        gone=gone,
     )
 
 

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitbatch_core import fsutil
+from gitbatch_core.archive import staging as stagings
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError, RunError
 from gitbatch_core.git import worktree as worktrees
-from gitbatch_core.git.repo import Repository
+from gitbatch_core.git.repo import Repository, decode
 from gitbatch_core.git.worktree import Worktree
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs import ended, owner, place
+from gitbatch_core.runs import document, ended, owner, place
 from gitbatch_core.runs.owner import JOBS_NAME, Owner
 
 
@@ -123,9 +124,39 @@ class Run:
         """The file by which job `number` says that it is done."""
         return self.staging / "signs" / str(number)
 
-    def close(self) -> None:
-        """Take worktree, staging and private folder away."""
-        _remove(self.repository, self.worktree.path, self.staging, self.private)
+    def close(self, *, known: bool = True) -> None:
+        """Take worktree, staging and private folder away; that last one stays where not all is
+        `known` yet that others must know of the run, for a later start to see to it."""
+        _remove(self.repository, self.worktree.path, self.staging, self.private if known else None)
+
+
+def dead_runs(repository: Repository, warn: Callable[[str], object]) -> list[Owner]:
+    """The dead runs of this work tree that have not ended. What had a run commit when its process
+    went has ended: what was left to do then is done now, and nobody goes on with it."""
+    owner.sweep(repository)
+    found = []
+    for dead in owner.dead(repository):
+        stagings.sweep(dead.archive)
+        ref = document.REFS + dead.run
+        commit = repository.git("rev-parse", "--verify", "--quiet", ref, check=False)
+        if not commit:
+            found.append(dead)
+        else:
+            try:
+                if dead.claim() is not None:
+                    ended.complete(repository, dead.archive, decode(commit).strip(), warn=warn)
+                    _remove(repository, dead.worktree, dead.staging, dead.private)
+            except (GitbatchError, OSError) as error:
+                warn(unfinished(dead.run, error))
+    return found
+
+
+def unfinished(run: str, error: Exception) -> str:
+    """For people: why there is something left to do of a run that has its commit."""
+    return (
+        f"Run {run} has its run commit, but its end is not complete, and others do not reuse its "
+        f"results yet: {error}\nThe next start here does the rest."
+    )
 
 
 def is_used(dead: Owner, has_jobs: Callable[[str], bool]) -> bool:
@@ -156,10 +187,10 @@ def private_folder(repository: Repository, id: str) -> Path:
     return owner.folder_of_all(repository) / id
 
 
-def _remove(repository: Repository, worktree: Path, staging: Path, private: Path) -> None:
+def _remove(repository: Repository, worktree: Path, staging: Path, private: Path | None) -> None:
     with contextlib.suppress(FileNotFoundError):  # nobody goes on with half of a worktree
         (staging / JOBS_NAME).rename(staging / "over")
     worktrees.remove(repository, worktree)
-    for folder in (staging, private):
-        if folder.exists():
-            fsutil.remove_tree(folder)
+    fsutil.remove_tree(staging)
+    if private is not None:
+        owner.remove(private)

@@ -175,6 +175,43 @@ def test_a_failing_freeze_leaves_files_or_links(
         assert code == 0
 
 
+def test_a_freeze_that_cannot_rename_any_more(tmp_path: Path) -> None:
+    """Nothing can be put back by a copy then: no byte and no mtime is lost, what is said is true,
+    and the same command completes it."""
+    for step, case in every_case(tmp_path):
+
+        def check(error: BaseException | None, case: Case = case) -> None:
+            if error is None:
+                return
+            assert isinstance(error, ArchiveError)
+            frozen = read_only = 0
+            for path, before in zip(case.files, case.before, strict=True):
+                assert path.read_bytes() == before[0]
+                assert path.lstat().st_mtime_ns == before[2]
+                frozen += path.is_symlink()
+                read_only += not path.is_symlink() and state(path) != before
+            assert f"{frozen} of {len(case.files)} files were frozen" in str(error.hint)
+            said = f"{read_only} can only be read for now"
+            assert (said in str(error.hint)) if read_only else "can only" not in str(error.hint)
+
+        code = in_child(
+            case.freeze,
+            step=step,
+            event=full_disk,
+            steps=frozenset({"os.rename"}),
+            check=check,
+            lasting=True,
+        )
+        assert code in (0, None)
+        case.freeze()
+        for path, before in zip(case.files, case.before, strict=True):
+            assert path.is_symlink() and path.read_bytes() == before[0]
+            assert path.lstat().st_mtime_ns == before[2]
+        assert list(verify.check(case.archive, verify.plan(case.archive))) == []
+        if code is None:
+            return
+
+
 # ---------------------------------------------------------------- many writers
 
 

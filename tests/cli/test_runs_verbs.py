@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,6 +222,27 @@ def test_checkout_in_a_clone(ran: Ran, tmp_path: Path) -> None:
     assert clone.read("out/folder/1.txt") == "1\nin\n" and clone.read("logs/folder.log") == "two\n"
     assert (clone.path / "out/folder/empty").is_dir() and (clone.path / "bench/1.tsv").is_file()
     clone.nothing_to_do()
+    # Again: what was deleted comes back.
+    shutil.rmtree(clone.path / "out")
+    (clone.path / "data/in.txt").unlink()
+    clone.gitbatch("runs", "checkout", first).ok()
+    assert clone.read("out/folder/1.txt") == "1\nin\n" and clone.read("data/in.txt") == "in\n"
+    clone.nothing_to_do()
+    # Where git could not finish, the files are there, but index and HEAD are as before.
+    clone.git("checkout", "--quiet", "main")
+    index = {**os.environ, "GIT_INDEX_FILE": str(tmp_path / "index")}
+    for words in (("read-tree", f"run/{first}"), ("checkout-index", "--all", "--force")):
+        subprocess.run(["git", *words], cwd=clone.path, env=index, check=True)
+    assert clone.read("config.yaml") == "n: 1\n" and "config.yaml" in clone.git("status", "-s")
+    clone.gitbatch("runs", "checkout", first).ok()
+    assert clone.git("rev-parse", "HEAD") == clone.git("rev-parse", f"run/{first}")
+    assert clone.git("status", "--short") == ""
+    clone.nothing_to_do()
+    clone.git("checkout", "--quiet", "main")
+    clone.write({"config.yaml": "n: 5\n"})
+    refused = clone.gitbatch("runs", "checkout", first)
+    assert refused.returncode == 2 and clone.read("config.yaml") == "n: 5\n", refused.text
+    clone.git("checkout", "config.yaml")
     # Only those that succeeded have tags, which a clone gets by itself.
     clone.git("fetch", "--quiet", "origin", "refs/gitbatch/*:refs/gitbatch/*")
     assert clone.gitbatch("runs", "out", second, "folder").ok().text == "two\n"

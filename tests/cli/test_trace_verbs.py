@@ -228,6 +228,15 @@ def test_reproductions(traced: Project, tmp_path: Path) -> None:
     assert f"  run       {second} TAINTED\n" in shown
     assert "TAINTED" in outside(tmp_path, archive, "lineage", "results/a.csv").ok().text
 
+    # What a reproduction made is what its run made: that one is named first.
+    first_of_all = ask(traced, "show", f"{second}:results/folder/sub/random")["address"]
+    (archive / f"runs/{third}.json").unlink()
+    ended = {"format": "gitbatch-ended-run", "version": 1, "run": third, "tainted": False}
+    records.write_run(archive, third, ended | {"reproduces": second})
+    shown = outside(tmp_path, archive, "show", "results/folder/sub/random").ok().text
+    assert f"address     {first_of_all}\n" in shown
+    assert f"  run       {second}" in shown and f"  run       {third}" not in shown
+
 
 def test_elsewhere(traced: Project, tmp_path: Path) -> None:
     """From records alone, and in a fresh clone."""

@@ -3,7 +3,11 @@ and what was put back needs no work."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from textwrap import dedent
+
+from gitbatch_core.archive import links
 
 from .conftest import Ended, Project, wait_until
 
@@ -12,7 +16,8 @@ MakeProject = Callable[..., Project]
 FILES = {
     "Snakefile": """
         rule all:
-            input: "from_script.txt", "from_data.txt", "folder.txt"
+            input: "from_script.txt", "from_data.txt", "folder.txt",
+                storage.gitbatch("gitbatch://name/out/from_data.txt")
         rule wait:
             output: "begun.txt"
             shell: "touch {config[sync]}/begun; echo begun > {output};"
@@ -27,6 +32,10 @@ FILES = {
             log: "data.log"
             benchmark: "data.tsv"
             shell: "cat {input[0]} | tee {log} > {output}"
+        rule named:
+            input: "data.txt", "begun.txt"
+            output: storage.gitbatch("gitbatch://name/out/from_data.txt")
+            shell: "cp {input[0]} {output}"
         rule folder:
             input: "data.txt", "begun.txt"
             output: directory("folder")
@@ -74,7 +83,8 @@ def test_what_is_edited_during_a_run_and_committed_is_made_again(
     project.git("commit", "--quiet", "--all", "--message", "edited")
     config = ("--config", f"sync={project.path.parent / 'sync'}")
     planned = project.plain("-n", *config).ok().text
-    assert "rule script:" in planned and "rule data:" in planned and "rule wait:" not in planned
+    assert all(f"rule {name}:" in planned for name in ("script", "data", "named", "folder"))
+    assert "rule wait:" not in planned
     run(project)
     assert results(project) == ["two\n", "two\n", "two\ntwo\n"]
     project.nothing_to_do(*config)
@@ -92,3 +102,124 @@ def test_what_is_edited_during_a_run_and_restored_needs_no_work(
     run(project, edit_and_restore)
     assert results(project) == ["one\n", "one\n", "one\none\n"]
     project.nothing_to_do("--config", f"sync={project.path.parent / 'sync'}")
+
+
+EVERYTHING = {
+    "Snakefile": """
+        rule all:
+            input: "second.txt", "updated.txt", "protected.txt", "touched", "of_parts.txt",
+                "kept.txt"
+        rule temporary:
+            output: temp("temporary.txt"), temp(directory("temporary"))
+            shell: "echo 1 > {output[0]}; mkdir {output[1]}; echo 2 > {output[1]}/x"
+        rule first:
+            input: "temporary.txt", "temporary"
+            output: "first.txt"
+            group: "pair"
+            shell: "cat {input[0]} {input[1]}/x > {output}"
+        rule second:
+            input: "first.txt"
+            output: "second.txt", temp("kept.txt")
+            log: "second.log"
+            benchmark: "second.tsv"
+            group: "pair"
+            shell: "cat {input} | tee {log} {output[1]} > {output[0]}"
+        rule updated:
+            output: update("updated.txt")
+            shell: "echo 3 >> {output}"
+        rule protected:
+            output: protected("protected.txt")
+            shell: "echo 4 > {output}"
+        rule touched:
+            output: touch("touched")
+        checkpoint parts:
+            output: directory("parts")
+            shell: "mkdir {output}; echo 5 > {output}/a.txt"
+        def parts(wildcards):
+            return sorted(Path(checkpoints.parts.get().output[0]).glob("*.txt"))
+        rule of_parts:
+            input: parts
+            output: "of_parts.txt"
+            shell: "cat {input} > {output}"
+        """,
+}
+
+
+def test_all_that_a_run_makes_has_one_time(make_project: MakeProject) -> None:
+    project = make_project(EVERYTHING)
+    running = project.start("--notemp")
+    written = project.path.parent / "written after the start"
+    project.wait_for(".gitbatch/archive")
+    written.touch()
+    project.end(running).ok()
+    names = ["first.txt", "second.txt", "kept.txt", "updated.txt", "protected.txt", "touched"]
+    names += ["parts", "of_parts.txt", "second.log", "second.tsv"]
+    times = {links.time_of(project.path / name) for name in [*names, "temporary", "temporary.txt"]}
+    assert len(times) == 1
+    assert project.path.joinpath("Snakefile").stat().st_mtime_ns < min(times)
+    assert links.time_of(project.path / "parts") < written.stat().st_mtime_ns
+    project.nothing_to_do("--notemp")
+    # So have those of jobs that are reused.
+    for name in names:
+        project.git("clean", "-ffdq", "--", name)
+    printed = project.snakemake("--notemp").ok().text
+    assert "reused" in printed
+    again = {links.time_of(project.path / name) for name in names if name != "updated.txt"}
+    assert len(again) == 1 and again != times
+    project.nothing_to_do("--notemp")
+
+
+def test_edits_between_the_reading_of_the_workflow_and_the_look_at_the_tree(
+    make_project: MakeProject,
+) -> None:
+    reading = """
+        import os, pathlib, time
+        samples = open("samples.txt").read().split()
+        sync = pathlib.Path(os.environ.get("SYNC", "."))
+        if sync.is_absolute():
+            (sync / "read").touch()
+            while not (sync / "go").exists():
+                time.sleep(0.05)
+        """
+    rules = """
+        rule all:
+            input: "from_script.txt", "from_data.txt"
+        rule script:
+            output: "from_script.txt"
+            params: samples=samples
+            script: "make.py"
+        rule data:
+            input: "data.txt"
+            output: "from_data.txt"
+            shell: "cat {input} > {output}"
+        """
+    project = make_project(
+        FILES
+        | {
+            ".gitignore": ".snakemake/\nfrom_*\n",
+            "Snakefile": dedent(reading) + dedent(rules),
+            "samples.txt": "a\n",
+        }
+    )
+
+    def start(edit: Callable[[], object]) -> Ended:
+        sync = project.path.parent / "sync"
+        shutil.rmtree(sync, ignore_errors=True)
+        sync.mkdir()
+        running = project.start(SYNC=str(sync))
+        wait_until((sync / "read").exists, "the Snakefile's end", unless=running)
+        edit()
+        (sync / "go").touch()
+        return project.end(running)
+
+    # What the jobs read is what was committed last.
+    start(lambda: project.commit(EDITED)).ok()
+    assert project.read("from_script.txt") == project.read("from_data.txt") == "two\n"
+    project.nothing_to_do()
+    # What this process has read is not what its jobs would read.
+    project.write({"make.py": EDITED["make.py"] + "# more\n"})
+    project.commit()
+    start(lambda: project.commit({"samples.txt": "a b\n"})).failed("not what it was when the run")
+    start(lambda: project.write({"samples.txt": "a\n"})).failed("samples.txt", "modified")
+    project.git("checkout", "--quiet", ".")
+    assert "rule script:" in project.plain("-n").ok().text

@@ -131,6 +131,11 @@ def test_a_run_that_cannot_be_ended(make_project: MakeProject) -> None:
     text, facts = told(project)
     assert facts["GITBATCH_STATE"] == "failed" and facts["GITBATCH_COMMIT"] == ""
     assert "The run could not be ended" in text and "jobs: 1 done" in text
+    # The job is done: once it can be, the same command ends the run, and runs nothing.
+    heads.unlink()
+    again = project.snakemake("again.txt", TOKEN="secret-token").ok().text
+    assert "succeeded: 1 job done" in again and "Nothing to be done" in again
+    assert len(project.tags()) == 1 and project.leftovers() == []
 
 
 def test_settings_that_cannot_be_used(make_project: MakeProject) -> None:

@@ -139,6 +139,19 @@ def test_here_and_by_somebody_else_on_htcondor(
     assert stamp["rule"] == "stamp" and 7 <= stamp["contents"]["first"] <= 15
     assert [line[0] for line in stamp["contents"]["diff"]] == ["-", "+"]
     assert now["message"] == f"reproduction of {then['run']}"
+    # It is a run, but not the last one, and not the one that made what is the same.
+    [first, again] = json.loads(project.gitbatch("runs", "ls", "--json").ok().text)
+    assert (first["run"], first["reproduces"]) == (then["run"], None)
+    assert (again["run"], again["reproduces"]) == (now["run"], then["run"])
+    last = json.loads(project.gitbatch("runs", "show", "last", "--json").ok().text)
+    assert (last["run"], last["reproduces"]) == (then["run"], None)
+    shown = project.gitbatch("archive", "show", "flow/sorted.txt", "--json").ok().text
+    makers = [(each["run"], each["reproduces"]) for each in json.loads(shown)["made_by"]]
+    assert list(dict.fromkeys(makers)) == [(then["run"], None), (now["run"], then["run"])]
+    (project.path / "flow/stamp.txt").unlink()
+    shown = project.gitbatch("archive", "show", "flow/stamp.txt", "--json").ok().text
+    assert json.loads(shown)["made_by"][0]["run"] == then["run"]
+    os.symlink(made[project.path / "flow/stamp.txt"], project.path / "flow/stamp.txt")
     kept = project.archive / "reproductions" / then["run"] / f"{now['run']}.json"
     document = json.loads(kept.read_bytes())
     assert verdicts(document) == verdicts(found) and document["differences"] == []

@@ -80,6 +80,8 @@ def test_an_output_that_the_user_overwrites_during_the_run(make_project: MakePro
     document = project.run_document(project.tags()[0])
     first = document["outputs"][0]
     assert first["path"] == "first.txt" and "provenance" not in first
+    planned = project.plain("-n", "second.txt", "--config", f"go={go}").ok().text
+    assert "Updated input files: first.txt" in planned and "rule first:" not in planned
     project.git("checkout", "--quiet", "--force", project.tags()[0])
     assert project.read("first.txt") == "right\n"
 

@@ -378,17 +378,18 @@ def test_a_job_has_what_was_decided_and_nothing_else() -> None:
     job = SimpleNamespace(input=[], output=[], resources=None, _resources=None, _params=None)
     seen = {
         "tmpdir": "/scratch", "mem_mb": 1000, "disk_mb": 50, "_nodes": 1, "later": 7, "secret": "x",
+        "size_mb": 5, "size_mib": 4,
         "inside": Path(f"{WORKTREE}/a"), "outside": "/b", "fixed": f"{TOP}/c", "_cores": 4,
     }  # fmt: skip
     job.resources = Resources(fromdict=seen)
     recorded = {
-        "mem_mb": 300, "later": "<TBD>", "secret": "***", "gone": "<TBD>", "new": 2,
-        "inside": f"{TOP}/a", "outside": "/other", "fixed": f"{TOP}/c",
+        "mem_mb": 300, "size_mb": "<TBD>", "later": "<TBD>", "secret": "***", "gone": "<TBD>",
+        "new": 2, "inside": f"{TOP}/a", "outside": "/other", "fixed": f"{TOP}/c",
     }  # fmt: skip
     member = {"inputs": [], "outputs": [], "resources": recorded, "threads": 2}
     jobspec.take_over(job, member, as_recorded=comparison().as_user)
     assert list(job._resources.items()) == [
         ("tmpdir", "/scratch"), ("mem_mb", 300), ("_nodes", 1), ("later", 7), ("secret", "x"),
-        ("inside", Path(f"{WORKTREE}/a")), ("outside", "/other"), ("fixed", f"{TOP}/c"),
-        ("new", 2), ("_cores", 2),
+        ("size_mb", 5), ("size_mib", 4), ("inside", Path(f"{WORKTREE}/a")), ("outside", "/other"),
+        ("fixed", f"{TOP}/c"), ("_cores", 2), ("new", 2),
     ]  # fmt: skip

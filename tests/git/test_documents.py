@@ -112,7 +112,6 @@ def test_names_come_back_from_everywhere(
         results=results,
         inputs={},
         message=f"gitbatch run {run}",
-        tag=None,
     )
     assert document.read(repository, commit) == composed
     assert document.source_of(repository, commit) == head

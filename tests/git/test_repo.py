@@ -230,8 +230,8 @@ def test_a_run_commits_source(repository: Repository) -> None:
         results=[result],
         inputs={},
         message="run",
-        tag=f"run/{composed['run']}",
     )
+    commits.tag(repository, f"run/{composed['run']}", commit)
     assert document.source_of(repository, head) == head
     assert document.source_of(repository, commit) == head
     assert document.read(repository, "run/20260101-000000-abcd") == composed

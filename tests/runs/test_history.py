@@ -11,10 +11,12 @@ import pytest
 from gitbatch_core.archive import records
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import UsageError
+from gitbatch_core.git import commits
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.runs import document
 from gitbatch_core.runs.asked import Asking
 from gitbatch_core.runs.history import versions
+from gitbatch_core.runs.names import Runs
 
 
 @pytest.fixture
@@ -48,14 +50,34 @@ def ended(repository: Repository, run: str, address: str, made_by: str, **facts:
         "ended": f"{run}T02",
     }
     found |= {"source_commit": repository.commit_of("HEAD"), "outputs": [output], **facts}
-    document.write(
+    commit = document.write(repository, document=found, results=[], inputs={}, message=run)
+    if not facts.get("tainted"):
+        commits.tag(repository, f"run/{run}", commit)
+
+
+def test_the_last_run_is_no_reproduction(repository: Repository) -> None:
+    first, by_trailer, by_message = (f"2026010{n}-000000-abcd" for n in (1, 2, 3))
+    address = "xxh3:" + "0" * 32
+    ended(repository, first, address, first)
+    ended(repository, by_trailer, address, by_trailer, reproduces=first, tainted=["x"])
+    # Earlier versions have said it by the message alone.
+    said = f"reproduction of {first}"
+    found = Runs.of(repository)
+    assert found.reproductions == {by_trailer}
+    head = repository.commit_of("HEAD")
+    commits.write(
         repository,
-        document=found,
-        results=[],
-        inputs={},
-        message=run,
-        tag=None if facts.get("tainted") else f"run/{run}",
+        ref=document.REFS + by_message,
+        parent=head,
+        overlay=commits.Overlay(),
+        message=f"{said}\n\ngitbatch run {by_message}: succeeded\n\nGitbatch-Run: {by_message}\n",
     )
+    found = Runs.of(repository)
+    assert found.reproductions == {by_trailer, by_message}
+    assert found.by_id[by_message].reproduces == first
+    assert found.one("last").run == found.one("@").run == first
+    assert [known.run for known in found.some(["last.."])] == [first, by_trailer, by_message]
+    assert found.one(by_message).run == by_message
 
 
 def test_changes_are_versions(repository: Repository, archive: Archive) -> None:

@@ -38,7 +38,7 @@ def show(archive: Archive, arguments: argparse.Namespace) -> int:
     runs = holders(repository, addresses) if repository else []
     jobs = [job for job, _ in (*known.makers, *known.users)]
     subjects = commits.subjects(repository, {job.commit for job in jobs}) if repository else {}
-    makers = sorted(known.makers, key=lambda pair: _fits(asked, subjects, *pair), reverse=True)
+    makers = _ordered(asked, known, subjects)
     if arguments.json:
         output.print_json(_as_json(asked, known, runs, makers, subjects))
         return 0
@@ -52,13 +52,25 @@ def show(archive: Archive, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _fits(
-    asked: Asked, subjects: Mapping[str, str], job: Job, file: File
-) -> tuple[bool, bool, bool, bool, str]:
-    """How well a maker answers what was asked: the run that was named, the path, a commit of this
-    repository, an output rather than a log; the last."""
-    same_path, here = file.path == asked.path, job.commit in subjects
-    return job.run == asked.run, same_path, here, not file.log, job.ended
+def _ordered(asked: Asked, known: About, subjects: Mapping[str, str]) -> list[tuple[Job, File]]:
+    """The makers, by how well they answer what was asked: of the run that was named, at the path,
+    of a commit of this repository, of an output rather than a log, of a run of its own rather than
+    a reproduction. Of those the job that ran last, and of its executions the first."""
+    again = {run for run in {job.run for job, _ in known.makers} if known.jobs.reproduces(run)}
+    newest: dict[str, str] = {}
+    for job, _ in known.makers:
+        if job.run not in again:
+            newest[job.key] = max(job.ended, newest.get(job.key, ""))
+
+    def fits(pair: tuple[Job, File]) -> tuple[bool, bool, bool, bool, bool, str]:
+        job, file = pair
+        same_path, here = file.path == asked.path, job.commit in subjects
+        own = job.run not in again
+        last = newest.get(job.key, "")
+        return job.run == asked.run, same_path, here, not file.log, own, last
+
+    # The earliest come first, and stay so among equals.
+    return sorted(known.makers, key=fits, reverse=True)
 
 
 def _what(asked: Asked, known: About, runs: Sequence[Holder]) -> Rows:
@@ -240,7 +252,8 @@ def _document(runs: Sequence[Holder], run: str, name: str) -> Any:
 
 
 def _mark(known: About, job: Job) -> str:
-    return " TAINTED" if known.jobs.is_tainted(job.run) else ""
+    again = known.jobs.reproduces(job.run)
+    return " TAINTED" * known.jobs.is_tainted(job.run) + (f" (reproduces {again})" if again else "")
 
 
 def _when(job: Job) -> str:
@@ -284,6 +297,7 @@ def _as_json(
             "run": job.run,
             "number": job.number,
             "tainted": known.jobs.is_tainted(job.run),
+            "reproduces": known.jobs.reproduces(job.run),
             "commit": job.commit,
             "subject": subjects.get(job.commit),
             "rule": maker.rule if maker else job.rule,

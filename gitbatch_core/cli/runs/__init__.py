@@ -1,8 +1,9 @@
 """Look at the runs of this repository and manage them.
 
 RUN is an id, or how it begins or ends; a tag; a commit that holds .gitbatch/run.json; or `last`
-(`@`), the latest. Where several can be named, also A..B: all from A to B, by time; A and B may be
-beginnings of ids, such as 20261101, and either may be left out.
+(`@`), the latest that is no attempt to reproduce another. Where several can be named, also A..B:
+all from A to B, by time; A and B may be beginnings of ids, such as 20261101, and either may be left
+out.
 """
 
 from __future__ import annotations

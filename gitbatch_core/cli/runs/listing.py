@@ -42,6 +42,7 @@ def ls(arguments: argparse.Namespace) -> int:
 def _row(entry: overview.Entry) -> tuple[str, ...]:
     jobs = str(entry.jobs_done) if entry.jobs is None else f"{entry.jobs_done} of {entry.jobs}"
     marks = [entry.state, *["tainted"] * entry.tainted, *["kept"] * entry.kept]
+    marks += ["reproduction"] * (entry.reproduces is not None)
     own = TAGS + entry.run
     tags = [f"{TAGS}…" if tag == own else tag for tag in entry.tags]
     return (

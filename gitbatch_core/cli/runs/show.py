@@ -40,6 +40,7 @@ def _rows(found: Document) -> Iterator[tuple[str, str]]:
     yield "commit", commit + " (with uncommitted changes)" * found["snapshot"]
     yield from _texts("results", [str(found["commit"])[:10]] if found.get("commit") else [])
     yield from _texts("tag", found.get("tags", ()))
+    yield from _texts("reproduces", filter(None, [found["reproduces"]]))
     yield from _texts("message", found["message"].splitlines())
     yield from _texts("note", found.get("note", "").splitlines())
     yield "by", " on ".join(filter(None, (found.get("user"), found["host"])))

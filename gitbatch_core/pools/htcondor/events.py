@@ -62,6 +62,11 @@ class Progress:
     remove: bool = False
     """It failed but is still in the queue: it must be removed, or it may come back."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether it is in the queue for a machine."""
+        return self.state is State.QUEUED and self.on_hold is None
+
 
 Step = tuple[Progress, JobStatus | None]
 """What is known now, and what is to be told."""

@@ -18,6 +18,7 @@ from gitbatch_core.pools.htcondor.handover import Place
 
 if TYPE_CHECKING:
     from gitbatch_core.pools.htcondor.events import Event
+    from gitbatch_core.pools.htcondor.idle_claims import IdleClaims
     from gitbatch_core.pools.htcondor.schedd import EventLog
 
 LOOK_S = 0.01
@@ -28,10 +29,12 @@ _ENDS = ("JOB_TERMINATED", "JOB_ABORTED")
 
 
 class Following:
-    """Follows the jobs of one run. Not thread-safe. `notice` hears once of a log that is bad."""
+    """Follows the jobs of one run. Not thread-safe. `claims` hears all events, `notice` once of a
+    log that is bad."""
 
-    def __init__(self, log: EventLog, notice: Callable[[str], None]) -> None:
+    def __init__(self, log: EventLog, claims: IdleClaims, notice: Callable[[str], None]) -> None:
         self._log = log
+        self._claims = claims
         self._notice = notice
         self._log_is_bad = False
         self._signs: dict[Path, dict[str, Place]] = {}
@@ -78,6 +81,7 @@ class Following:
                 )
             return []
         for event in found:
+            self._claims.hear(event)
             place = (event.cluster, event.proc)
             if event.kind == "JOB_HELD":
                 self._held.add(place)

@@ -19,6 +19,7 @@ from gitbatch_core.pools.htcondor import ads, events
 from gitbatch_core.pools.htcondor.events import Event, Progress, Step
 from gitbatch_core.pools.htcondor.following import LOOK_S, Following
 from gitbatch_core.pools.htcondor.handover import HandOver, Place, among, of_run, place_of
+from gitbatch_core.pools.htcondor.idle_claims import IdleClaims
 from gitbatch_core.pools.htcondor.match import Gate
 from gitbatch_core.pools.htcondor.patience import Patience
 from gitbatch_core.pools.htcondor.private import PrivateFiles, write_no_secrets
@@ -84,7 +85,6 @@ class HTCondorPool:
 
         self._run = run
         self._folder = private_folder
-        self._keep_claim_idle_s = keep_claim_idle_s
         self._reconcile_s = reconcile_s
         self._notice = notice
         self._gate = Gate(unmatched=unmatched, notice=notice)
@@ -99,7 +99,8 @@ class HTCondorPool:
         self._hand_over = HandOver(
             run=run, schedd=self._schedd, patience=self._patience, folder=private_folder
         )
-        self._following = Following(schedd.EventLog(log), notice)
+        self._claims = IdleClaims(schedd=self._schedd, keep_s=keep_claim_idle_s)
+        self._following = Following(schedd.EventLog(log), self._claims, notice)
         self._default_memory = schedd.default_memory()
         self._started = int(time.time())
 
@@ -154,7 +155,7 @@ class HTCondorPool:
                         s.number: self._private.file_of(s.private) for s in jobs if s.private
                     },
                     environment=public_environment(),
-                    keep_claim_idle_s=self._keep_claim_idle_s,
+                    keep_claim_idle_s=self._claims.keep_s(),
                     held_timeout_s=self._held_timeout_s,
                     memory=memory,
                     most_at_once=self._most_at_once,
@@ -176,6 +177,7 @@ class HTCondorPool:
         finally:
             with self._lock:
                 self._handing_over -= 1
+        self._claims.handed_over()
         return [found[spec.number] for spec in jobs]
 
     def adopt(self, jobs: Mapping[int, Path | None]) -> dict[int, str]:
@@ -187,6 +189,7 @@ class HTCondorPool:
         # In this order, as in `_look`.
         ask = lambda: (self._hand_over.not_made_yet(), self._query(wanted))  # noqa: E731
         late, queued = self._patience.insist(ask)
+        self._claims.keep_s()
         found = {place: n for place, n in late.items() if n in wanted}
         found |= {_place(ad): ad["GitbatchNumber"] for ad in queued}
         with self._lock:
@@ -218,6 +221,7 @@ class HTCondorPool:
                 news, self._news = self._news, []
             if to_remove:
                 self._remove_given_up()
+            self._claims.follow(self._waiting)
             left = deadline - time.monotonic()
             if news or left <= 0:
                 return news
@@ -255,6 +259,10 @@ class HTCondorPool:
             ) from error
         return self._until_gone(f"{constraint} && !{among(given_up)}")
 
+    def _waiting(self) -> bool:
+        with self._lock:
+            return any(p.waits for p in self._jobs.values())
+
     def _until_gone(self, constraint: str) -> bool:
         deadline = time.monotonic() + _GONE_S
         pause = LOOK_S
@@ -282,6 +290,7 @@ class HTCondorPool:
             self._following.close()
             if all(progress.state.final for progress in self._jobs.values()):
                 self._private.remove()
+        self._claims.leave()
 
     def _constraint(self, numbers: Iterable[int] | None) -> str:
         return of_run(self._run, numbers)

@@ -97,11 +97,28 @@ class Schedd:
     def remove(self, constraint: str, reason: str) -> None:
         """Remove the jobs that meet `constraint`. A quote in `reason` would hide it from readers
         of the event log."""
+        self._act(htcondor2.JobAction.Remove, constraint, reason)
+
+    def release(self, constraint: str, reason: str) -> None:
+        """Release the jobs that meet `constraint`."""
+        self._act(htcondor2.JobAction.Release, constraint, reason)
+
+    def runs_jobs_itself(self) -> bool:
+        """Whether it starts jobs of the scheduler universe."""
+        name = "StartSchedulerUniverse"
+        try:
+            location = _locate()
+            [ad] = htcondor2.Collector().query(
+                htcondor2.AdType.Schedd, constraint=f"Name == {classad2.quote(location['Name'])}"
+            )
+            return name in ad and _value(ad.eval(name)) is not False
+        except (htcondor2.HTCondorException, ValueError) as error:
+            raise _error(error) from error
+
+    def _act(self, action: Any, constraint: str, reason: str) -> None:
         try:
             # A bare string as reason is lost by the bindings.
-            self._schedd().act(
-                htcondor2.JobAction.Remove, constraint, (reason.replace('"', "'"), 0)
-            )
+            self._schedd().act(action, constraint, (reason.replace('"', "'"), 0))
         except htcondor2.HTCondorException as error:
             raise _error(error) from error
 

@@ -29,7 +29,7 @@ from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document, place
-from gitbatch_core.runs.owner import LOG_VARIABLE
+from gitbatch_core.runs.owner import LOG_VARIABLE, REPRODUCES_VARIABLE
 from gitbatch_core.runs.reproduce.subject import Subject
 
 _LOCK = "lock"
@@ -82,6 +82,7 @@ def run(
         argv += [*_software(subject, arguments), *wishes.more]
         argv += ["--", *targets] if targets else []
         environment = _environment(subject.repository, top)
+        environment[REPRODUCES_VARIABLE] = subject.run
         status = _follow(argv, top / subject.folder, environment, lock=lock)
         for found in document.earlier(subject.repository):
             if found.get("repository") == str(top) and found.get("started", "") >= started:
@@ -186,7 +187,7 @@ def _argv(
         *(sys.executable, "-P", "-m", "snakemake"),
         *("--executor", "gitbatch", "--gitbatch-pool", wishes.pool),
         *("--gitbatch-reuse", "off", "--gitbatch-tag", "none"),
-        *("--gitbatch-message", f"{document.REPRODUCTION}{subject.run}"),
+        *("--gitbatch-message", f"reproduction of {subject.run}"),
         *("--gitbatch-archive", str(archive.root)),
         # A profile's arguments are among those that the run has recorded.
         *("--workflow-profile", "none"),

@@ -62,8 +62,10 @@ def in_child(
     event: Callable[[], None],
     steps: frozenset[str] = STEPS,
     check: Callable[[BaseException | None], None] | None = None,
+    lasting: bool = False,
 ) -> int | None:
-    """Run `action` in a fork where `event` happens right before its `step`-th change to files.
+    """Run `action` in a fork where `event` happens right before its `step`-th change to files, and
+    with `lasting` before all that follow.
 
     `check` is told what the action raised; without it the action must not raise. Returns the exit
     code: 0, 9 when it was killed, 1 with the traceback shown; None when it made fewer steps.
@@ -71,7 +73,7 @@ def in_child(
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
-        _child(action, step, event, steps, check)
+        _child(action, step, event, steps, check, lasting)
     _, status = os.waitpid(pid, 0)
     code = os.waitstatus_to_exitcode(status)
     return None if code == _FEWER_STEPS else abs(code)
@@ -86,6 +88,7 @@ def _child(
     event: Callable[[], None],
     steps: frozenset[str],
     check: Callable[[BaseException | None], None] | None,
+    lasting: bool,
 ) -> None:
     count = 0
     active = True
@@ -94,7 +97,7 @@ def _child(
         nonlocal count
         if active and name in steps and not str(arguments[0]).endswith((".py", ".pyc")):
             count += 1
-            if count == step:
+            if count == step or (lasting and count > step):
                 event()
 
     try:

@@ -1,0 +1,73 @@
+"""What Snakemake is made to do otherwise, piece by piece, without a run."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from snakemake.api import ResourceSettings, SnakemakeApi
+from snakemake.deployment.conda import Env
+from snakemake.sourcecache import LocalSourceFile
+
+from gitbatch_core.archive import links
+from gitbatch_core.archive.store import Archive
+from gitbatch_core.runs import results
+from gitbatch_core.runs.twin import Twin
+from snakemake_executor_plugin_gitbatch import snakemake_internals
+
+
+@pytest.fixture
+def twin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Twin:
+    for name in ("top", "worktree"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "top")
+    return Twin(
+        top=tmp_path / "top",
+        folder=tmp_path / "top",
+        worktree=tmp_path / "worktree",
+        archive=Archive.create(tmp_path / "archive", "xxh3"),
+        tracked=frozenset(),
+        changed=frozenset(),
+        warn=print,
+        pinned_ns=10**18,
+    )
+
+
+def test_environment_files_are_those_of_the_worktree(twin: Twin) -> None:
+    (twin.worktree / "environment.yaml").write_text("of the commit")
+    (twin.top / "environment.yaml").write_text("edited")
+    (twin.top / "Snakefile").write_text("")
+    source = LocalSourceFile(str(twin.top / "environment.yaml"))
+    with SnakemakeApi() as api:
+        cores = ResourceSettings(cores=1)
+        workflow = api.workflow(cores, snakefile=twin.top / "Snakefile")._workflow
+        environment = Env(workflow, env_file=source, envs_dir="envs")
+        snakemake_internals.read_environment(environment, twin, workflow)
+    assert environment.content == b"of the commit" and environment.file is source
+
+
+def test_a_workflow_knows_when_snakemake_began(twin: Twin) -> None:
+    (twin.top / "Snakefile").write_text("")
+    before = time.monotonic_ns()
+    with SnakemakeApi() as api:
+        cores = ResourceSettings(cores=1)
+        workflow = api.workflow(cores, snakefile=twin.top / "Snakefile")._workflow
+        assert before < snakemake_internals.began_ns(workflow) < time.monotonic_ns()
+
+
+def test_what_is_made_of_something_that_others_have_dated_is_as_late(twin: Twin) -> None:
+    [stored] = twin.archive.put([_file(twin.top / "a.txt")])
+    later = twin.pinned_ns + 10**9
+    output = {"path": "b.txt", "kind": "file", "name": stored.name.path}
+    output["address"] = str(stored.address)
+    results.place(twin, output, results.date_of(twin, ["a.txt"]))
+    assert links.time_of(twin.top / "b.txt") == twin.pinned_ns
+    twin.later["a.txt"] = later
+    results.date_again(twin, "b.txt", results.date_of(twin, ["a.txt"]))
+    assert links.time_of(twin.top / "b.txt") == later == results.date_of(twin, ["b.txt"])
+
+
+def _file(path: Path) -> Path:
+    path.write_text(path.name)
+    return path
