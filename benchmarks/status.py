@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gitbatch_core.archive import links
+from gitbatch_core.git import commits
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.runs import document, place
 from gitbatch_core.runs.document import Provenance, Result
@@ -85,14 +86,14 @@ def make(top: Path, number: int) -> None:
         results.append(Result(path=path, kind="file", address=address, size=1, links=text))
         provenance.add_record(record(commit, n, path, address, str(source.address)))
     facts = {"run": RUN, "source_commit": commit, "outcome": "succeeded", "folder": ""}
-    document.write(
+    made_in = document.write(
         repository,
         document=document.compose(facts, results, provenance),
         results=results,
         inputs={},
         message=f"run\n\n{document.TRAILER}: {RUN}",
-        tag=f"run/{RUN}",
     )
+    commits.tag(repository, f"run/{RUN}", made_in)
     (top / "Snakefile").write_text("# edited\n")
     git(top, "commit", "-qam", "two")
 

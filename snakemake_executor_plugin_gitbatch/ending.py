@@ -19,7 +19,7 @@ from gitbatch_core.errors import GitbatchError, readable
 from gitbatch_core.git import refs
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs import document, ended, origin_index, results, stale
+from gitbatch_core.runs import document, done_before, ended, origin_index, results, stale
 from gitbatch_core.runs.document import Provenance, Result
 from gitbatch_core.runs.efficiency import count
 from gitbatch_core.runs.origins import Origin
@@ -113,6 +113,9 @@ class Ending:
                 "These frozen inputs are not committed; the run commit has their links. Commit "
                 "them: git add -- <path>\n" + _list(sorted(input_links))
             )
+        if not tainted:
+            jobs = (*self.reusing.taken.values(), *self.records)
+            facts[done_before.JOBS] = done_before.listed(jobs)
         if self.reusing.compared:
             facts["comparisons"] = self._comparisons(facts)
         provenance = self._provenance(found)

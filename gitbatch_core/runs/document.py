@@ -177,25 +177,17 @@ def read(repository: Repository, revision: str) -> Document:
 
 
 def earlier(
-    repository: Repository,
-    mentioning: Iterable[str] = (),
-    *,
-    reproductions: bool = True,
-    own_first: bool = False,
+    repository: Repository, mentioning: Iterable[str] = (), *, own_first: bool = False
 ) -> Iterator[Document]:
     """The documents of all runs that this repository knows, the latest first; unreadable ones are
-    passed over. `mentioning`: see `read_all`. Those of attempts to make a run's outputs again,
-    which have run elsewhere, come last with `own_first`, and not at all without `reproductions`."""
+    passed over. `mentioning`: see `read_all`. With `own_first`, reproductions come last."""
     found: dict[str, str] = {}
     again: set[str] = set()
     # Tags come from other repositories too, where the run's own ref is not.
     for ref in refs.listed(repository, REFS, "refs/tags/"):
         if of_run := OF_RUN.findall(ref.message):
-            is_again = (own_first or not reproductions) and reproduced_in(ref.message)
-            if is_again and not reproductions:
-                continue
             found.setdefault(of_run[-1], ref.commit)
-            if is_again:
+            if own_first and reproduced_in(ref.message):
                 again.add(of_run[-1])
     ordered = sorted(found, key=lambda run: (run not in again, run), reverse=True)
     names = [found[run] for run in ordered]

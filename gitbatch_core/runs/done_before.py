@@ -17,8 +17,9 @@ from gitbatch_core.errors import GitbatchError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import RECORD_FORMAT, RECORD_VERSION, WITHOUT_CODE
 
-JOBS = "jobs"
-"""In the document of an ended run: key without the code -> `KEY/RUN-NUMBER`, the job's record."""
+JOBS = "jobs_without_code"
+"""In a run's document, and in that of the ended run: key without the code -> `KEY/RUN-NUMBER`, the
+job's record."""
 
 _MOST_RUNS = 100
 """The latest; what only older ones have done is not missed."""

@@ -8,7 +8,7 @@ was killed on the way, or where the archive could not be written.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from gitbatch_core.runs.walk import inside
 
 _KEPT = (
     "run", "outcome", "source_commit", "message", "user", "host", "started", "ended", "reproduces",
+    done_before.JOBS,
 )  # fmt: skip
 
 KILLED = "killed"
@@ -45,7 +46,7 @@ def complete(
     tag = _tag(repository, found, commit, warn) if found.get("tag") else None
     for comparison in found.get("comparisons", ()):
         records.write_reproduction(root, comparison["run"], comparison["again"], comparison)
-    keep(root, found, found["jobs"].values(), commit=commit, repository=found["repository"])
+    keep(root, found, commit=commit, repository=found["repository"])
     return tag
 
 
@@ -71,15 +72,12 @@ def without_tag(run: str, name: str, other: str) -> str:
     )
 
 
-def keep(root: Path, facts: Document, jobs: Iterable[Document], **more: Any) -> None:
-    """Keep it, in the archive at `root`: of the run's `facts` what matters to others, and by which
-    keys the records of its `jobs` are found. Raises ArchiveError."""
+def keep(root: Path, facts: Document, **more: Any) -> None:
+    """Keep how a run has ended, in the archive at `root`: of its `facts` what matters to others.
+    Raises ArchiveError."""
     kept = {"format": RUN_FORMAT, "version": RUN_VERSION}
     kept |= {name: facts[name] for name in _KEPT if name in facts}
-    tainted = bool(facts["tainted"])
-    if not tainted:
-        kept |= {done_before.JOBS: done_before.listed(jobs)}
-    records.write_run(root, facts["run"], kept | {"tainted": tainted, **more})
+    records.write_run(root, facts["run"], kept | {"tainted": bool(facts["tainted"]), **more})
 
 
 def keep_killed(repository: Repository, dead: Owner) -> None:
@@ -94,12 +92,18 @@ def keep_killed(repository: Repository, dead: Owner) -> None:
         tainted = worktrees.rewritten(
             worktree, lambda path: written(path) or _is_link(dead.worktree / path)
         )
-        facts = {"run": dead.run, "outcome": KILLED, "source_commit": commit, "tainted": tainted}
+        facts: Document = {
+            "run": dead.run,
+            "outcome": KILLED,
+            "source_commit": commit,
+            "tainted": tainted,
+        }
         facts |= {"started": dead.about["begun"], "message": dead.about["message"]}
+        if not tainted:
+            facts[done_before.JOBS] = done_before.listed(_done(dead))
         keep(
             dead.archive,
             facts | {"host": dead.host},
-            _done(dead),
             repository=str(repository.top),
         )
 

@@ -107,6 +107,6 @@ def _documents(repository: Repository, head: str, source: str) -> Iterator[Docum
             yield found
         except GitbatchError:
             pass
-    for each in document.earlier(repository, reproductions=False):
+    for each in document.earlier(repository, own_first=True):
         if each.get("run") != own:
             yield each

@@ -22,6 +22,7 @@ from gitbatch_core.git import state
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
+from gitbatch_core.records import reproduced_run
 from gitbatch_core.runs import document
 from gitbatch_core.runs.asked import folders_above
 from gitbatch_core.runs.code_difference import CodeDifferences
@@ -138,6 +139,8 @@ def _known(origins: Origins, elsewhere: frozenset[str]) -> dict[str, Document]:
     others: list[Document] = []
     while len(others) < _MOST_OTHERS and origins.read_more():
         run = origins.read[-1]
+        if reproduced_run(run):  # it was made elsewhere
+            continue
         if run.get("repository") in elsewhere:
             others.append(run)
             continue

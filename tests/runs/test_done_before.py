@@ -11,7 +11,7 @@ from gitbatch_core.archive import layout, records
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.runs import ended, origin_index
-from gitbatch_core.runs.done_before import DoneBefore
+from gitbatch_core.runs.done_before import JOBS, DoneBefore, listed
 from gitbatch_core.runs.origins import Origins
 
 
@@ -26,7 +26,7 @@ def end(archive: Archive, run: str, *jobs: dict[str, Any], tainted: bool = False
         records.write(
             archive.root, layout.record_path(each["key"], each["run"], each["number"]), each
         )
-    ended.keep(archive.root, {"run": run, "tainted": tainted}, jobs)
+    ended.keep(archive.root, {"run": run, "tainted": tainted, JOBS: listed(jobs)})
 
 
 def test_the_latest_sound_run_that_has_done_it(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from gitbatch_core.archive import links
 from gitbatch_core.archive.hashing import hash_bytes
+from gitbatch_core.git import commits
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.runs import document, place, stale
 from gitbatch_core.runs.code_difference import ALL, Choice, CodeDifferences
@@ -110,14 +111,14 @@ class Folder:
         every = [*results.values(), *kept]
         told = {"run": run, "source_commit": source, "outcome": "succeeded", "folder": ""} | facts
         found = document.compose(told, every, provenance)
-        document.write(
+        made_in = document.write(
             self.repository,
             document=found,
             results=every,
             inputs={},
             message=f"run\n\n{document.TRAILER}: {run}",
-            tag=f"run/{run}",
         )
+        commits.tag(self.repository, f"run/{run}", made_in)
         return results
 
     def status(self) -> Status:
