@@ -176,6 +176,12 @@ def same_bytes(first: int, second: int) -> bool:
     return True
 
 
+def same_files(first: Path, second: Path) -> bool:
+    """Whether two files hold the same bytes. Raises OSError."""
+    with first.open("rb") as one, second.open("rb") as other:
+        return same_bytes(one.fileno(), other.fileno())
+
+
 def has_writers(descriptor: int) -> bool | None:
     """Whether anybody on this host has the file open for writing; None where nobody can tell.
 

@@ -80,7 +80,7 @@ class Ending:
         found = self._results(outputs)
         found += self._results_put_in_place({result.path for result in found})
         known = inside([*self.twin.placed, *filter(None, map(self.twin.relative, declared))])
-        tainted = [path for path in worktrees.rewritten(self.run.worktree) if not known(path)]
+        tainted = worktrees.rewritten(self.run.worktree, known)
         undeclared = {
             path: self._writers(path)
             for path in worktrees.added(self.run.worktree)

@@ -23,7 +23,8 @@ _SIGNAL = re.compile(r"died with <Signals\.(SIG\w+): \d+>")
 
 def _error(words: str) -> re.Pattern[str]:
     """As Python and as programs say it of a file."""
-    return re.compile(rf"""{words}: ['"](.+?)['"]$|([^\s:'"]+)['"]?: {words}""", re.MULTILINE)
+    name = r"""(?:'([^'\n]+)'|([^\s:'"]+)['"]?)"""
+    return re.compile(rf"""{words}: ['"](.+?)['"]$|{name}: {words}""", re.MULTILINE)
 
 
 _PATH = r"[^\s'\"`;|<>():,&]"
@@ -86,7 +87,14 @@ def explain(
             f"Only your folder has {', '.join(absent)}; jobs see the commit and their inputs. "
             "Commit it, or declare it as input and gitbatch freeze it."
         )
-    if any(twin.relative(name) in outputs for name in _named(_DENIED, said)):
+    denied = {twin.relative(name): name for name in _named(_DENIED, said)}
+    parts += [
+        f"{name} is {twin.withheld[path].name} whose content was not fetched: "
+        f"{twin.withheld[path].command}"
+        for path, name in denied.items()
+        if path in twin.withheld
+    ]
+    if not denied.keys().isdisjoint(outputs):
         parts.append(
             "Inputs are read-only, and cp gives its copy the same mode: cp --no-preserve=mode, or "
             "cat, makes one that can be changed."
@@ -110,7 +118,7 @@ def _for_user(text: str, twin: Twin) -> str:
 
 
 def _named(pattern: re.Pattern[str], said: Iterable[str]) -> set[str]:
-    found = {a or b for text in said for a, b in pattern.findall(text)}
+    found = {name for text in said for groups in pattern.findall(text) for name in groups if name}
     return {name for name in found if "\0" not in name}
 
 

@@ -54,15 +54,16 @@ class Keys:
     _places: list[tuple[re.Pattern[str], str]] = field(init=False)
 
     @classmethod
-    def of(cls, workflow: Any, twin: Twin, folder: str) -> Keys:
-        """For the code that the user has chosen. Raises UsageError for patterns that match
-        nothing."""
+    def of(cls, workflow: Any, twin: Twin, folder: str, converted: Mapping[str, str]) -> Keys:
+        """For the code that the user has chosen. `converted`: see `Worktree.converted`. Raises
+        UsageError for patterns that match nothing."""
         declared = filter(None, map(twin.relative, workflowview.declared(workflow)))
         code = Code(
             worktree=twin.worktree,
             folder=twin.there("."),
             algorithm=twin.archive.algorithm,
             is_output=inside(declared),
+            converted=converted,
             patterns=tuple(workflow.executor_settings.code),
         )
         return cls(workflow=workflow, twin=twin, folder=folder, code=code)

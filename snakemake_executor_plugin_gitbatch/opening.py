@@ -9,8 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gitbatch_core.errors import DirtyTreeError, GitbatchError, GitError, RunError, UsageError
-from gitbatch_core.git import state
+from gitbatch_core.errors import (
+    DirtyTreeError,
+    GitbatchError,
+    GitError,
+    RunError,
+    UsageError,
+    readable,
+)
+from gitbatch_core.git import comparison, state
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.runs import copies, document
 from gitbatch_core.runs.run import Run
@@ -31,6 +38,8 @@ class Source:
     """Whether the commit was made for this run, of uncommitted changes."""
     changed_outputs: tuple[str, ...]
     """Outputs that git tracks, where the user's folder has something else than the commit."""
+    is_output: Callable[[str], bool]
+    """Whether a path, relative to the top, is an output, log or benchmark, or in one."""
 
 
 def clean_source(
@@ -53,19 +62,82 @@ def clean_source(
     changes = state.changes(repository, [name for name in names if name is not None], ignore)
     if not changes:
         commit = document.source_of(repository, head)
-        return Source(commit=commit, snapshot=False, changed_outputs=changes.ignored)
+        return Source(
+            commit=commit, snapshot=False, changed_outputs=changes.ignored, is_output=ignore
+        )
     if dirty == "snapshot":
         commit = state.snapshot(repository, head=head, changes=changes, name=run_id)
-        return Source(commit=commit, snapshot=True, changed_outputs=changes.ignored)
-    lines = [f"  modified:    {path}" for path in changes.modified]
-    lines += [f"  not tracked: {path}" for path in changes.untracked]
-    if len(lines) > _MOST_NAMED:
-        lines[_MOST_NAMED:] = [f"  … and {len(lines) - _MOST_NAMED} more"]
+        return Source(
+            commit=commit, snapshot=True, changed_outputs=changes.ignored, is_output=ignore
+        )
+    lines = [
+        f"modified:    {path}" + (f"  (hidden from git status: {flag})" if flag else "")
+        for path, flag in ((path, changes.hidden.get(path)) for path in changes.modified)
+    ]
+    lines += [f"not tracked: {path}" for path in changes.untracked]
+    hint = "Commit them (git add …; git commit), or run their present state with "
+    hint += "--gitbatch-dirty snapshot."
+    if changes.hidden:
+        hint += "\nHave git see what is hidden: git update-index --no-skip-worktree FILE …, "
+        hint += "--no-assume-unchanged FILE …"
     raise DirtyTreeError(
-        "These files differ from the commit, which is what jobs would run:\n" + "\n".join(lines),
-        hint="Commit them (git add …; git commit), or run their present state with "
-        "--gitbatch-dirty snapshot.",
+        "These files differ from the commit, which is what jobs would run:\n" + _list(lines),
+        hint=hint,
     )
+
+
+def unlike_outputs(
+    workflow: Any, run: Run, source: Source, warn: Callable[[str], None]
+) -> tuple[str, ...]:
+    """See to it that the run's new worktree has the bytes, x-bits and links of all tracked files as
+    the user's folder has them; outputs that it has otherwise.
+
+    Raises DirtyTreeError for other files that are known to be read.
+    """
+    found = comparison.compare(run.worktree)
+    outputs = tuple(filter(source.is_output, found.differing))
+    others = {p: reason for p, reason in found.differing.items() if p not in outputs}
+    if run.resumed or not (others or found.programs):
+        return outputs
+    if found.programs:
+        warn(
+            "These programs are executable here and not in the commit, which core.fileMode=false "
+            "hides. Jobs get them as they are here; who checks the commit out does not. Mend it: "
+            "git update-index --chmod=+x FILE, and commit.\n" + _list(found.programs)
+        )
+    is_later = inside(state.modified(run.repository) if others else ())
+    lines = {p: f"{p}  ({reason})" for p, reason in others.items() if not is_later(p)}
+    read = [*workflowview.sources(workflow)]
+    read += [str(path) for job in workflowview.jobs(workflow) for path in job.input]
+    is_read = inside(filter(None, (run.repository.relative(Path(path)) for path in read)))
+    if refused := [line for path, line in lines.items() if is_read(path)]:
+        raise DirtyTreeError(
+            "These files are not what a fresh checkout of the commit has, which is what jobs "
+            "would get, though git takes them for unchanged:\n" + _list(refused),
+            hint="In brackets: what git converts. To take the fresh checkout's: move the file "
+            "away, then git checkout -- FILE. Else change what git converts, and commit.",
+        )
+    if lines:
+        warn(
+            "These files are not what a fresh checkout of the commit has, though git takes them "
+            "for unchanged. Should jobs read them, they get the fresh checkout's:\n"
+            + _list(list(lines.values()))
+        )
+    return outputs
+
+
+def tell_withheld(twin: Twin, warn: Callable[[str], None]) -> None:
+    """Name the pointers that no job can read."""
+    if twin.withheld:
+        warn(
+            "The content of these files was not fetched; git has pointers in their place, which "
+            "no job can read:\n" + _list([f"{p}  ({e.command})" for p, e in twin.withheld.items()])
+        )
+
+
+def _list(lines: Sequence[str]) -> str:
+    more = [f"… and {len(lines) - _MOST_NAMED} more"] if len(lines) > _MOST_NAMED else []
+    return readable("\n".join(f"  {line}" for line in [*lines[:_MOST_NAMED], *more]))
 
 
 def find_repository(workflow: Any, folder: Path) -> Repository:

@@ -110,7 +110,8 @@ class Session:
             configuration=facts["config"],
             renamed=renamed(workflow, twin),
         ).write(run.staging)
-        self._keys = Keys.of(workflow, twin, facts["folder"])
+        converted = run.worktree.converted(run.archive.algorithm)
+        self._keys = Keys.of(workflow, twin, facts["folder"], converted)
         self._reusing = Reusing(mode=workflow.executor_settings.reuse, twin=twin)
         self._plan = Plan(
             workflow=workflow,

@@ -185,7 +185,10 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
                 worktree_parent=settings.worktrees,
             )
             undo.callback(run.close)
-        changed = place.source.changed_outputs
+        changed = {
+            *place.source.changed_outputs,
+            *opening.unlike_outputs(workflow, run, place.source, logger.warning),
+        }
         twin = Twin.of(run, Path.cwd(), changed=changed, warn=logger.warning)
         snakemake_internals.leave_times_alone(workflow.dag)
         twin.cache = Path(workflow.sourcecache.runtime_cache_path)
@@ -197,6 +200,7 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
         others = [dead for dead in place.dead if dead.run != id]
         stale = [dead for dead in others if not is_used(dead, opening.queue_has_jobs)]
         opening.fill(workflow, twin, [dead.worktree for dead in stale], is_new=not run.resumed)
+        opening.tell_withheld(twin, logger.warning)
         for dead in stale:
             clear(repository, dead)
         session = Session(

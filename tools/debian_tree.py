@@ -96,6 +96,7 @@ class DebianTree:
     suite: str
     packages: tuple[str, ...]
     programs: tuple[str, ...]  # patterns of those that `bin` has
+    launched: tuple[str, ...] = ()  # of these: names of those that patchelf would break
 
     @property
     def folder(self) -> Path:
@@ -137,16 +138,31 @@ class DebianTree:
         try:
             (part / "bin").mkdir(parents=True)
             unpack(self._download(part / "apt"), part / "root")
-            make_runnable(part / "root", self.root)
+            make_runnable(part / "root", self.root, self.launched)
             found = [each for name in self.programs for each in part.glob(f"root/usr/*bin/{name}")]
             for program in found:
-                if re.match(rb"\x7fELF|#! ?/bin/(ba)?sh", program.read_bytes()[:80]):
+                if program.name in self.launched:
+                    self._launch(program.relative_to(part), part)
+                elif re.match(rb"\x7fELF|#! ?/bin/(ba)?sh", program.read_bytes()[:80]):
                     (part / "bin" / program.name).symlink_to(f"../{program.relative_to(part)}")
             shutil.rmtree(part / "apt")
             part.rename(tree)
         finally:
             shutil.rmtree(part, ignore_errors=True)
         say(f"{self.what}: in {tree} ({time.monotonic() - started:.1f} s)")
+
+    def _launch(self, program: Path, part: Path) -> None:
+        """A script in `bin` that has the tree's own loader start the program."""
+        loader, libraries = loader_and_libraries(part / "root")
+        script = part / "bin" / program.name
+        loader, libraries = (self.folder / each.relative_to(part) for each in (loader, libraries))
+        script.write_text(
+            "#!/bin/sh\n"
+            # git-annex starts itself, and would find the loader.
+            f"export GIT_ANNEX_PROGRAMPATH={self.bin / program.name}\n"
+            f'exec {loader} --library-path {libraries} {self.folder / program} "$@"\n'
+        )
+        script.chmod(0o755)
 
     def _download(self, folder: Path) -> list[Path]:
         """The packages, patchelf and libraries, by an apt that writes to `folder` only."""
@@ -212,19 +228,26 @@ def unpack(packages: list[Path], root: Path) -> None:
         list(threads.map(lambda command: run("unpack packages", command), commands))
 
 
-def make_runnable(root: Path, final: Path) -> None:
-    """Point the programs at the tree's own loader and libraries, whose place is `final`.
-
-    An old-style RPATH holds for libraries of libraries too, and nothing of it leaks into jobs.
-    """
+def loader_and_libraries(root: Path) -> tuple[Path, Path]:
+    """The tree's own loader, and the folder of its libraries."""
     loader = next(root.glob("lib*/ld*.so.*"), None)
     libc = next((root / "usr/lib").glob("*/libc.so.6"), None)
     if loader is None or libc is None:
         raise ToolError("the downloaded packages have no C library that is known here")
+    return loader, libc.parent
+
+
+def make_runnable(root: Path, final: Path, but: Sequence[str] = ()) -> None:
+    """Point the programs, `but` for these, at the tree's own loader and libraries, whose place is
+    `final`.
+
+    An old-style RPATH holds for libraries of libraries too, and nothing of it leaks into jobs.
+    """
+    loader, libraries = loader_and_libraries(root)
     found = [path for places in ("*bin/*", "libexec/*/*") for path in (root / "usr").glob(places)]
-    programs = [path for path in found if is_program(path)]
-    patchelf = [loader, "--library-path", libc.parent, root / "usr/bin/patchelf", "--force-rpath"]
-    rpath = f"{final / libc.parent.relative_to(root)}:{final}/usr/lib"
+    programs = [path for path in found if is_program(path) and path.name not in but]
+    patchelf = [loader, "--library-path", libraries, root / "usr/bin/patchelf", "--force-rpath"]
+    rpath = f"{final / libraries.relative_to(root)}:{final}/usr/lib"
     places = ["--set-interpreter", final / loader.relative_to(root), "--set-rpath", rpath]
     run("make the programs runnable", [str(word) for word in (*patchelf, *places, *programs)])
 

@@ -2,10 +2,12 @@
 
 Every call ignores the user's hooks and the variables that a hook leaves in the environment, takes
 no optional locks (so that the user's index is not even refreshed) and starts no garbage collection.
+What `git replace` has put in the place of an object is not seen: a commit is what its id says.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 from collections.abc import Mapping
@@ -63,6 +65,7 @@ def call(
     """
     environment = {k: v for k, v in os.environ.items() if k not in _REPOSITORY_VARIABLES}
     environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    environment["GIT_NO_REPLACE_OBJECTS"] = "1"
     environment |= env or {}
     try:
         done = subprocess.run(
@@ -161,6 +164,12 @@ class Repository:
         """A setting as git finds it (repository, then user, then system), a path expanded."""
         value = self.git("config", "--type=path", "--get", key, check=False)
         return decode(value.rstrip(b"\n")) if value else None
+
+    @functools.cached_property
+    def has_modes(self) -> bool:
+        """Whether git heeds the x-bit of files in the work tree."""
+        value = self.git("config", "--type=bool", "--get", "core.fileMode", check=False)
+        return value.strip() != b"false"
 
     def relative(self, path: Path) -> str | None:
         """`path` relative to the top of the work tree; None where it lies outside.

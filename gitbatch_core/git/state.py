@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitbatch_core.errors import GitError
+from gitbatch_core.git import index, pointers
 from gitbatch_core.git.repo import Repository, call, decode
 
-_SUBMODULE = "160000"
+_WHOLE_STAT = ("-c", "core.trustctime=true", "-c", "core.checkStat=default")
+"""Settings that have git look at all that tells whether a file was changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,8 @@ class Changes:
     """Of the files that were asked about: those that git does not track."""
     ignored: tuple[str, ...] = ()
     """Tracked files that differ from HEAD but do not count."""
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    """Of the modified: those that `git status` was told to overlook, and by what."""
 
     def __bool__(self) -> bool:
         return bool(self.modified or self.untracked)
@@ -81,7 +86,7 @@ def differing(repository: Repository, old: str, new: str) -> frozenset[str]:
     for head, name in zip(fields[::2], map(decode, fields[1::2]), strict=False):
         old_mode, new_mode, old_id, new_id, _ = head.decode().lstrip(":").split(" ")
         inner: Iterable[str] = ()
-        if old_mode == new_mode == _SUBMODULE and (repository.top / name / ".git").exists():
+        if old_mode == new_mode == index.SUBMODULE and (repository.top / name / ".git").exists():
             with contextlib.suppress(GitError):
                 inner = differing(Repository.find(repository.top / name), old_id, new_id)
         found.update({f"{name}/{each}" for each in inner} or {name})
@@ -91,20 +96,93 @@ def differing(repository: Repository, old: str, new: str) -> frozenset[str]:
 def modified(repository: Repository) -> list[str]:
     """Tracked files that differ from HEAD, in the index or in the work tree; submodules whose
     commit or content differs."""
-    listing = repository.git(
-        "status",
-        "--porcelain=v2",
-        "-z",
-        "--untracked-files=no",
-        "--ignore-submodules=untracked",
-        "--no-renames",
-    )
+    return list(_look(repository))
+
+
+def _look(repository: Repository) -> dict[str, str]:
+    """What is modified, with what hides it from `git status`, if anything does."""
+    flags = _flags(repository)
+    with _without(repository, flags) as env:
+        listing = repository.git(
+            *_WHOLE_STAT,
+            "status",
+            "--porcelain=v2",
+            "-z",
+            "--untracked-files=no",
+            "--ignore-submodules=untracked",
+            "--no-renames",
+            env=env,
+        )
     fields = {b"1": 8, b"u": 10}
-    return [
+    paths = [
         decode(entry.split(b" ", fields[entry[:1]])[-1])
         for entry in listing.split(b"\0")
         if entry[:1] in fields
     ]
+    found = {path: flags.get(path, "") for path in paths}
+    for name in submodules(repository):
+        inner = _look(Repository.find(repository.top / name)) if name not in found else {}
+        hidden = [f"{path}: {flag}" for path, flag in inner.items() if flag]
+        if hidden:
+            found[name] = ", ".join(hidden)
+    return found
+
+
+def submodules(repository: Repository) -> list[str]:
+    """Those that the user has checked out."""
+    if not (repository.top / ".gitmodules").exists():
+        return []
+    return [
+        each.path
+        for each in index.entries(repository.top)
+        if each.is_submodule and (repository.top / each.path / ".git").exists()
+    ]
+
+
+def _flags(repository: Repository) -> dict[str, str]:
+    """Files that git was told not to look at, and by what option of `git update-index`: but for
+    what a sparse checkout leaves out, and for content in the place of pointers as we put it
+    there."""
+    found = {}
+    for each in index.entries(repository.top):
+        if each.tag in "Ss" or each.tag.islower():
+            is_there = os.path.lexists(repository.top / each.path)
+            if is_there or each.tag not in "Ss":
+                hidden = each.tag.islower()
+                found[each.path] = "--assume-unchanged" if hidden else "--skip-worktree"
+    for path, pointer in pointers.resolved(repository, repository.top).items() if found else ():
+        place = repository.top / path
+        if pointers.is_put(place, pointer) or pointers.is_withheld(place):
+            del found[path]
+    return found
+
+
+@contextlib.contextmanager
+def _without(repository: Repository, flags: Iterable[str]) -> Iterator[dict[str, str]]:
+    """The environment for an index that is the user's without flags of these files."""
+    names = b"".join(os.fsencode(path) + b"\0" for path in flags)
+    if not names:
+        yield {}
+        return
+    with _temporary_index(repository) as env:
+        shutil.copy2(repository.git_dir / "index", env["GIT_INDEX_FILE"])
+        update = ("-c", "core.splitIndex=false", "update-index")
+        for option in ("--no-assume-unchanged", "--no-skip-worktree"):
+            repository.git(*update, option, "-z", "--stdin", input=names, env=env)
+        yield env
+
+
+@contextlib.contextmanager
+def _temporary_index(repository: Repository) -> Iterator[dict[str, str]]:
+    """The environment for an index that is not there yet."""
+    descriptor, index = tempfile.mkstemp(prefix="gitbatch-index-", dir=repository.git_dir)
+    os.close(descriptor)
+    os.unlink(index)
+    try:
+        yield {"GIT_INDEX_FILE": index}
+    finally:
+        Path(index).unlink(missing_ok=True)
+        Path(f"{index}.lock").unlink(missing_ok=True)
 
 
 def changes(
@@ -113,11 +191,13 @@ def changes(
     """What keeps HEAD from being what the user sees: modified tracked files, and `sources` (paths
     relative to the top) that git does not track. Paths for which `ignore` is true do not count."""
     known = tracked(repository.top)
-    differing = sorted(modified(repository))
+    hidden = _look(repository)
+    differing = sorted(hidden)
     return Changes(
         modified=tuple(path for path in differing if not ignore(path)),
         untracked=tuple(sorted({path for path in sources if path not in known})),
         ignored=tuple(path for path in differing if ignore(path)),
+        hidden={path: flag for path, flag in hidden.items() if flag},
     )
 
 
@@ -136,18 +216,11 @@ def snapshot(repository: Repository, *, head: str, changes: Changes, name: str |
                     f"The submodule {path} has uncommitted changes, which a snapshot cannot hold.",
                     hint=f"Commit them there first: git -C {path} commit -a",
                 )
-    descriptor, index = tempfile.mkstemp(prefix="gitbatch-index-", dir=repository.git_dir)
-    os.close(descriptor)
-    os.unlink(index)
-    env = {"GIT_INDEX_FILE": index}
-    try:
+    with _temporary_index(repository) as env:
         repository.git("read-tree", head, env=env)
         paths = b"".join(os.fsencode(p) + b"\0" for p in (*changes.modified, *changes.untracked))
         repository.git("update-index", "--add", "--remove", "-z", "--stdin", input=paths, env=env)
         tree = repository.git("write-tree", env=env).decode().strip()
-    finally:
-        Path(index).unlink(missing_ok=True)
-        Path(f"{index}.lock").unlink(missing_ok=True)
     message = b"gitbatch snapshot of uncommitted changes\n"
     author, committer = identity(repository)
     commit = (

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import hashlib
+import json
 import os
+import shlex
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitbatch_core import fsutil
-from gitbatch_core.errors import GitError
-from gitbatch_core.git import state
+from gitbatch_core.archive import hashing
+from gitbatch_core.git import checkout, index, pointers, state
+from gitbatch_core.git.checkout import Part
+from gitbatch_core.git.conversions import Conversions
+from gitbatch_core.git.pointers import Contents, Pointer
 from gitbatch_core.git.repo import Repository, call, decode
 
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_FIRST_INDEX, _FIRST_TIMES = "gitbatch-index", "gitbatch-times"
+"""Files in the worktree's git folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,19 +39,84 @@ class Worktree:
         """What `git ARGS` in the worktree prints."""
         return call(self.path, *args)
 
+    @functools.cached_property
+    def parts(self) -> list[Part]:
+        """The worktree itself and those of its submodules."""
+        return list(checkout.parts(self.repository, self.path))
+
+    @functools.cached_property
+    def conversions(self) -> list[tuple[Part, Conversions]]:
+        """Of the files of each part."""
+        return [
+            (part, Conversions.of(part.repository, part.path, index.files(part.path)))
+            for part in self.parts
+        ]
+
+    def converted(self, algorithm: str) -> dict[str, str]:
+        """What the blobs of the commit do not say of the bytes of files, by path: these are the
+        content of a pointer, or have another address."""
+        found = {}
+        for part, conversions in self.conversions:
+            for path, pointer in pointers.resolved(part.repository, part.path).items():
+                if pointers.is_put(part.path / path, pointer):
+                    found[part.prefix + path] = "content"
+            if conversions.others:
+                blobs = {entry.path: entry.blob for entry in index.entries(part.path)}
+                for path in conversions.others:
+                    place = part.path / path
+                    if place.is_file() and not _is_blob(place, blobs[path]):
+                        address, _ = hashing.hash_file(place, algorithm)
+                        found[part.prefix + path] = str(address)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unfetched:
+    """A pointer whose content is not there."""
+
+    name: str
+    """What it is."""
+    command: str
+    """Fetches it."""
+    pointer: Pointer
+    repository: Repository
+
+    @classmethod
+    def of(cls, part: Part, path: str, pointer: Pointer) -> Unfetched:
+        command = f"git -C {shlex.quote(str(part.repository.top))} {pointer.fetch}"
+        return cls(
+            name=pointer.name,
+            command=f"{command} {shlex.quote(path)}",
+            pointer=pointer,
+            repository=part.repository,
+        )
+
+    def fetch_at(self, commit: str) -> str:
+        """The command that fetches it where the user's folder has another commit than this."""
+        git = f"git -C {shlex.quote(str(self.repository.top))}"
+        if self.pointer.tool == pointers.ANNEX:
+            return f"{git} annex get --key={shlex.quote(self.pointer.key)}"
+        return f"{git} lfs fetch origin {commit}"
+
 
 def create(repository: Repository, path: Path, commit: str, *, read_only: bool = True) -> Worktree:
     """A worktree of `commit` in the new folder `path`, its submodules at their pinned commits.
 
-    With `read_only` tracked files are 0444 (0555), so that a job that writes to one fails loudly.
-    Submodules come from the user's own repositories, not from the network. Raises GitError; then
-    nothing is left behind.
+    With `read_only` it is for a run from the user's work tree: files are 0444 (0555), so that a job
+    that writes to one fails loudly; what that has of pointers' contents decides; nothing is
+    fetched. Submodules come from the user's own repositories, not from the network. Raises
+    GitError; then nothing is left behind.
     """
     worktree = Worktree(repository=repository, path=path, commit=commit)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        check_out(repository, path, commit)
-        refuse_lfs_pointers(repository, path)
+        checkout.check_out(repository, path, commit, resolve=False, offline=read_only)
+        for part, found in worktree.conversions:
+            mode = 0o444 if read_only else 0o644
+            pointers.resolve(
+                part.repository, part.path, found.pointers, mirror=read_only, mode=mode
+            )
+            _remember(part, found.others)
         if read_only:
             _make_read_only(worktree)
     except BaseException:
@@ -53,11 +131,131 @@ def remove(repository: Repository, path: Path) -> None:
 
     Only this worktree's registration goes: others that are out of reach just now keep theirs.
     """
-    for inner_path, inner in _submodules(repository, path):
-        remove(inner, inner_path)
+    for name in state.submodules(repository):
+        remove(Repository.find(repository.top / name), path / name)
     if os.path.lexists(path):
         fsutil.remove_tree(path)
     repository.git("worktree", "remove", "--force", "--force", str(path), check=False)
+
+
+def withheld(worktree: Worktree) -> dict[str, Unfetched]:
+    """Files that nobody can read: pointers whose content is not in the repository, or not in the
+    user's folder."""
+    return {
+        part.prefix + path: Unfetched.of(part, path, pointer)
+        for part in worktree.parts
+        for path, pointer in pointers.resolved(part.repository, part.path).items()
+        if pointers.is_withheld(part.path / path)
+    }
+
+
+def not_fetched(repository: Repository) -> dict[str, Unfetched]:
+    """Pointers in the user's own work tree whose content is to be fetched."""
+    found = {}
+    for part in checkout.parts(repository, repository.top):
+        paths = index.files(part.path)
+        for path in Conversions.of(part.repository, part.path, paths).pointers:
+            if (pointer := pointers.pointer_at(part.path / path)) is not None:
+                found[part.prefix + path] = Unfetched.of(part, path, pointer)
+    return found
+
+
+def rewritten(worktree: Worktree, ignore: Callable[[str], bool] = lambda path: False) -> list[str]:
+    """Tracked files whose bytes or x-bit are no longer those that the worktree was made with;
+    `ignore`: paths that do not matter."""
+    found: list[str] = []
+    for part in worktree.parts:
+        if not (part.path / ".git").exists():  # gone, with all that was there
+            found.append(part.prefix.rstrip("/"))
+            continue
+        env = _first_index(part)
+        options = ("-c", "core.trustctime=false", *pointers.UNRESOLVED)
+        words = ("diff-files", "-z", "--name-only", "--ignore-submodules=dirty")
+        listing = call(part.path, *options, *words, env=env).split(b"\0")
+        names = {decode(name) for name in listing if name} | _touched(part)
+        changed = set(_changed(part, [n for n in names if not ignore(part.prefix + n)], env))
+        contents = Contents.of(part.repository)
+        for path, pointer in pointers.resolved(part.repository, part.path, env).items():
+            place = part.path / path
+            if not (
+                pointers.is_put(place, pointer)
+                or pointers.is_withheld(place)
+                or _same(place, contents.find(pointer))
+            ):
+                changed.add(path)
+        found += [part.prefix + path for path in changed]
+    return sorted(path for path in found if not ignore(path))
+
+
+def _remember(part: Part, converted: Iterable[str]) -> None:
+    """Keep what tells later whether files were changed. Jobs may use git in the worktree, which
+    then takes what they changed for what was there; and of `converted` files, git looks only at
+    what they would be in a commit."""
+    git_dir = _git_dir(part)
+    shutil.copy2(git_dir / "index", git_dir / _FIRST_INDEX)
+    times = {path: _time(part.path / path) for path in converted}
+    (git_dir / _FIRST_TIMES).write_text(json.dumps(times))
+
+
+def _touched(part: Part) -> set[str]:
+    """Converted files that somebody has written to."""
+    first = _git_dir(part) / _FIRST_TIMES
+    times = json.loads(first.read_text()) if first.exists() else {}
+    return {path for path, time in times.items() if _time(part.path / path) != time}
+
+
+def _time(path: Path) -> int | None:
+    return path.lstat().st_mtime_ns if os.path.lexists(path) else None
+
+
+def _first_index(part: Part) -> dict[str, str]:
+    """The environment for git to compare with the index that the worktree was made with."""
+    first = _git_dir(part) / _FIRST_INDEX
+    return {"GIT_INDEX_FILE": str(first)} if first.exists() else {}
+
+
+def _git_dir(part: Part) -> Path:
+    return Path(decode(call(part.path, "rev-parse", "--absolute-git-dir").rstrip(b"\n")))
+
+
+def _is_blob(path: Path, name: str) -> bool:
+    """Whether a file has the bytes of git's object of that name."""
+    found = hashlib.new("sha1" if len(name) == 40 else "sha256", usedforsecurity=False)
+    with path.open("rb") as file:
+        found.update(b"blob %d\0" % os.fstat(file.fileno()).st_size)
+        while block := file.read(fsutil.BLOCK):
+            found.update(block)
+    return found.hexdigest() == name
+
+
+def _changed(part: Part, names: list[str], env: dict[str, str]) -> Iterator[str]:
+    """Of these files, those that a fresh checkout has otherwise: git itself takes all for the same
+    that comes to the same blob."""
+    if not names:
+        return
+    with tempfile.TemporaryDirectory(dir=_git_dir(part)) as folder:
+        request = b"".join(os.fsencode(name) + b"\0" for name in names)
+        words = ("checkout-index", "--quiet", f"--prefix={folder}/", "-z", "--stdin")
+        call(part.path, *pointers.UNRESOLVED, *words, input=request, env=env)
+        for name in names:
+            modes = part.repository.has_modes
+            if not _same(part.path / name, Path(folder, name), modes=modes):
+                yield name
+
+
+def _same(first: Path, second: Path | None, *, modes: bool = False) -> bool:
+    """Whether both are links with the same text, or files with the same bytes; with `modes`, and
+    the same x-bit."""
+    try:
+        if second is None or first.is_symlink() != second.is_symlink():
+            return False
+        if first.is_symlink():
+            return os.readlink(first) == os.readlink(second)
+        if modes and (first.stat().st_mode ^ second.stat().st_mode) & stat.S_IXUSR:
+            return False
+        return fsutil.same_files(first, second)
+    except OSError:
+        return False
 
 
 def others(repository: Repository) -> frozenset[str]:
@@ -65,15 +263,6 @@ def others(repository: Repository) -> frozenset[str]:
     listing = repository.git("worktree", "list", "--porcelain")  # older ones know no -z here
     tops = (line[9:] for line in listing.split(b"\n") if line.startswith(b"worktree "))
     return frozenset(map(decode, tops)) - {str(repository.top)}
-
-
-def rewritten(worktree: Worktree) -> list[str]:
-    """Tracked files whose bytes or x-bit are no longer those of the commit."""
-    listing = worktree.git(
-        "-c", "core.trustctime=false", "status", "--porcelain=v1", "-z", "--untracked-files=no",
-        "--no-renames",
-    )  # fmt: skip
-    return [decode(entry[3:]) for entry in listing.split(b"\0") if entry]
 
 
 def added(worktree: Worktree) -> list[str]:
@@ -84,50 +273,10 @@ def added(worktree: Worktree) -> list[str]:
     return [decode(name) for name in listing.split(b"\0") if name]
 
 
-def check_out(repository: Repository, path: Path, commit: str) -> None:
-    """A detached worktree of `commit` in `path`, with those of its submodules. Raises GitError."""
-    options = ("-c", "core.sparseCheckout=false", "-c", "submodule.recurse=false")
-    repository.git(*options, "worktree", "add", "--quiet", "--detach", "--force", str(path), commit)
-    for inner_path, inner in _submodules(repository, path):
-        pinned = call(path, "rev-parse", f"HEAD:{inner_path.relative_to(path)}").decode().strip()
-        if inner.git("cat-file", "-t", pinned, check=False).strip() != b"commit":
-            raise GitError(
-                f"The submodule {inner.top} does not have the commit {pinned} that is pinned.",
-                hint=f"Fetch it: git -C {inner.top} fetch",
-            )
-        check_out(inner, inner_path, pinned)
-
-
-def _submodules(repository: Repository, path: Path) -> list[tuple[Path, Repository]]:
-    """(folder below `path`, the user's repository) of each submodule that the user has checked
-    out; one that the user does not have stays an empty folder, as with the user."""
-    found = []
-    if (repository.top / ".gitmodules").exists():
-        for entry in repository.git("ls-files", "-z", "--stage").split(b"\0"):
-            if entry.startswith(b"160000 "):
-                name = decode(entry.split(b"\t", 1)[1])
-                if (repository.top / name / ".git").exists():
-                    found.append((path / name, Repository.find(repository.top / name)))
-    return found
-
-
-def refuse_lfs_pointers(repository: Repository, path: Path, below: str = "") -> None:
-    """Raise GitError for a file whose content is still to be fetched; `below`: what stands before
-    the names in messages."""
-    for name in map(decode, call(path, "ls-files", "-z", ":(attr:filter=lfs)").split(b"\0")):
-        if (path / name).is_file() and not (path / name).is_symlink():
-            with open(path / name, "rb") as file:
-                if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
-                    raise GitError(
-                        f"{below}{name} is a Git LFS pointer whose content was not fetched.",
-                        hint=f"Fetch it: git -C {repository.top} lfs pull",
-                    )
-    for inner_path, inner in _submodules(repository, path):
-        refuse_lfs_pointers(inner, inner_path, f"{below}{inner_path.relative_to(path)}/")
-
-
 def _make_read_only(worktree: Worktree) -> None:
     for name in state.tracked(worktree.path):
-        path = worktree.path / name
-        if path.is_file() and not path.is_symlink():
-            path.chmod(path.stat().st_mode & 0o555)
+        path = f"{worktree.path}/{name}"
+        with contextlib.suppress(FileNotFoundError):  # not fetched
+            found = os.lstat(path)
+            if stat.S_ISREG(found.st_mode):
+                os.chmod(path, found.st_mode & 0o555)

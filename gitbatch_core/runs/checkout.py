@@ -18,7 +18,7 @@ from gitbatch_core import fsutil
 from gitbatch_core.archive.layout import Address, linked_object
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError, NotInArchiveError, UsageError
-from gitbatch_core.git import refs, worktree
+from gitbatch_core.git import checkout, index, objects, worktree
 from gitbatch_core.git.repo import Repository, decode
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document, place
@@ -145,22 +145,22 @@ def _files_in_the_way(runs: Runs, commit: str) -> list[Path]:
     the run commit has, or are the document of a run: what a checkout that git could not finish has
     left."""
     repository = runs.repository
-    index = refs.index_blobs(repository)
+    known_blobs = {each.path: each.blob for each in index.entries(repository.top)}
     wanted = {name: {blob} for mode, blob, name in _entries(repository, commit) if mode in _FILES}
     known = [f"{each.commit}:{document.PATH}" for each in runs.by_id.values() if each.commit]
-    wanted.setdefault(document.PATH, set()).update(refs.ids(repository, known).values())
+    wanted.setdefault(document.PATH, set()).update(objects.ids(repository, known).values())
     here = [
         name
         for name, blobs in wanted.items()
-        if (name == document.PATH or index.get(name) not in blobs)
+        if (name == document.PATH or known_blobs.get(name) not in blobs)
         and _is_plain(repository.top / name)
         and "\n" not in name
     ]
-    found = refs.hashes(repository, here)
+    found = objects.hashes(repository, here)
     return [
         repository.top / name
         for name in here
-        if found[name] in wanted[name] and found[name] != index.get(name)
+        if found[name] in wanted[name] and found[name] != known_blobs.get(name)
     ]
 
 
@@ -195,7 +195,7 @@ def _add(repository: Repository, folder: Path, commit: str) -> Repository:
     if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(f"There is something at {folder} already.", hint="Name a new folder.")
     try:
-        worktree.check_out(repository, folder, commit)
+        checkout.check_out(repository, folder, commit)
         return Repository.find(folder)
     except BaseException:
         worktree.remove(repository, folder)
@@ -213,7 +213,7 @@ def _entries(repository: Repository, commit: str) -> Iterator[tuple[bytes, str, 
 
 def _links_of(repository: Repository, commit: str) -> dict[str, str]:
     blobs = {name: blob for mode, blob, name in _entries(repository, commit) if mode == _LINK_MODE}
-    texts = refs.contents(repository, blobs.values())
+    texts = objects.contents(repository, blobs.values())
     return {name: os.fsdecode(texts[blob]) for name, blob in blobs.items() if blob in texts}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,6 +47,8 @@ class Code:
     algorithm: str
     is_output: Callable[[str], bool]
     """Whether a path is an output, log or benchmark of the workflow: no code, tracked or not."""
+    converted: Mapping[str, str] = field(default_factory=dict)
+    """What the commit does not say of the bytes of files: see `Worktree.converted`."""
     patterns: tuple[str, ...] = ()
     """What counts, where somebody has chosen; else everything but prose."""
     _tracked: dict[str, str] | None = None
@@ -69,7 +71,10 @@ class Code:
             self._tracked = state.contents(self.worktree)
         names = {name for name in self._match(patterns) if not self.is_output(name)}
         names.update(name for name in always if name in self._tracked)
-        lines = (f"{self._tracked[name]} {name}\0" for name in sorted(names))
+        lines = (
+            " ".join(filter(None, (self._tracked[name], self.converted.get(name), name))) + "\0"
+            for name in sorted(names)
+        )
         text = "".join(lines).encode(errors="surrogateescape")
         return str(hashing.hash_bytes(text, self.algorithm))
 

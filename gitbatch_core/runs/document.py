@@ -11,7 +11,7 @@ from typing import Any
 
 from gitbatch_core import jsonio
 from gitbatch_core.errors import GitbatchError
-from gitbatch_core.git import commits, refs
+from gitbatch_core.git import commits, objects, refs
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import reproduced_run
@@ -203,7 +203,7 @@ def read_all(
     # The first alone: often nobody asks for more.
     for start, end in ((0, 1), *((n, n + _TOGETHER) for n in range(1, len(revisions), _TOGETHER))):
         wanted = [f"{name}:{PATH}" for name in revisions[start:end]]
-        for data in refs.contents(repository, wanted).values():
+        for data in objects.contents(repository, wanted).values():
             if needles and not any(needle in data for needle in needles):
                 continue
             with contextlib.suppress(GitbatchError):

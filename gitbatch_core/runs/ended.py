@@ -89,11 +89,9 @@ def keep_killed(repository: Repository, dead: Owner) -> None:
         commit = str(dead.about["commit"])
         worktree = Worktree(repository=repository, path=dead.worktree, commit=commit)
         written = inside(_written(dead))
-        tainted = [
-            path
-            for path in worktrees.rewritten(worktree)
-            if not written(path) and not _is_link(dead.worktree / path)
-        ]
+        tainted = worktrees.rewritten(
+            worktree, lambda path: written(path) or _is_link(dead.worktree / path)
+        )
         facts: Document = {
             "run": dead.run,
             "outcome": KILLED,

@@ -14,7 +14,7 @@ from gitbatch_core.archive import layout, names
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError, UsageError
-from gitbatch_core.git import refs
+from gitbatch_core.git import objects, refs
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.names import NOTES, Known, Runs
@@ -133,7 +133,7 @@ def _in_refs(repository: Repository, but: set[str]) -> Iterator[set[str]]:
             for entry in listing
             if entry.startswith(_LINK_MODE)
         }
-        texts = refs.contents(repository, links - seen)
+        texts = objects.contents(repository, links - seen)
         seen |= links
         yield _digests(os.fsdecode(text) for text in texts.values())
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from gitbatch_core.archive.layout import ObjectName, linked_object
 from gitbatch_core.archive.store import Archive, Take
 from gitbatch_core.errors import NotInArchiveError, RunError
 from gitbatch_core.git import state
+from gitbatch_core.git import worktree as worktrees
+from gitbatch_core.git.worktree import Unfetched
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.walk import folders_below, links_below
@@ -42,6 +44,8 @@ class Twin:
     """Files of the commit, relative to the top."""
     changed: frozenset[str]
     """Of those: outputs that the user's folder holds in another state."""
+    withheld: Mapping[str, Unfetched]
+    """Of those: that no job can read."""
     warn: Callable[[str], None]
     pinned_ns: int
     """The time of all that the run makes: see `pin`."""
@@ -78,6 +82,7 @@ class Twin:
             archive=run.archive,
             tracked=state.tracked(run.worktree.path),
             changed=frozenset(changed),
+            withheld=worktrees.withheld(run.worktree),
             warn=warn,
             pinned_ns=run.about["pinned_ns"],
         )
@@ -173,9 +178,15 @@ class Twin:
 
     def _bring_file(self, relative: str, path: str, rule: str) -> None:
         here, there = self.top / relative, self.worktree / relative
-        if relative in self.addresses or (
-            relative in self.tracked and relative not in self.changed and not here.is_symlink()
-        ):
+        if relative in self.addresses:
+            return
+        if relative in self.tracked and relative not in self.changed and not here.is_symlink():
+            if (pointer := self.withheld.get(relative)) is not None:
+                raise RunError(
+                    f"The input {path} of rule {rule} cannot be read: {relative} is "
+                    f"{pointer.name} whose content was not fetched.",
+                    hint=f"Fetch it: {pointer.command}",
+                )
             return
         real = self.relative(os.path.join(os.path.realpath(here.parent), here.name))
         if real is not None and real != relative:  # through a linked folder

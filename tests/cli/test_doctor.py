@@ -146,7 +146,7 @@ def test_repository(here: Here, tmp_path: Path) -> None:
     (here.path / "reads.bam").write_text(pointer)
     (here.path / ".gitattributes").write_text("*.bam filter=lfs\n")
     here.git("-c", "filter.lfs.clean=cat", "-c", "filter.lfs.required=false", "add", "--all")
-    here.doctor("--pool", "local").wrong("git lfs", "reads.bam", "lfs pull")
+    here.doctor("--pool", "local").wrong("pointers", "reads.bam", "lfs pull")
 
 
 def test_archive_that_cannot_be_used(here: Here, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ SNAKEFILE = """
         RUN
     """
 GIVEN = [
-    "--default-resources", "disk_mb=70", "mem='0.1GB'", "site='x'", "--set-resources",
+    "--default-resources", "disk_mb=70", "mem_mb=100", "site='x'", "--set-resources",
     "given:mem='2GB'", "tried:mem=attempt*300", "second:runtime=7", "--set-threads", "sized=2",
     "--resources", "level=5", "mem_mb=2500",
 ]  # fmt: skip

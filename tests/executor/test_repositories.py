@@ -159,7 +159,8 @@ def test_work_trees_of_a_git_folder_elsewhere_at_the_same_time(make_project: Mak
 
 
 def test_what_git_converts(make_project: MakeProject) -> None:
-    """Line ends, keywords and filters: jobs get what a checkout gives, and nothing is dirty."""
+    """Line ends, keywords and filters: jobs get what a checkout gives, and nothing is dirty. Where
+    the folder has other bytes, of which git says nothing, that is refused, or told."""
     project = make_project(
         {
             "Snakefile": """
@@ -185,14 +186,25 @@ def test_what_git_converts(make_project: MakeProject) -> None:
     project.git("config", "core.autocrlf", "true")
     (project.path / "dos.txt").write_bytes(b"dos\r\n")
     (project.path / "plain.txt").write_bytes(b"plain\n")
-    project.commit({"id.txt": "$Id$\n", "filtered.txt": "FILTERED\n"})
-    run_twice(project)
+    project.commit({"id.txt": "$Id$\n", "filtered.txt": "FILTERED\n", "unread.txt": "unread\n"})
+    assert project.git("status", "--porcelain") == ""
+    files = ("Snakefile", "script.py", "id.txt", "filtered.txt", "plain.txt")
+    project.snakemake().failed(
+        *("not what a fresh checkout", "plain.txt  (line ends)", "id.txt  (ident)"),
+        *("filtered.txt  (filter=up)", "script.py  (line ends)", "git checkout -- FILE"),
+    )
+    assert project.leftovers() == [] and project.runs() == []
+    for name in files:
+        (project.path / name).unlink()
+    project.git("checkout", "--", *files)
+    told = run_twice(project)
+    assert "not what a fresh checkout" in told and "  unread.txt  (line ends)" in told
     blob = project.git("rev-parse", "HEAD:id.txt").strip()
     found = (project.path / "out/all.bin").read_bytes()
     assert found == f"dos\r\n$Id: {blob} $\r\nFILTERED\r\nplain\r\n".encode()
     assert "120000" in project.git("ls-tree", "-r", project.tags()[0])
     # A snapshot converts as a commit would.
-    project.write({"filtered.txt": "CHANGED\n"})
+    (project.path / "filtered.txt").write_bytes(b"CHANGED\r\n")
     project.snakemake("--gitbatch-dirty", "snapshot").ok()
     assert b"CHANGED" in (project.path / "out/all.bin").read_bytes()
     snapshot = project.run_document(project.tags()[1])["source_commit"]
@@ -200,7 +212,8 @@ def test_what_git_converts(make_project: MakeProject) -> None:
 
 
 def test_pointers_of_git_lfs(make_project: MakeProject) -> None:
-    """One that was not fetched is named, in submodules too; a frozen file is none."""
+    """One that was not fetched is refused as input, in submodules too; else it is named, and no job
+    can read it. A frozen file is none."""
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
     attributes = {".gitattributes": "*.bin filter=lfs\n"}
     inner = make_project({**attributes, "big file.bin": pointer}, name="inner")
@@ -212,6 +225,13 @@ def test_pointers_of_git_lfs(make_project: MakeProject) -> None:
                     input: "data.bin"
                     output: "copy.txt"
                     shell: "cp {input} {output}"
+                rule declared:
+                    input: "sub/big file.bin"
+                    output: "declared.txt"
+                    shell: "cp {input:q} {output}"
+                rule undeclared:
+                    output: "undeclared.txt"
+                    shell: "cat 'sub/big file.bin' > {output}"
                 """,
             "data.bin": pointer,
         }
@@ -226,8 +246,15 @@ def test_pointers_of_git_lfs(make_project: MakeProject) -> None:
     assert project.read("copy.txt") == "fetched\n"
     add_submodule(project, inner, "sub")
     project.commit()
-    project.snakemake("copy.txt", "--force").failed("sub/big file.bin is a Git LFS pointer")
+    fetch = f"git -C {project.path}/sub lfs pull --include 'big file.bin'"
+    project.snakemake("declared.txt").failed("sub/big file.bin is a Git LFS pointer", fetch)
     assert project.leftovers() == []
+    project.snakemake("copy.txt", "undeclared.txt", "--force", "-k").failed(
+        f"sub/big file.bin  ({fetch})",
+        "'sub/big file.bin': Permission denied",
+        f"sub/big file.bin is a Git LFS pointer whose content was not fetched: {fetch}",
+        "1 job done",
+    )
 
 
 def test_a_run_commit_as_head(make_project: MakeProject, tmp_path: Path) -> None:

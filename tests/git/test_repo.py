@@ -148,14 +148,18 @@ def test_submodules_come_from_their_own_repositories(tmp_path: Path) -> None:
     assert len(listed.splitlines()) == 1
 
 
-def test_an_lfs_pointer_is_an_error(repository: Repository, tmp_path: Path) -> None:
+def test_nobody_reads_an_lfs_pointer(repository: Repository, tmp_path: Path) -> None:
     (repository.top / ".gitattributes").write_text("*.bin filter=lfs\n")
     (repository.top / "big.bin").write_text("version https://git-lfs.github.com/spec/v1\noid x\n")
     git(repository.top, "add", "--all")
     git(repository.top, "commit", "--quiet", "--message", "lfs")
-    with pytest.raises(GitError, match=r"big\.bin is a Git LFS pointer"):
-        worktrees.create(repository, tmp_path / "worktree", repository.commit_of("HEAD"))
-    assert not (tmp_path / "worktree").exists()
+    worktree = worktrees.create(repository, tmp_path / "worktree", repository.commit_of("HEAD"))
+    with pytest.raises(PermissionError):
+        (worktree.path / "big.bin").read_bytes()
+    [(name, unfetched)] = worktrees.withheld(worktree).items()
+    assert name == "big.bin" and unfetched.name == "a Git LFS pointer"
+    assert unfetched.command == f"git -C {repository.top} lfs pull --include big.bin"
+    assert worktrees.rewritten(worktree) == []
 
 
 _component = st.text(

@@ -6,6 +6,7 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
+from gitbatch_core.runs.owner import Owner
 from gitbatch_core.runs.pin import pin
 
 
@@ -26,3 +27,18 @@ def test_nothing_is_left(tmp_path: Path) -> None:
     (tmp_path / ".gitbatch").mkdir()
     pin(tmp_path, time.monotonic_ns())
     assert [path.name for path in tmp_path.rglob("*")] == [".gitbatch"]
+
+
+def test_a_run_that_goes_on_keeps_its_time(tmp_path: Path) -> None:
+    about = {"commit": "c", "snapshot": False, "begun": "first", "pinned_ns": 1, "message": ""}
+    first = Owner.this(
+        run="r",
+        pool="local",
+        worktree=tmp_path,
+        staging=tmp_path,
+        private=tmp_path,
+        about=about | {"jobs": 1},
+    )
+    again = first.with_new(about | {"begun": "second", "pinned_ns": 2, "jobs": 0})
+    assert again.about["pinned_ns"] == 1 and again.about["resumed"] == ["second"]
+    assert Owner.read(tmp_path).about == again.about

@@ -58,10 +58,11 @@ def repository(folder: Path) -> tuple[Repository | None, list[Finding]]:
     if not os.access(found.common_dir, os.W_OK):
         hint = "A run needs a worktree and leaves a commit: clone it to a place of your own."
         findings.append(wrong(check, f"{found.common_dir} cannot be written", hint))
-    try:
-        worktree.refuse_lfs_pointers(found, found.top)
-    except GitError as error:
-        findings.append(failed("git lfs", error))
+    if unfetched := worktree.not_fetched(found):
+        path, first = next(iter(unfetched.items()))
+        more = f" and {len(unfetched) - 1} more files" if len(unfetched) > 1 else ""
+        text = f"{path}{more}: {first.name} whose content was not fetched; no job can read it"
+        findings.append(wrong("pointers", text, first.command))
     if (found.top / ".gitmodules").exists():
         lines = found.git("submodule", "status", check=False).decode(errors="replace").splitlines()
         missing = [line.split()[1] for line in lines if line.startswith("-")]

@@ -69,7 +69,7 @@ def run(
     started = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     with (
         _folder(subject.repository) as (folder, lock),
-        _worktree(subject, wishes.keep or folder / "work", stays=wishes.keep is not None) as top,
+        _worktree(subject, wishes, folder / "work") as top,
     ):
         updates = _prepare(subject, archive, top)
         argv = _argv(subject, archive, wishes, top, updates)
@@ -119,15 +119,19 @@ def _folder(repository: Repository) -> Iterator[tuple[Path, int]]:
 
 
 @contextlib.contextmanager
-def _worktree(subject: Subject, path: Path, *, stays: bool) -> Iterator[Path]:
-    """A worktree of the source commit in a new folder; its real path."""
-    top = path.expanduser().resolve()
-    if stays and os.path.lexists(top) and (not top.is_dir() or any(top.iterdir())):
-        raise UsageError(f"{path} is there already.", hint="--keep wants a new or empty folder.")
+def _worktree(subject: Subject, wishes: Wishes, path: Path) -> Iterator[Path]:
+    """A worktree of the source commit in `path`, or where the user wants it; its real path."""
+    top = (wishes.keep or path).expanduser().resolve()
+    if wishes.keep and os.path.lexists(top) and (not top.is_dir() or any(top.iterdir())):
+        raise UsageError(
+            f"{wishes.keep} is there already.", hint="--keep wants a new or empty folder."
+        )
     try:
-        yield worktrees.create(subject.repository, top, subject.source, read_only=False).path
+        made = worktrees.create(subject.repository, top, subject.source, read_only=False)
+        subject.check_pointers(made, wishes.targets)
+        yield made.path
     finally:
-        if not stays:
+        if not wishes.keep:
             worktrees.remove(subject.repository, top)
 
 

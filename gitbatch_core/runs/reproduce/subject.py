@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from gitbatch_core.archive.layout import Address, linked_object
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitError, NotInArchiveError, UsageError
+from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository, decode
+from gitbatch_core.git.worktree import Worktree
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document
 from gitbatch_core.runs.document import makers
 from gitbatch_core.runs.names import Runs
 from gitbatch_core.runs.reproduce.made import job_inputs
+from gitbatch_core.runs.walk import inside
 
 _MOST_NAMED = 10
 
@@ -145,12 +148,32 @@ class Subject:
             waiting += new
         return found
 
-    def _missing(self, archive: Archive, needed: set[str] | None) -> set[str]:
-        """Links whose objects are not there, of inputs that are needed as far as that is known."""
-        frozen, jobs = self.input_links(), self.document.get("jobs", {}).values()
+    def inputs(self, targets: Sequence[str]) -> set[str]:
+        """What is read for these targets, as far as that is known."""
+        needed, jobs = self._needed(self.paths(targets)), self.document.get("jobs", {}).values()
         if needed is None:
             needed = {path for job in jobs for m in job["members"] for path in job_inputs(job, m)}
-            needed |= frozen.keys()
+        return needed
+
+    def check_pointers(self, worktree: Worktree, targets: Sequence[str]) -> None:
+        """Raise GitError where the repository lacks the content of inputs that are pointers in
+        `worktree`, one of the source commit."""
+        is_needed = inside(self.inputs(targets))
+        missing = {p: e for p, e in worktrees.withheld(worktree).items() if is_needed(p)}
+        if missing:
+            raise GitError(
+                f"The repository does not have the content of these inputs of run {self.run}, to "
+                "which the commit has pointers:\n"
+                + "\n".join(f"  {path}" for path in list(missing)[:_MOST_NAMED]),
+                hint="Fetch it:\n"
+                + "\n".join(dict.fromkeys(e.fetch_at(self.source) for e in missing.values())),
+            )
+
+    def _missing(self, archive: Archive, needed: set[str] | None) -> set[str]:
+        """Links whose objects are not there, of inputs that are needed as far as that is known."""
+        frozen = self.input_links()
+        if needed is None:
+            needed = self.inputs(()) | frozen.keys()
         made = {output["path"] for output in self.document.get("outputs", ())}
         return {
             path

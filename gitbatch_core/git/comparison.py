@@ -1,0 +1,72 @@
+"""Whether the worktree of a run has what the user's folder has, where git says that nothing is
+changed there: git compares what a file *would be* in a commit, not what it is.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitbatch_core import fsutil
+from gitbatch_core.git import index
+from gitbatch_core.git.checkout import Part
+from gitbatch_core.git.worktree import Worktree
+
+_PROGRAMS = (b"#!", b"\x7fELF")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unlike:
+    """Paths relative to the top."""
+
+    differing: dict[str, str]
+    """Files whose bytes, or kind, are not those of the user's: by what."""
+    programs: list[str]
+    """Executable for the user, and now in the worktree, but not in the commit."""
+
+
+def compare(worktree: Worktree) -> Unlike:
+    """Look at all files; read those only that can differ in the same size. Where git was told not
+    to heed the x-bit, the worktree gets the user's. Raises GitError."""
+    differing: dict[str, str] = {}
+    programs: list[str] = []
+    for part, conversions in worktree.conversions:
+        replaced = _replaced(part)
+        for entry in index.entries(part.path):
+            if entry.is_submodule or entry.tag in "Ss":
+                continue
+            here, there = f"{part.repository.top}/{entry.path}", f"{part.path}/{entry.path}"
+            try:
+                own, fresh = os.lstat(here), os.lstat(there)
+            except (FileNotFoundError, NotADirectoryError):
+                continue  # left out by a sparse checkout
+            reason = "git replace" if entry.blob in replaced else ""
+            reason = reason or conversions.others.get(entry.path, "")
+            if stat.S_IFMT(own.st_mode) != stat.S_IFMT(fresh.st_mode):
+                differing[part.prefix + entry.path] = "core.symlinks"
+            elif stat.S_ISLNK(own.st_mode):
+                if reason and os.readlink(here) != os.readlink(there):
+                    differing[part.prefix + entry.path] = reason
+            elif own.st_size != fresh.st_size or (reason and not _is_same(here, there)):
+                differing[part.prefix + entry.path] = reason or "line ends"
+            elif own.st_mode & ~fresh.st_mode & stat.S_IXUSR and not part.repository.has_modes:
+                os.chmod(there, fresh.st_mode | 0o111)
+                with open(there, "rb") as file:
+                    if file.read(4).startswith(_PROGRAMS):
+                        programs.append(part.prefix + entry.path)
+    return Unlike(differing=differing, programs=programs)
+
+
+def _is_same(first: str, second: str) -> bool:
+    try:
+        return fsutil.same_files(Path(first), Path(second))
+    except OSError:
+        return False
+
+
+def _replaced(part: Part) -> set[str]:
+    """Objects that `git replace` has put others in the place of."""
+    listing = part.repository.git("for-each-ref", "--format=%(refname)", "refs/replace/")
+    return {name.rpartition("/")[2] for name in listing.decode().split()}

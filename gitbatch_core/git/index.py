@@ -1,0 +1,42 @@
+"""What the index of a work tree says of each file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitbatch_core.git.repo import call, decode
+
+SUBMODULE = "160000"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """Of one path."""
+
+    tag: str
+    """As `git ls-files -v` has it: `S`: git was told to skip it; in lower case: told to take it for
+    unchanged."""
+    mode: str
+    blob: str
+    path: str
+    """Relative to the top."""
+
+    @property
+    def is_submodule(self) -> bool:
+        return self.mode == SUBMODULE
+
+
+def entries(top: Path, env: Mapping[str, str] | None = None) -> Iterator[Entry]:
+    """All, but for those that submodules have; by git in the environment `env`. Raises GitError."""
+    for line in call(top, "ls-files", "-v", "--stage", "-z", env=env).split(b"\0"):
+        if line:
+            head, path = line.split(b"\t", 1)
+            tag, mode, blob, _ = head.decode().split(" ")
+            yield Entry(tag=tag, mode=mode, blob=blob, path=decode(path))
+
+
+def files(top: Path) -> list[str]:
+    """All regular files, by their paths relative to the top."""
+    return [entry.path for entry in entries(top) if entry.mode.startswith("100")]

@@ -1,0 +1,50 @@
+"""What git's store holds, by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+from gitbatch_core.errors import GitError
+from gitbatch_core.git.repo import Repository, decode
+
+
+def contents(repository: Repository, names: Iterable[str]) -> dict[str, bytes]:
+    """The bytes of git's objects by name; those that are not there are left out. No name may have
+    a space or a line break. Raises GitError."""
+    wanted = list(dict.fromkeys(names))
+    if not wanted:
+        return {}
+    answer = repository.git("cat-file", "--batch", input="\n".join([*wanted, ""]).encode())
+    found, position = {}, 0
+    for name in wanted:
+        end = answer.index(b"\n", position)
+        head, position = answer[position:end], end + 1
+        if head.endswith(b" missing"):
+            continue
+        try:
+            size = int(head.rsplit(b" ", 1)[1])
+        except (IndexError, ValueError) as error:
+            raise GitError(f"git cat-file said {decode(head)!r} of {name}.") from error
+        found[name] = answer[position : position + size]
+        position += size + 1
+    return found
+
+
+def ids(repository: Repository, names: Iterable[str]) -> dict[str, str]:
+    """The ids of git's objects by name, such as `COMMIT:PATH`; those that are not there are left
+    out. No name may have a line break. Raises GitError."""
+    wanted = list(dict.fromkeys(names))
+    text = "".join(f"{name}\n" for name in wanted).encode(errors="surrogateescape")
+    listed = repository.git("cat-file", "--batch-check", input=text) if wanted else b""
+    answers = (line.split() for line in decode(listed).splitlines())
+    pairs = zip(wanted, answers, strict=True)
+    return {name: answer[0] for name, answer in pairs if answer[-1] != "missing"}
+
+
+def hashes(repository: Repository, names: Sequence[str]) -> dict[str, str]:
+    """What the files of these paths, from the top, would be called as git's objects. No path may
+    have a line break. Raises GitError."""
+    text = b"".join(os.fsencode(name) + b"\n" for name in names)
+    found = repository.git("hash-object", "--stdin-paths", input=text) if names else b""
+    return dict(zip(names, found.decode().split(), strict=True))
