@@ -215,10 +215,6 @@ def replace_with_link(path: Path, text: str, *, mtime_ns: int) -> None:
     Replaces a file, a link or an empty folder; its folder must exist. Raises OSError, with
     errno ENOTEMPTY for a folder that holds something.
     """
-    with contextlib.suppress(OSError):
-        if os.readlink(path) == text:
-            os.utime(path, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
-            return
     temporary = temporary_beside(path)
     os.symlink(text, temporary)
     try:
