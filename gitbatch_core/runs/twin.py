@@ -44,11 +44,11 @@ class Twin:
     """Files of the commit, relative to the top."""
     changed: frozenset[str]
     """Of those: outputs that the user's folder holds in another state."""
-    withheld: Mapping[str, Unfetched]
-    """Of those: that no job can read."""
     warn: Callable[[str], None]
     pinned_ns: int
     """The time of all that the run makes: see `pin`."""
+    withheld: Mapping[str, Unfetched] = field(default_factory=dict)
+    """Files of the commit that no job can read."""
     later: dict[str, int] = field(default_factory=dict)
     """By path relative to the top: times of what the run has made that others have dated, and of
     what was made of that."""

@@ -226,6 +226,7 @@ class Walk:
         self.story.append(f"run {' '.join(more)}")
         self.deleted.clear()
         before = dict(self.values)
+        stored = {self.stored}
         process = self.project.start(*more)
         for moment in MOMENTS:
             later = ["late"] if moment == "made" else []  # what is up to date does not begin
@@ -233,6 +234,7 @@ class Walk:
             wait_until(lambda s=signs: any(map(Path.exists, s)), moment, unless=process)
             for _ in range(at.count(moment)):
                 self.edit(moment)
+                stored.add(self.stored)
             (self.sync / f"go.{moment}").touch()
         ended = self.project.end(process)
         if not self.deleted:
@@ -242,7 +244,7 @@ class Walk:
         document = self.project.run_document(max(self.project.runs()))
         made = {output["path"]: self.content(output["address"]) for output in document["outputs"]}
         # What a name means is looked up when a job begins, and then recorded.
-        wanted = [self.expected(before | {"stored": v}) for v in {before["stored"], self.stored}]
+        wanted = [self.expected(before | {"stored": value}) for value in stored]
         for name in set(self.OUTPUTS) - self.deleted:
             assert made[name] in [each[name] for each in wanted], f"{name}\n{ended.text}"
 

@@ -325,7 +325,8 @@ def made(project: Project) -> dict[str, Any]:
     tracked = set(project.git("ls-files", "-z").split("\0"))
     found: dict[str, Any] = {}
     for folder, folders, files in os.walk(project.path):
-        folders[:] = [name for name in folders if name not in (".git", ".snakemake", ".gitbatch")]
+        own = (".git", ".snakemake", ".gitbatch", "__pycache__")
+        folders[:] = [name for name in folders if name not in own]
         for name in (*files, *folders):
             path = Path(folder, name)
             relative = str(path.relative_to(project.path))
