@@ -215,6 +215,8 @@ def replace_with_link(path: Path, text: str, *, mtime_ns: int) -> None:
     Replaces a file, a link or an empty folder; its folder must exist. Raises OSError, with
     errno ENOTEMPTY for a folder that holds something.
     """
+    if _date_link(path, text, mtime_ns):
+        return
     temporary = temporary_beside(path)
     os.symlink(text, temporary)
     try:
@@ -227,6 +229,26 @@ def replace_with_link(path: Path, text: str, *, mtime_ns: int) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _date_link(path: Path, text: str, mtime_ns: int) -> bool:
+    """Give the link at `path` this mtime, if it has the text already: a tenth of the cost of a new
+    one. Nothing that somebody puts there meanwhile is touched. Linux only; elsewhere False."""
+    if not hasattr(os, "O_PATH"):
+        return False
+    try:
+        link = os.open(path, os.O_PATH | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        if os.readlink("", dir_fd=link) != text:
+            return False
+        os.utime(f"/proc/self/fd/{link}", ns=(mtime_ns, mtime_ns))  # the link itself
+    except OSError:
+        return False
+    finally:
+        os.close(link)
+    return True
 
 
 def replace_with_bytes(path: Path, data: bytes, *, mtime_ns: int | None = None) -> None:

@@ -50,6 +50,16 @@ def test_a_link_replaces_files_links_and_empty_folders(archive: Archive, top: Pa
     assert not list(top.glob(".gitbatch-*"))
 
 
+def test_a_link_that_is_there_already_gets_its_time_only(archive: Archive, top: Path) -> None:
+    name = archive.put_bytes(b"data").name
+    links.place_link(top / "a", name, top=top, mtime_ns=0)
+    link, of_object = (top / "a").lstat(), (top / "a").stat()
+    links.place_link(top / "a", name, top=top, mtime_ns=MTIME_NS)
+    assert (top / "a").lstat().st_ino == link.st_ino
+    assert (top / "a").lstat().st_mtime_ns == MTIME_NS
+    assert (top / "a").stat() == of_object
+
+
 def test_links_behind_linked_folders(archive: Archive, top: Path, tmp_path: Path) -> None:
     name = archive.put_bytes(b"data").name
     (top / "real" / "deep").mkdir(parents=True)
