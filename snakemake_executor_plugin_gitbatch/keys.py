@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import re
 import shlex
@@ -32,11 +33,16 @@ class JobKey:
     """What a job is called, and what of that is its code."""
 
     key: str
-    without_code: str
-    """The same for jobs whose keys differ in nothing but the code; and in the configuration, where
-    they would not see that if their code was chosen."""
     choice: Choice
     """Which files are its code."""
+    rest: Callable[[], str] = field(repr=False)
+    """Digests the others."""
+
+    @functools.cached_property
+    def without_code(self) -> str:
+        """The same for jobs whose keys differ in nothing but the code; and in the configuration,
+        where they would not see that if their code was chosen."""
+        return self.rest()
 
 
 @dataclass(kw_only=True)
@@ -120,14 +126,18 @@ class Keys:
             "snakemake": snakemake_version,
         }
         pairs = self._anywhere(document)["pairs"]
-        rest = [
-            [name, None if name == "config" and not sees_more else value]
-            for name, value in pairs
-            if name != "code"
-        ]
+
+        def rest() -> str:
+            found = [
+                [name, None if name == "config" and not sees_more else value]
+                for name, value in pairs
+                if name != "code"
+            ]
+            return self._digest({"pairs": found})
+
         return JobKey(
             key=self._digest({"pairs": pairs}),
-            without_code=self._digest({"pairs": rest}),
+            rest=rest,
             choice=Choice(
                 patterns=tuple(each or self.code.patterns for each in sorted(patterns)),
                 always=tuple(sorted(set(always))),

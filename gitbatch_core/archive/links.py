@@ -10,6 +10,7 @@ even where the archive is not.
 from __future__ import annotations
 
 import errno
+import functools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +56,7 @@ def place_link(path: Path, name: ObjectName, *, top: Path, mtime_ns: int) -> Non
     try:
         if not os.path.isdir(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
-        text = link_text(_real_path(path, top), _real(top), name)
+        text = link_text(_real_path(path, top), _real_top(top), name)
         fsutil.replace_with_link(path, text, mtime_ns=mtime_ns)
     except OSError as error:
         raise _placing_error(path, error) from error
@@ -74,7 +75,7 @@ def place_tree(
     aside = fsutil.temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        real, real_top = _real_path(path, top), _real(top)
+        real, real_top = _real_path(path, top), _real_top(top)
         temporary.mkdir()
         folders = {temporary}
         for entry in entries:
@@ -149,14 +150,16 @@ def _member(archive: Archive, entry: tree.Entry) -> ObjectName:
     return archive.find(address, executable=entry.executable, suffix=suffix)
 
 
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))
+@functools.lru_cache(maxsize=8)
+def _real_top(top: Path) -> Path:
+    """A work tree's own folder, which does not move while somebody works in it."""
+    return Path(os.path.realpath(top))
 
 
 def _real_path(path: Path, top: Path) -> Path:
     """`path` with its folder resolved, not itself."""
-    real = _real(path.parent) / path.name
-    if not real.is_relative_to(_real(top)):
+    real = Path(os.path.realpath(path.parent), path.name)
+    if not real.is_relative_to(_real_top(top)):
         raise ArchiveError(
             f"{path} leads out of {top} through a link to a folder",
             hint="git cannot keep what lies behind such a link: make it a real folder.",

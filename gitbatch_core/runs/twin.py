@@ -24,7 +24,7 @@ from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.worktree import Unfetched
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.run import Run
-from gitbatch_core.runs.walk import folders_below, links_below
+from gitbatch_core.runs.walk import folders_below, link_names_below
 
 FREEZE = "Put it into the archive: gitbatch freeze"
 """How the hint begins that ends in paths."""
@@ -66,6 +66,8 @@ class Twin:
     """Copies of sources that only this process makes, outside of the repository."""
     outside: dict[str, str] = field(default_factory=dict)
     """Inputs outside of the repository, with their addresses."""
+    _relatives: dict[str, str] = field(default_factory=dict)
+    """What `relative` has found by names alone: it is asked some ten times of each path."""
     _checked: set[Path] = field(default_factory=set)
     _stamps: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """What tells whether an input outside of the repository was changed."""
@@ -89,12 +91,13 @@ class Twin:
 
     def relative(self, path: str) -> str | None:
         """`path` relative to the top; None: outside of the repository."""
+        if (known := self._relatives.get(path)) is not None:
+            return known
         absolute = os.path.normpath(self.folder / path)
         for top in (str(self.worktree), str(self.top)):
-            if absolute == top:
-                return "."
-            if absolute.startswith(top + "/"):
-                return absolute[len(top) + 1 :]
+            if absolute == top or absolute.startswith(top + "/"):
+                found = absolute[len(top) + 1 :] or "."
+                return self._relatives.setdefault(path, found)
         # By way of a linked folder it may still be a name of the work tree.
         parent, name = os.path.split(absolute)
         real = os.path.join(os.path.realpath(parent), name)
@@ -122,21 +125,23 @@ class Twin:
         goes into the archive, before the worktree goes.
         """
         saved = []
-        for here in links_below(self.top):
+        for link in link_names_below(self.top):
             try:
-                text, mtime_ns = os.readlink(here), here.lstat().st_mtime_ns
+                text, mtime_ns = os.readlink(link), os.lstat(link).st_mtime_ns
             except OSError:  # gone by now, or replaced: another run works in this folder
                 continue
-            target = Path(os.path.normpath(here.parent / text))
-            if any(map(target.is_relative_to, dead)):
-                saved.append((here, target))
-                continue
-            if linked_object(text) is None and str(here.relative_to(self.top)) in self.tracked:
+            if dead:
+                target = Path(os.path.normpath(os.path.join(os.path.dirname(link), text)))
+                if any(map(target.is_relative_to, dead)):
+                    saved.append((Path(link), target))
+                    continue
+            relative = link[len(str(self.top)) + 1 :]
+            if linked_object(text) is None and relative in self.tracked:
                 continue
             # Snakemake names what is not there, where a job needs it.
             with contextlib.suppress(NotInArchiveError, FileNotFoundError):
-                if (name := self.archive.object_at(here)) is not None:
-                    self._bring_link(here, name, mtime_ns)
+                if (name := self.archive.object_at(link)) is not None:
+                    self._bring_link(relative, name, mtime_ns)
         for here, target in saved:
             self._save(here, target)
 
@@ -153,10 +158,9 @@ class Twin:
         else:
             return
         self.link(here, name, mtime_ns)
-        self._bring_link(here, name, mtime_ns)
+        self._bring_link(str(here.relative_to(self.top)), name, mtime_ns)
 
-    def _bring_link(self, here: Path, name: ObjectName, mtime_ns: int) -> None:
-        relative = str(here.relative_to(self.top))
+    def _bring_link(self, relative: str, name: ObjectName, mtime_ns: int) -> None:
         self.link(self.worktree / relative, name, mtime_ns)
         self.addresses[relative] = str(name.address)
 
@@ -200,7 +204,7 @@ class Twin:
             return
         if here.is_symlink():
             if (name := self.archive.object_at(here)) is not None:
-                self._bring_link(here, name, here.lstat().st_mtime_ns)
+                self._bring_link(relative, name, here.lstat().st_mtime_ns)
                 return
             target = here.resolve()
             if target.is_relative_to(self.worktree) and target.exists():
