@@ -176,10 +176,16 @@ def same_bytes(first: int, second: int) -> bool:
     return True
 
 
-def same_files(first: Path, second: Path) -> bool:
-    """Whether two files hold the same bytes. Raises OSError."""
-    with first.open("rb") as one, second.open("rb") as other:
-        return same_bytes(one.fileno(), other.fileno())
+def same_content(first: Path, second: Path) -> bool:
+    """Whether both are links with the same text, or files with the same bytes; no where one cannot
+    be read."""
+    try:
+        if first.is_symlink() or second.is_symlink():
+            return os.readlink(first) == os.readlink(second)
+        with first.open("rb") as one, second.open("rb") as other:
+            return same_bytes(one.fileno(), other.fileno())
+    except OSError:
+        return False
 
 
 def has_writers(descriptor: int) -> bool | None:

@@ -14,6 +14,7 @@ from gitbatch_core import jsonio
 from gitbatch_core.errors import RunError
 from gitbatch_core.records import redact
 from gitbatch_core.runs.twin import Twin
+from gitbatch_core.wording import listed
 from snakemake_executor_plugin_gitbatch import deployment
 from snakemake_executor_plugin_gitbatch.jobspec import LATER
 
@@ -91,14 +92,12 @@ class Comparison:
         found = list(_differences(expected, seen, ""))
         if not found:
             return
-        lines = [
-            f"  {name}\n    run: {_short(there)}\n    job: {_short(here)}"
-            for name, there, here in found[:_MOST_SHOWN]
-        ]
-        if len(found) > _MOST_SHOWN:
-            lines.append(f"  … and {len(found) - _MOST_SHOWN} more")
+        lines = (
+            f"{name}\n    run: {_short(there)}\n    job: {_short(here)}"
+            for name, there, here in found
+        )
         raise RunError(
-            f"{what} is not what it was when the run was started:\n" + "\n".join(lines),
+            f"{what} is not what it was when the run was started:\n{listed(lines, _MOST_SHOWN)}",
             hint="It must not depend on time, chance, host, the order of a set or of a folder's "
             "listing (sorted() helps), environment variables without envvars:, or files that are "
             "neither in the commit nor frozen.",

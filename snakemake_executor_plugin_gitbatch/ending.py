@@ -21,12 +21,12 @@ from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document, done_before, ended, origin_index, results, stale
 from gitbatch_core.runs.document import Provenance, Result
-from gitbatch_core.runs.efficiency import count
 from gitbatch_core.runs.origins import Origin
 from gitbatch_core.runs.reproduce import evidence
 from gitbatch_core.runs.run import Run, unfinished
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.walk import inside
+from gitbatch_core.wording import count, listed
 from snakemake_executor_plugin_gitbatch import keys, workflowview
 from snakemake_executor_plugin_gitbatch.keys import Keys
 from snakemake_executor_plugin_gitbatch.missed import Missed
@@ -37,7 +37,7 @@ _MOST_RUNS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class RunEnd:
     """What a run was found to be."""
 
     tag: str | None
@@ -71,7 +71,7 @@ class Ending:
         declared: list[str],
         outcome: str,
         logger: Any,
-    ) -> Ended:
+    ) -> RunEnd:
         """Write the run commit, tagged where the run `succeeded` untainted, and say so.
 
         `outputs`: those that are to last; `declared`: every path that a job may write. Raises
@@ -150,7 +150,7 @@ class Ending:
             f"gitbatch run {self.run.id} {outcome}: {count(len(self.records), 'job')} done, "
             f"{_spared(facts)}{count(len(found), 'output')} in place, {name}"
         )
-        return Ended(tag=tag, tainted=bool(tainted), complete=complete)
+        return RunEnd(tag=tag, tainted=bool(tainted), complete=complete)
 
     def _free_tag(self, logger: Any) -> str | None:
         """The run's tag, unless somebody has taken its name since the run began."""
@@ -320,10 +320,8 @@ def _report_files(tainted: list[str], undeclared: dict[str, list[str]], logger: 
         )
 
 
-def _list(lines: Any) -> str:
-    lines = list(lines)
-    more = [f"  … and {len(lines) - _MOST_NAMED} more"] if len(lines) > _MOST_NAMED else []
-    return readable("\n".join([f"  {line}" for line in lines[:_MOST_NAMED]] + more))
+def _list(lines: Iterable[str]) -> str:
+    return readable(listed(lines, _MOST_NAMED))
 
 
 def now() -> str:

@@ -5,17 +5,16 @@ All tracked files count where nobody has chosen; whoever sees what that costs ma
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs import stale
 from gitbatch_core.runs.code_difference import ALL, CodeDifferences
 from gitbatch_core.runs.done_before import DoneBefore
-from gitbatch_core.runs.efficiency import count
 from gitbatch_core.runs.run import Run
+from gitbatch_core.runs.stale import OtherCommits
+from gitbatch_core.wording import count
 from snakemake_executor_plugin_gitbatch import jobspec
 from snakemake_executor_plugin_gitbatch.keys import JobKey, Keys
 
@@ -28,8 +27,9 @@ class Missed:
     """The commit that is run."""
     differences: CodeDifferences
     done_before: DoneBefore
-    _by_commit: dict[str, set[Any]] = field(default_factory=dict)
-    _files: dict[str, set[str] | None] = field(default_factory=dict)
+    _jobs: set[Any] = field(default_factory=set)
+    _makers: OtherCommits = field(default_factory=OtherCommits)
+    """Of what these jobs make."""
     _chosen: bool = False
     """Whether somebody has chosen what is the code of all these jobs."""
     _told: bool = False
@@ -42,7 +42,7 @@ class Missed:
             done_before=DoneBefore(root=run.archive.root),
         )
 
-    def again(self) -> Missed:
+    def empty(self) -> Missed:
         """The same, before anything was noted."""
         return Missed(
             source=self.source, differences=self.differences, done_before=self.done_before
@@ -62,26 +62,21 @@ class Missed:
             return None
         if any(each.dag.reason(each).code_changed for each in jobspec.members(job)):
             return record  # it was to run again for that
-        if files is None:
-            self._files[commit] = None
-        elif (known := self._files.setdefault(commit, set())) is not None:
-            known.update(files)
-        self._chosen = (self._chosen or not self._by_commit) and key.choice != ALL
-        self._by_commit.setdefault(commit, set()).add(job)
+        if job not in self._jobs:
+            self._chosen = (self._chosen or not self._jobs) and key.choice != ALL
+            self._jobs.add(job)
+            self._makers.add(commit, files)
         return record
 
     def is_news(self) -> bool:
         """Whether there are any, for the first time."""
-        told, self._told = self._told, bool(self._by_commit)
+        told, self._told = self._told, bool(self._jobs)
         return self._told and not told
 
     def text(self) -> str:
         """For people; empty where there are none."""
-        jobs = Counter({commit: len(jobs) for commit, jobs in self._by_commit.items()})
-        if not jobs:
+        if not (number := len(self._jobs)):
             return ""
-        number = sum(jobs.values())
-        files = {c: None if (f := self._files[c]) is None else sorted(f) for c in jobs}
         advice = (
             "Their code is what --gitbatch-code or the rule's gitbatch_code names."
             if self._chosen
@@ -91,5 +86,5 @@ class Missed:
         return (
             f"{count(number, 'job')} {'was' if number == 1 else 'were'} done before, and "
             f"{'is' if number == 1 else 'are'} done again only because the code differs: "
-            f"{stale.by_commit(jobs, files)}. {advice}"
+            f"{self._makers.text()}. {advice}"
         )

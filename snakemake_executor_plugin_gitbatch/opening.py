@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from gitbatch_core.runs import copies, document
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import FREEZE, Twin
 from gitbatch_core.runs.walk import inside
+from gitbatch_core.wording import listed, shortened
 from snakemake_executor_plugin_gitbatch import workflowview
 
 _MOST_NAMED = 20
@@ -121,7 +122,7 @@ def unlike_outputs(
         warn(
             "These files are not what a fresh checkout of the commit has, though git takes them "
             "for unchanged. Should jobs read them, they get the fresh checkout's:\n"
-            + _list(list(lines.values()))
+            + _list(lines.values())
         )
     return outputs
 
@@ -135,9 +136,8 @@ def tell_withheld(twin: Twin, warn: Callable[[str], None]) -> None:
         )
 
 
-def _list(lines: Sequence[str]) -> str:
-    more = [f"… and {len(lines) - _MOST_NAMED} more"] if len(lines) > _MOST_NAMED else []
-    return readable("\n".join(f"  {line}" for line in [*lines[:_MOST_NAMED], *more]))
+def _list(lines: Iterable[str]) -> str:
+    return readable(listed(lines, _MOST_NAMED))
 
 
 def find_repository(workflow: Any, folder: Path) -> Repository:
@@ -240,9 +240,7 @@ def fill(workflow: Any, twin: Twin, dead: Sequence[Path], *, is_new: bool) -> No
                     missing.append(error)
     if missing:
         errors = list({error.message: error for error in missing}.values())
-        lines = [error.message for error in errors[:_MOST_NAMED]]
-        if len(errors) > _MOST_NAMED:
-            lines.append(f"… and {len(errors) - _MOST_NAMED} more")
+        lines = shortened((error.message for error in errors), _MOST_NAMED)
         hints = list(dict.fromkeys(error.hint or "" for error in errors))
         if all(hint.startswith(FREEZE) for hint in hints):
             hints = [" ".join((FREEZE, *(hint.removeprefix(FREEZE).strip() for hint in hints)))]

@@ -170,7 +170,7 @@ class Session:
         """Once, where jobs run that would not but for their code."""
         with self._lock:
             if self._missed.is_news():
-                self._plan.look_ahead(ahead := self._missed.again())
+                self._plan.look_ahead(ahead := self._missed.empty())
                 self.logger.warning(ahead.text())
 
     def there(self, path: str) -> Path:

@@ -1,5 +1,5 @@
 """Where Snakemake itself must act otherwise, so that what it remembers of an output is what the
-job used: all that is private to it, or patched.
+job used.
 
 Snakemake looks at the user's folder when a job has ended, and that may have been edited since the
 run has begun.

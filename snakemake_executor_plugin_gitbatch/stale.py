@@ -8,7 +8,6 @@ there are some.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -22,11 +21,12 @@ from gitbatch_core.archive.layout import linked_object
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs import document, origin_index, stale
+from gitbatch_core.runs import document, origin_index
 from gitbatch_core.runs.code_difference import CodeDifferences
-from gitbatch_core.runs.efficiency import count
 from gitbatch_core.runs.origins import Origin, Origins
+from gitbatch_core.runs.stale import OtherCommits
 from gitbatch_core.runs.walk import inside
+from gitbatch_core.wording import count
 from snakemake_executor_plugin_gitbatch import keys, needrun, workflowview
 
 _MOST_DOCUMENTS = 3
@@ -45,13 +45,11 @@ def look(workflow: Any, logger: Any) -> None:
         if wish == "rerun":
             logger.warning(f"Which results other code has made cannot be told: {error}")
         return
-    if not found.numbers:
+    if not (number := sum(found.makers.numbers.values())):
         return
-    number = sum(found.numbers.values())
-    files = {commit: None if f is None else sorted(f) for commit, f in found.files.items()}
     text = (
         f"{count(number, 'result')} {'is' if number == 1 else 'are'} up to date to Snakemake, but "
-        f"not of this commit's code: {stale.by_commit(found.numbers, files)}. "
+        f"not of this commit's code: {found.makers.text()}. "
     )
     # Of a checkpoint that is done, Snakemake has no job left that could run.
     forced = "".join(f" -R {rule}" for rule in sorted(found.checkpoints))
@@ -68,23 +66,18 @@ def look(workflow: Any, logger: Any) -> None:
 
 
 @dataclass(kw_only=True)
-class _Found:
+class _Stale:
+    """What other code has made."""
+
     jobs: list[Any] = field(default_factory=list)
-    numbers: Counter[str] = field(default_factory=Counter)
-    """Of results, by the commit that has made them."""
-    files: dict[str, set[str] | None] = field(default_factory=dict)
+    """That have made some of the results."""
+    makers: OtherCommits = field(default_factory=OtherCommits)
+    """Of the results."""
     checkpoints: set[str] = field(default_factory=set)
     """Rules of which no job is there."""
 
-    def add(self, origin: Origin, files: tuple[str, ...] | None) -> None:
-        self.numbers[origin.commit] += 1
-        if files is None:
-            self.files[origin.commit] = None
-        elif (known := self.files.setdefault(origin.commit, set())) is not None:
-            known.update(files)
 
-
-def _find(workflow: Any, repository: Repository) -> _Found:
+def _find(workflow: Any, repository: Repository) -> _Stale:
     head = repository.commit_of("HEAD")
     source = document.source_of(repository, head)
     relative = _Relative(repository)
@@ -104,7 +97,7 @@ def _find(workflow: Any, repository: Repository) -> _Found:
         job: [origin for origin in some if origin.job and origin.commit != source]
         for job, some in (*made.items(), (None, done))
     }
-    result = _Found()
+    result = _Stale()
     if not any(others.values()):
         return result
     declared = filter(None, map(relative, workflowview.declared(workflow)))
@@ -116,7 +109,7 @@ def _find(workflow: Any, repository: Repository) -> _Found:
         for origin in some:
             if (files := origin.files(differences, source, choice)) == ():
                 continue
-            result.add(origin, files)
+            result.makers.add(origin.commit, files)
             if job is None:
                 result.checkpoints.add(str(origin.output.get("rule")))
             elif job not in result.jobs[-1:]:

@@ -37,7 +37,7 @@ VERBS = {
     "freeze": "move data into the archive and put links in its place",
     "thaw": "put writable copies in the places of links",
     "run": "run a workflow without depending on the terminal, or go on with one",
-    "status": "say what the results in the folder are: of HEAD's code, or of what else",
+    "status": "say which results in the folder are of HEAD's code, and what the others are",
     "reproduce": "run a tag's commit again from scratch and compare what it makes",
     "runs": "look at runs and manage them: ls, show, out, diff, checkout, note, rm …",
     "doctor": "look whether runs can work here: git, archive, pool",

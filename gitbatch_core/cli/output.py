@@ -8,10 +8,10 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from gitbatch_core.wording import printable as printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", "\t": r"\t", "\r": r"\r", "\x1b": r"\x1b"})
 
 
 def message(text: str) -> None:
@@ -23,11 +23,6 @@ def root_notice() -> None:
     """Say that root is not bound by what protects the archive, where we are root."""
     if os.geteuid() == 0:
         message("gitbatch: running as root, who can write read-only objects; take care.")
-
-
-def printable(name: object) -> str:
-    """A file's name on one line: backslash, newline, tab, return and escape are escaped."""
-    return str(name).translate(_ESCAPES)
 
 
 def folded(text: str, *, width: int = 88, lines: int = 12) -> list[str]:

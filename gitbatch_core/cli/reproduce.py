@@ -18,10 +18,10 @@ from gitbatch_core.runs.reproduce import again
 from gitbatch_core.runs.reproduce.attempt import Wishes
 from gitbatch_core.runs.reproduce.subject import Subject
 from gitbatch_core.runs.reproduce.surroundings import NOTHING, PACKAGE
+from gitbatch_core.wording import some
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
     from gitbatch_core.jsonio import Document
     from gitbatch_core.runs.reproduce.again import Report
@@ -126,7 +126,7 @@ def _print_surroundings(differences: list[Document]) -> None:
         else:
             print(f"  {what}\n    then: {then}\n    now:  {now}")
     for when, names in lone.items():
-        print(f"  packages only {when}: {_some(names)}")
+        print(f"  packages only {when}: {some(names, _MOST_NAMED)}")
 
 
 def _details(verdict: Verdict, source: str, difference: Difference | None) -> list[str]:
@@ -138,7 +138,7 @@ def _details(verdict: Verdict, source: str, difference: Difference | None) -> li
     if then is None or now is None:
         return [*lines, "not made then" if then is None else "not made this time"]
     if verdict.after:
-        lines.append("its input differs already: " + _some(verdict.after))
+        lines.append("its input differs already: " + some(verdict.after, _MOST_NAMED))
     for change in verdict.changes:
         then_text, now_text = (output.json_text(change[name]) for name in ("then", "now"))
         lines.append(f"{change['what']}: {then_text} then, {now_text} now")
@@ -146,7 +146,11 @@ def _details(verdict: Verdict, source: str, difference: Difference | None) -> li
         lines.append("what made it then is not known")
     elif then.other_code != ():
         files = then.other_code
-        why = "is not in this repository" if files is None else f"differs in {_some(files)}"
+        why = (
+            "is not in this repository"
+            if files is None
+            else f"differs in {some(files, _MOST_NAMED)}"
+        )
         lines.append(
             f"made then from commit {then.job['commit'][:10]}, whose code {why}, by run "
             f"{then.job['run']}, and taken over; now from {source[:10]}"
@@ -157,7 +161,9 @@ def _details(verdict: Verdict, source: str, difference: Difference | None) -> li
             f"over; now from {source[:10]}"
         )
     if then.stale_inputs:
-        lines.append(f"made then from what other code had made: {_some(then.stale_inputs)}")
+        lines.append(
+            f"made then from what other code had made: {some(then.stale_inputs, _MOST_NAMED)}"
+        )
     if verdict.is_gone:
         lines.append(f"a temporary output: {then.address} then, {now.address} now")
     return lines + (_content(difference) if difference else [])
@@ -175,9 +181,4 @@ def _content(difference: Difference) -> list[str]:
         "only now": difference.only_now,
         "not the same": difference.changed,
     }
-    return [f"{what}: {_some(names)}" for what, names in named.items() if names]
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f", and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more
+    return [f"{what}: {some(names, _MOST_NAMED)}" for what, names in named.items() if names]

@@ -1,4 +1,4 @@
-"""Say what the results in the folder are: made by the code of HEAD, by other code, or what else.
+"""Say which results in the folder are of the code of HEAD, and what the others are.
 
 Exit code 1 where something is not as HEAD would have it. Looks at links, run commits and records,
 starts no Snakemake, and changes nothing.
@@ -19,17 +19,17 @@ from gitbatch_core.git import commits
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.runs import place
 from gitbatch_core.runs import status as looking
-from gitbatch_core.runs.efficiency import count
 from gitbatch_core.runs.status import CURRENT, MISSING, OTHER_CODE, OTHER_INPUTS, STATES
+from gitbatch_core.wording import count, shortened, some
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from gitbatch_core.runs.status import Standing, Status
 
 _HEAD = ("RULE", "STATE", "RESULTS", "WHY")
-_FEW_PATHS, _FEW_FILES = 5, 3
+_MOST_PATHS = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,15 +72,13 @@ def _notes(found: Status, repository: Repository, why: str) -> Iterator[str]:
         yield f"gitbatch runs checkout {found.run} brings what that run has made."
     if found.edited:
         yield (
-            f"The folder has uncommitted edits of code: {some(found.edited)}. Results are compared "
-            "with the commit."
+            f"The folder has uncommitted edits of code: {_some(found.edited)}. Results are "
+            "compared with the commit."
         )
 
 
-def some(names: Sequence[str]) -> str:
-    """A few of them, and how many more there are."""
-    more = f" and {len(names) - _FEW_FILES} more" if len(names) > _FEW_FILES else ""
-    return ", ".join(map(output.printable, names[:_FEW_FILES])) + more
+def _some(names: Iterable[str]) -> str:
+    return some(map(output.printable, names))
 
 
 def _print(found: Status, repository: Repository, *, all_paths: bool) -> None:
@@ -99,11 +97,10 @@ def _print(found: Status, repository: Repository, *, all_paths: bool) -> None:
     for (rule, state), some_results in groups:
         if all_paths or state != CURRENT:
             print(f"\n{output.printable(rule or '-')}: {state}")
-            shown = some_results if all_paths else some_results[:_FEW_PATHS]
-            for each in shown:
-                print(f"  {output.printable(each.path)}")
-            if len(shown) < len(some_results):
-                print(f"  … and {len(some_results) - len(shown)} more (--all)")
+            paths = [output.printable(each.path) for each in some_results]
+            most = len(paths) if all_paths else _MOST_PATHS
+            for line in shortened(paths, most, rest="more (--all)"):
+                print(f"  {line}")
     current = sum(each.state == CURRENT for each in found.results)
     total = count(len(found.results), "result")
     all_of = f"{total}, all as this commit makes them."
@@ -130,8 +127,8 @@ def _why(alike: Sequence[Standing]) -> str:
         maker = "snapshot " * each.snapshot + each.commit[:10]
         if each.files is None:
             return f"made by {maker}, which is not in this repository"
-        return f"made by {maker}; differs in {some(each.files)}"
+        return f"made by {maker}; differs in {_some(each.files)}"
     if each.state == OTHER_INPUTS:
         inputs = dict.fromkeys(name for each in alike for name in each.inputs)
-        return f"not made from the present {some(list(inputs))}"
+        return f"not made from the present {_some(inputs)}"
     return ""

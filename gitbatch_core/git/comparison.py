@@ -42,28 +42,25 @@ def compare(worktree: Worktree) -> Unlike:
                 own, fresh = os.lstat(here), os.lstat(there)
             except (FileNotFoundError, NotADirectoryError):
                 continue  # left out by a sparse checkout
+            is_link = stat.S_ISLNK(own.st_mode)
             reason = "git replace" if entry.blob in replaced else ""
             reason = reason or conversions.others.get(entry.path, "")
             if stat.S_IFMT(own.st_mode) != stat.S_IFMT(fresh.st_mode):
                 differing[part.prefix + entry.path] = "core.symlinks"
-            elif stat.S_ISLNK(own.st_mode):
-                if reason and os.readlink(here) != os.readlink(there):
-                    differing[part.prefix + entry.path] = reason
-            elif own.st_size != fresh.st_size or (reason and not _is_same(here, there)):
+            elif (not is_link and own.st_size != fresh.st_size) or (
+                reason and not fsutil.same_content(Path(here), Path(there))
+            ):
                 differing[part.prefix + entry.path] = reason or "line ends"
-            elif own.st_mode & ~fresh.st_mode & stat.S_IXUSR and not part.repository.has_modes:
+            elif (
+                not is_link
+                and own.st_mode & ~fresh.st_mode & stat.S_IXUSR
+                and not part.repository.has_modes
+            ):
                 os.chmod(there, fresh.st_mode | 0o111)
                 with open(there, "rb") as file:
                     if file.read(4).startswith(_PROGRAMS):
                         programs.append(part.prefix + entry.path)
     return Unlike(differing=differing, programs=programs)
-
-
-def _is_same(first: str, second: str) -> bool:
-    try:
-        return fsutil.same_files(Path(first), Path(second))
-    except OSError:
-        return False
 
 
 def _replaced(part: Part) -> set[str]:

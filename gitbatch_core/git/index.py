@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitbatch_core.git.repo import call, decode
-
-SUBMODULE = "160000"
+from gitbatch_core.git.trees import SUBMODULE
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class IndexEntry:
     """Of one path."""
 
     tag: str
@@ -28,13 +27,17 @@ class Entry:
         return self.mode == SUBMODULE
 
 
-def entries(top: Path, env: Mapping[str, str] | None = None) -> Iterator[Entry]:
-    """All, but for those that submodules have; by git in the environment `env`. Raises GitError."""
-    for line in call(top, "ls-files", "-v", "--stage", "-z", env=env).split(b"\0"):
+def entries(
+    top: Path, env: Mapping[str, str] | None = None, *, submodules: bool = False
+) -> Iterator[IndexEntry]:
+    """All; with `submodules` also what those have that are there, else they are entries themselves.
+    By git in the environment `env`. Raises GitError."""
+    inner = ("--recurse-submodules",) if submodules else ()
+    for line in call(top, "ls-files", "-v", "--stage", "-z", *inner, env=env).split(b"\0"):
         if line:
             head, path = line.split(b"\t", 1)
             tag, mode, blob, _ = head.decode().split(" ")
-            yield Entry(tag=tag, mode=mode, blob=blob, path=decode(path))
+            yield IndexEntry(tag=tag, mode=mode, blob=blob, path=decode(path))
 
 
 def files(top: Path) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from gitbatch_core.errors import GitError
 from gitbatch_core.git import index, pointers
 from gitbatch_core.git.repo import Repository, call, decode
+from gitbatch_core.git.trees import SUBMODULE
 
 _WHOLE_STAT = ("-c", "core.trustctime=true", "-c", "core.checkStat=default")
 """Settings that have git look at all that tells whether a file was changed."""
@@ -39,18 +40,6 @@ def tracked(top: Path) -> frozenset[str]:
     """All paths that git tracks in the work tree `top`, those of submodules included."""
     listing = call(top, "ls-files", "-z", "--recurse-submodules")
     return frozenset(decode(name) for name in listing.split(b"\0") if name)
-
-
-def contents(top: Path) -> dict[str, str]:
-    """Of each path in the index of the work tree `top`, and of its submodules: its mode and the id
-    of its content; of a submodule that is not there its commit."""
-    listing = call(top, "ls-files", "--stage", "-z", "--recurse-submodules")
-    found = {}
-    for entry in filter(None, listing.split(b"\0")):
-        head, name = entry.split(b"\t", 1)
-        mode, content, _ = head.decode().split(" ")
-        found[decode(name)] = f"{mode} {content}"
-    return found
 
 
 def matching(folder: Path, patterns: Iterable[str]) -> frozenset[str]:
@@ -86,7 +75,7 @@ def differing(repository: Repository, old: str, new: str) -> frozenset[str]:
     for head, name in zip(fields[::2], map(decode, fields[1::2]), strict=False):
         old_mode, new_mode, old_id, new_id, _ = head.decode().lstrip(":").split(" ")
         inner: Iterable[str] = ()
-        if old_mode == new_mode == index.SUBMODULE and (repository.top / name / ".git").exists():
+        if old_mode == new_mode == SUBMODULE and (repository.top / name / ".git").exists():
             with contextlib.suppress(GitError):
                 inner = differing(Repository.find(repository.top / name), old_id, new_id)
         found.update({f"{name}/{each}" for each in inner} or {name})

@@ -176,11 +176,11 @@ def rewritten(worktree: Worktree, ignore: Callable[[str], bool] = lambda path: F
         changed = set(_changed(part, [n for n in names if not ignore(part.prefix + n)], env))
         contents = Contents.of(part.repository)
         for path, pointer in pointers.resolved(part.repository, part.path, env).items():
-            place = part.path / path
+            place, content = part.path / path, contents.find(pointer)
             if not (
                 pointers.is_put(place, pointer)
                 or pointers.is_withheld(place)
-                or _same(place, contents.find(pointer))
+                or (content is not None and fsutil.same_content(place, content))
             ):
                 changed.add(path)
         found += [part.prefix + path for path in changed]
@@ -238,24 +238,12 @@ def _changed(part: Part, names: list[str], env: dict[str, str]) -> Iterator[str]
         words = ("checkout-index", "--quiet", f"--prefix={folder}/", "-z", "--stdin")
         call(part.path, *pointers.UNRESOLVED, *words, input=request, env=env)
         for name in names:
-            modes = part.repository.has_modes
-            if not _same(part.path / name, Path(folder, name), modes=modes):
+            there, fresh = part.path / name, Path(folder, name)
+            if not fsutil.same_content(there, fresh) or (
+                part.repository.has_modes
+                and (there.lstat().st_mode ^ fresh.lstat().st_mode) & stat.S_IXUSR
+            ):
                 yield name
-
-
-def _same(first: Path, second: Path | None, *, modes: bool = False) -> bool:
-    """Whether both are links with the same text, or files with the same bytes; with `modes`, and
-    the same x-bit."""
-    try:
-        if second is None or first.is_symlink() != second.is_symlink():
-            return False
-        if first.is_symlink():
-            return os.readlink(first) == os.readlink(second)
-        if modes and (first.stat().st_mode ^ second.stat().st_mode) & stat.S_IXUSR:
-            return False
-        return fsutil.same_files(first, second)
-    except OSError:
-        return False
 
 
 def others(repository: Repository) -> frozenset[str]:

@@ -14,8 +14,8 @@ from gitbatch_core.archive.jobs import File, Job, Jobs
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError, GitError, NotInArchiveError, UsageError
-from gitbatch_core.git import commits
-from gitbatch_core.git.repo import Repository, decode
+from gitbatch_core.git import commits, objects, trees
+from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document, names
 
@@ -164,15 +164,14 @@ class Asking:
     def _committed(self, commit: str, path: str) -> Address | None:
         """What the commit has there: a link into the archive, a file, or a folder of links."""
         assert self.repository is not None
-        listed = self.repository.git("ls-tree", "-r", "-z", commit, "--", f":(literal,top){path}")
+        listed = list(trees.entries(self.repository, commit, f":(literal,top){path}"))
+        wanted = (each.id for each in listed if each.path == path or each.mode == trees.LINK)
+        texts = objects.contents(self.repository, wanted)
         entries = []
-        for line in filter(None, listed.split(b"\0")):
-            head, _, raw = line.partition(b"\t")
-            mode, _, blob = head.decode().split()
-            name = decode(raw)
-            data = self.repository.git("cat-file", "blob", blob) if mode != "160000" else b""
-            linked = layout.linked_object(os.fsdecode(data)) if mode == "120000" else None
-            if name == path:
+        for each in listed:
+            data = texts.get(each.id, b"")  # none of a submodule
+            linked = layout.linked_object(os.fsdecode(data)) if each.mode == trees.LINK else None
+            if each.path == path:
                 return (
                     linked.address if linked else hashing.hash_bytes(data, self.archive.algorithm)
                 )
@@ -181,7 +180,7 @@ class Asking:
             entries.append(
                 tree.Entry(
                     kind="f",
-                    path=name.removeprefix(f"{path}/"),
+                    path=each.path.removeprefix(f"{path}/"),
                     executable=linked.executable,
                     size=self.archive.size(linked),
                     digest=linked.digest,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from gitbatch_core import fsutil
 from gitbatch_core.archive.layout import Address, linked_object
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError, NotInArchiveError, UsageError
-from gitbatch_core.git import checkout, index, objects, worktree
-from gitbatch_core.git.repo import Repository, decode
+from gitbatch_core.git import checkout, index, objects, trees, worktree
+from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document, place
 from gitbatch_core.runs.names import Known, Runs
@@ -28,7 +28,6 @@ from gitbatch_core.runs.walk import files_below, folders_below, inside
 
 _LATER_NS = 10**6
 """An output must be later than the script that made it, not only as late."""
-_LINK_MODE, _SUBMODULE_MODE, _FILES = b"120000", b"160000", (b"100644", b"100755")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +115,7 @@ def _in_the_way(runs: Runs, commit: str, found: Document) -> dict[Path, tuple[st
     folders that it has as outputs; only those that this or another run commit has as well."""
     repository = runs.repository
     tracked = set(repository.git("ls-files", "-z").split(b"\0"))
-    wanted = _links_of(repository, commit)
+    wanted = trees.links(repository, commit)
     paths = [repository.top / name for name in wanted]
     for output in found["outputs"]:
         if output["kind"] == "tree" and (repository.top / output["path"]).is_dir():
@@ -132,7 +131,7 @@ def _in_the_way(runs: Runs, commit: str, found: Document) -> dict[Path, tuple[st
     for other in (commit, *others):
         if not here:
             break
-        has = wanted if other == commit else _links_of(repository, other)
+        has = wanted if other == commit else trees.links(repository, other)
         for name in [name for name in here if name in has]:
             if linked_object(here[name][1]) == linked_object(has[name]):
                 path, text, mtime_ns = here.pop(name)
@@ -146,7 +145,8 @@ def _files_in_the_way(runs: Runs, commit: str) -> list[Path]:
     left."""
     repository = runs.repository
     known_blobs = {each.path: each.blob for each in index.entries(repository.top)}
-    wanted = {name: {blob} for mode, blob, name in _entries(repository, commit) if mode in _FILES}
+    entries = trees.entries(repository, commit)
+    wanted = {each.path: {each.id} for each in entries if each.mode in trees.REGULAR}
     known = [f"{each.commit}:{document.PATH}" for each in runs.by_id.values() if each.commit]
     wanted.setdefault(document.PATH, set()).update(objects.ids(repository, known).values())
     here = [
@@ -173,9 +173,9 @@ def _bring_back(repository: Repository, commit: str, found: Document) -> None:
     outputs = [output["path"] for output in found["outputs"]]
     is_result = inside([document.PATH, *outputs, *found.get("input_links", ())])
     gone = [
-        name
-        for _, _, name in _entries(repository, commit)
-        if is_result(name) and not os.path.lexists(repository.top / name)
+        each.path
+        for each in trees.entries(repository, commit)
+        if is_result(each.path) and not os.path.lexists(repository.top / each.path)
     ]
     if gone:
         repository.git(
@@ -200,21 +200,6 @@ def _add(repository: Repository, folder: Path, commit: str) -> Repository:
     except BaseException:
         worktree.remove(repository, folder)
         raise
-
-
-def _entries(repository: Repository, commit: str) -> Iterator[tuple[bytes, str, str]]:
-    """Mode, name in git's store and path of all that a commit has."""
-    for entry in repository.git("ls-tree", "-r", "-z", commit).split(b"\0"):
-        if entry:
-            head, _, name = entry.partition(b"\t")
-            mode, _, blob = head.split(b" ")
-            yield mode, blob.decode(), decode(name)
-
-
-def _links_of(repository: Repository, commit: str) -> dict[str, str]:
-    blobs = {name: blob for mode, blob, name in _entries(repository, commit) if mode == _LINK_MODE}
-    texts = objects.contents(repository, blobs.values())
-    return {name: os.fsdecode(texts[blob]) for name, blob in blobs.items() if blob in texts}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,9 +266,9 @@ def _products(top: Path, found: Document, logs: list[str]) -> list[Path]:
 def _set_times(repository: Repository, commit: str, products: list[Path]) -> None:
     made = set(products)
     newest = time.time_ns()
-    for mode, _, name in _entries(repository, commit):
-        path = repository.top / name
-        if mode != _SUBMODULE_MODE and path not in made:
+    for each in trees.entries(repository, commit):
+        path = repository.top / each.path
+        if each.mode != trees.SUBMODULE and path not in made:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 newest = max(newest, path.lstat().st_mtime_ns)
     for path in products:

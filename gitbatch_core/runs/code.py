@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gitbatch_core.archive import hashing
 from gitbatch_core.errors import GitError, UsageError
-from gitbatch_core.git import state
+from gitbatch_core.git import index, state
 
 PROSE = (
     "*.md",
@@ -68,7 +68,8 @@ class Code:
 
     def _digest(self, patterns: tuple[str, ...], always: tuple[str, ...]) -> str:
         if self._tracked is None:
-            self._tracked = state.contents(self.worktree)
+            listing = index.entries(self.worktree, submodules=True)
+            self._tracked = {each.path: f"{each.mode} {each.blob}" for each in listing}
         names = {name for name in self._match(patterns) if not self.is_output(name)}
         names.update(name for name in always if name in self._tracked)
         lines = (

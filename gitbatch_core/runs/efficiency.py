@@ -15,6 +15,7 @@ from typing import Any
 from gitbatch_core import fsutil, jsonio
 from gitbatch_core.errors import UsageError
 from gitbatch_core.runs.costs import Costs, JobCost, RuleCost
+from gitbatch_core.wording import count
 
 FORMAT, VERSION = "gitbatch-efficiency", 1
 _MOST_ROWS = 12
@@ -43,7 +44,7 @@ def summary(costs: Costs) -> str:
     """`jobs: 40 done, 1 failed, 2 attempts repeated; …` in one line."""
     states = costs.states()
     repeated = states.pop("repeated")
-    parts = [f"{count} {state}" for state, count in states.items() if count] or ["none"]
+    parts = [f"{number} {state}" for state, number in states.items() if number] or ["none"]
     if repeated:
         parts.append(f"{count(repeated, 'attempt')} repeated")
     rows = costs.rules()
@@ -158,8 +159,3 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 def _cut(name: str, width: int) -> str:
     end = (width - 1) // 2
     return name if len(name) <= width else f"{name[: width - 1 - end]}…{name[-end:]}"
-
-
-def count(number: int, noun: str) -> str:
-    """`1 job`, `2 jobs`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -14,14 +14,12 @@ from gitbatch_core.archive import layout, names
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError, UsageError
-from gitbatch_core.git import objects, refs
+from gitbatch_core.git import objects, refs, trees
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.names import NOTES, Known, Runs
 from gitbatch_core.runs.printed import logs_of
 from gitbatch_core.runs.walk import links_below
-
-_LINK_MODE = b"120000"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,12 +125,8 @@ def _in_refs(repository: Repository, but: set[str]) -> Iterator[set[str]]:
         commits.add(repository.commit_of("HEAD"))
     seen: set[str] = set()
     for commit in sorted(commits):
-        listing = repository.git("ls-tree", "-r", "-z", commit).split(b"\0")
-        links = {
-            entry.split(b" ", 3)[2].split(b"\t")[0].decode()
-            for entry in listing
-            if entry.startswith(_LINK_MODE)
-        }
+        entries = trees.entries(repository, commit)
+        links = {each.id for each in entries if each.mode == trees.LINK}
         texts = objects.contents(repository, links - seen)
         seen |= links
         yield _digests(os.fsdecode(text) for text in texts.values())

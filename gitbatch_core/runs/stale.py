@@ -5,16 +5,43 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from gitbatch_core.errors import readable
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.document import OTHER_CODE, STALE_INPUTS, makers
-from gitbatch_core.runs.efficiency import count
 from gitbatch_core.runs.reproduce.made import job_inputs, member_of
+from gitbatch_core.wording import count, printable, some
 
-_MOST_FILES, _MOST_COMMITS = 3, 3
+_MOST_COMMITS = 3
 
 Files = tuple[str, ...] | None
 """In which the code differs; None where nobody can say, as the commit is not here."""
+
+
+@dataclass(kw_only=True)
+class OtherCommits:
+    """How much the code of each other commit has made, and in which files that code differs."""
+
+    numbers: Counter[str] = field(default_factory=Counter)
+    _files: dict[str, set[str] | None] = field(default_factory=dict)
+
+    def add(self, commit: str, files: Files) -> None:
+        """One more thing that this commit's code has made."""
+        self.numbers[commit] += 1
+        if files is None:
+            self._files[commit] = None
+        elif (known := self._files.setdefault(commit, set())) is not None:
+            known.update(files)
+
+    @property
+    def files(self) -> dict[str, list[str] | None]:
+        """By commit; None where the commit is not here."""
+        return {c: None if files is None else sorted(files) for c, files in self._files.items()}
+
+    def text(self) -> str:
+        """For people; see `by_commit`."""
+        return by_commit(self.numbers, self.files)
 
 
 def note(
@@ -23,22 +50,16 @@ def note(
     """Say in a run's document, of each output and of the run, what other code has made; and of
     outputs that were made from that, from what. `files_of`: an output and its job -> in which files
     the code that made it differs; `records`: all jobs that the run has done."""
-    of_commits: dict[str, set[str] | None] = {}
+    others = OtherCommits()
     stale: list[tuple[str, str]] = []
     for output in document["outputs"]:
         job = document["jobs"].get(output.get("job"), {})
         if not job or (files := files_of(output, job)) == ():
             continue
-        commit = str(job["commit"])
-        output[OTHER_CODE] = commit
+        output[OTHER_CODE] = str(job["commit"])
+        others.add(output[OTHER_CODE], files)
         stale.append((output["path"], output["address"]))
-        if files is None:
-            of_commits[commit] = None
-        elif (known := of_commits.setdefault(commit, set())) is not None:
-            known.update(files)
-    document[OTHER_CODE] = {
-        commit: None if files is None else sorted(files) for commit, files in of_commits.items()
-    }
+    document[OTHER_CODE] = others.files
     if stale:
         _note_inputs(document, stale, records)
 
@@ -111,22 +132,12 @@ def by_commit(numbers: Counter[str], files: Mapping[str, Sequence[str] | None]) 
     parts = []
     for commit, number in numbers.most_common(_MOST_COMMITS):
         names = files.get(commit)
-        why = "is not in this repository" if names is None else f"differs in {some(names)}"
+        why = "is not in this repository"
+        if names is not None:
+            why = f"differs in {some(map(printable, names), noun='file')}"
         one = "commit {} {}" if len(numbers) == 1 else f"{number} of commit {{}}, which {{}}"
         parts.append(one.format(commit[:10], why))
     if rest := numbers.most_common()[_MOST_COMMITS:]:
         total = sum(number for _, number in rest)
         parts.append(f"{total} of {count(len(rest), 'other commit')}")
-    return "; ".join(parts)
-
-
-def some(names: Sequence[str]) -> str:
-    """A few files, and how many more there are."""
-    shown = ", ".join(map(repr_if_needed, names[:_MOST_FILES]))
-    more = len(names) - _MOST_FILES
-    return f"{shown} and {count(more, 'more file')}" if more > 0 else shown
-
-
-def repr_if_needed(name: str) -> str:
-    """A file's name on one line."""
-    return name if name.isprintable() else repr(name)
+    return readable("; ".join(parts))

@@ -17,6 +17,9 @@ from typing import Any
 
 import pytest
 
+from gitbatch_core.archive.store import Archive
+from gitbatch_core.runs.twin import Twin
+
 
 @dataclass(kw_only=True)
 class Ended:
@@ -36,6 +39,23 @@ class Ended:
             assert word in self.text, self.text
         assert "\nTraceback" not in self.text, self.text
         return self
+
+
+def bare_twin(folder: Path, *, pinned_ns: int = 0) -> Twin:
+    """The mirror of a folder where no run is."""
+    for name in ("top", "worktree"):
+        (folder / name).mkdir()
+    return Twin(
+        top=folder / "top",
+        folder=folder / "top",
+        worktree=folder / "worktree",
+        archive=Archive.create(folder / "archive", "xxh3"),
+        tracked=frozenset(),
+        changed=frozenset(),
+        withheld={},
+        warn=print,
+        pinned_ns=pinned_ns,
+    )
 
 
 @dataclass(kw_only=True)

@@ -11,27 +11,18 @@ from snakemake.deployment.conda import Env
 from snakemake.sourcecache import LocalSourceFile
 
 from gitbatch_core.archive import links
-from gitbatch_core.archive.store import Archive
 from gitbatch_core.runs import results
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import snakemake_internals
 
+from .conftest import bare_twin
+
 
 @pytest.fixture
 def twin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Twin:
-    for name in ("top", "worktree"):
-        (tmp_path / name).mkdir()
-    monkeypatch.chdir(tmp_path / "top")
-    return Twin(
-        top=tmp_path / "top",
-        folder=tmp_path / "top",
-        worktree=tmp_path / "worktree",
-        archive=Archive.create(tmp_path / "archive", "xxh3"),
-        tracked=frozenset(),
-        changed=frozenset(),
-        warn=print,
-        pinned_ns=10**18,
-    )
+    found = bare_twin(tmp_path, pinned_ns=10**18)
+    monkeypatch.chdir(found.top)
+    return found
 
 
 def test_environment_files_are_those_of_the_worktree(twin: Twin) -> None:

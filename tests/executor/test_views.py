@@ -14,7 +14,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gitbatch_core import jsonio
-from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import RunError
 from gitbatch_core.pools.base import JobStatus, State
 from gitbatch_core.records import Answer, redact
@@ -22,6 +21,8 @@ from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import jobspec
 from snakemake_executor_plugin_gitbatch.comparison import Comparison
 from snakemake_executor_plugin_gitbatch.failure import explain
+
+from .conftest import bare_twin
 
 TOP, WORKTREE = Path("/home/it's me/project"), Path("/archive/staging/it's/worktree")
 
@@ -288,20 +289,9 @@ answers = st.none() | st.builds(
 
 @pytest.fixture(scope="module")
 def twin(tmp_path_factory: pytest.TempPathFactory) -> Twin:
-    place = tmp_path_factory.mktemp("twin").resolve()
-    for name in ("top", "worktree"):
-        (place / name).mkdir()
-    (place / "top/only here").write_text("")
-    return Twin(
-        top=place / "top",
-        folder=place / "top",
-        worktree=place / "worktree",
-        archive=Archive.create(place / "archive", "xxh3"),
-        tracked=frozenset(),
-        changed=frozenset(),
-        warn=print,
-        pinned_ns=0,
-    )
+    found = bare_twin(tmp_path_factory.mktemp("twin").resolve())
+    (found.top / "only here").write_text("")
+    return found
 
 
 @given(odd_logs, odd_logs, statuses, answers)

@@ -12,7 +12,7 @@ import faults
 import pytest
 
 from gitbatch_core.archive.store import Archive
-from gitbatch_core.errors import GitbatchError
+from gitbatch_core.errors import GitbatchError, UsageError
 from gitbatch_core.git import refs
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.runs import document, ended, owner
@@ -165,6 +165,14 @@ def test_names_that_a_tag_cannot_have(place: Place) -> None:
             ("v1/other", None),
         ):
             assert refs.obstacle(place.repository, f"refs/tags/{name}") == other
+    for name, words in (
+        ("v1", "no tag v1 beside refs/tags/v1/final"),
+        ("v1/final/really", "no tag v1/final/really beside refs/tags/v1/final"),
+        ("v1/final", "is a tag v1/final already"),
+    ):
+        with pytest.raises(UsageError, match=f"^There (can be )?{words}"):
+            refs.check_new_tag(place.repository, name)
+    refs.check_new_tag(place.repository, "v1/other")
     # The run ends well without: somebody has made that tag since it began.
     run = place.start("20260101-000000-0001")
     orphan(run)

@@ -13,6 +13,7 @@ from gitbatch_core.cli.archive import asked as find
 from gitbatch_core.git import commits
 from gitbatch_core.records import software_used
 from gitbatch_core.runs.holders import Holder, holders
+from gitbatch_core.wording import some
 
 if TYPE_CHECKING:
     import argparse
@@ -166,10 +167,8 @@ def _maker(
 
 
 def _use(known: About, job: Job, file: File) -> str:
-    made = [each.path for each in job.outputs if not each.log]
-    to = ", ".join(output.printable(path) for path in made[:3])
-    more = f" and {len(made) - 3} more" if len(made) > 3 else ""
-    return f"{job.run}{_mark(known, job)}  {output.printable(job.title)} -> {to or '-'}{more}"
+    made = some(output.printable(each.path) for each in job.outputs if not each.log)
+    return f"{job.run}{_mark(known, job)}  {output.printable(job.title)} -> {made or '-'}"
 
 
 def _brief(known: About, job: Job, file: File) -> str:

@@ -33,6 +33,8 @@ _ACTIONS = {
 }
 """Action, and the module that has it as a function."""
 
+_RUN_HELP = "id or an end of it, tag, commit, or `last`: see gitbatch runs --help"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the actions and their arguments."""
@@ -44,8 +46,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     def add(name: str, text: str, run: str = "", **run_options: str) -> argparse.ArgumentParser:
         action = actions.add_parser(name, help=text, description=text, allow_abbrev=False)
         # Without a default, or it would hide the one that stands before the action.
-        action.add_argument("--archive", metavar="PATH", type=Path, default=argparse.SUPPRESS)
+        action.add_argument(
+            "--archive",
+            metavar="PATH",
+            type=Path,
+            default=argparse.SUPPRESS,
+            help="the archive's folder",
+        )
         if run:
+            run_options = {"help": _RUN_HELP, **run_options}
             action.add_argument(run, metavar="RUN", **run_options)  # type: ignore[arg-type]
         return action
 
@@ -58,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "names", metavar="RULE|PATH", nargs="*", help="of these rules' jobs, or of who made these"
     )
     diff = add("diff", "in what two runs differ (exit code 1 where they do)", "then")
-    diff.add_argument("now", metavar="RUN")
+    diff.add_argument("now", metavar="RUN", help=_RUN_HELP)
     diff.add_argument("--patch", action="store_true", help="show the code's changes in full")
     for action in (ls, show, diff):
         action.add_argument("--json", action="store_true", help="print JSON")
@@ -66,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     note.add_argument("text", metavar="TEXT|-", nargs="?", help="the note; -: from standard input")
     note.add_argument("--remove", action="store_true", help="take it away")
     tag = add("tag", "give a run a name: a git tag", "run", nargs="?")
-    tag.add_argument("name", metavar="NAME", nargs="?")
+    tag.add_argument("name", metavar="NAME", nargs="?", help="of the tag")
     tag.add_argument("--delete", metavar="NAME", help="take away the tag NAME of a run instead")
     keep = add("keep", "keep runs from being removed", "runs", nargs="+")
     keep.add_argument("--off", action="store_true", help="let them be removed again")
@@ -79,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("attach", "show what a run prints, until it ends; Ctrl-C stops showing it"),
         ("cancel", "end a run and its jobs, also where its controller is gone"),
     ):
-        add(name, text, "run", nargs="?", default="")
+        add(name, text, "run", nargs="?", default="", help=f"{_RUN_HELP}; default: the only one")
     parser.set_defaults(action="ls", range=None, all=False, json=False, shown=shown)
 
 

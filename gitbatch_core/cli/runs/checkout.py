@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gitbatch_core.cli import output
 from gitbatch_core.cli.runs.opening import runs_here
 from gitbatch_core.runs.checkout import check_out
+from gitbatch_core.wording import listed
 
 if TYPE_CHECKING:
     import argparse
@@ -33,6 +34,4 @@ def checkout(arguments: argparse.Namespace) -> int:
 
 
 def _list(head: str, paths: list[str]) -> None:
-    more = [f"  … and {len(paths) - _MOST} more"] if len(paths) > _MOST else []
-    shown = [f"  {output.printable(path)}" for path in paths[:_MOST]]
-    output.message("\n".join([head, *shown, *more]))
+    output.message(f"{head}\n{listed(map(output.printable, paths), _MOST)}")

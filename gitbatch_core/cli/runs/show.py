@@ -10,6 +10,7 @@ from gitbatch_core.cli import output
 from gitbatch_core.cli.runs.opening import archive_of, runs_here
 from gitbatch_core.runs import description, stale
 from gitbatch_core.runs.efficiency import duration
+from gitbatch_core.wording import shortened
 
 if TYPE_CHECKING:
     import argparse
@@ -90,8 +91,7 @@ def _texts(name: str, texts: Any) -> Iterator[tuple[str, str]]:
 
 
 def _few(texts: list[str]) -> list[str]:
-    more = [f"… and {len(texts) - _MOST} more (--json has all)"] if len(texts) > _MOST else []
-    return [*texts[:_MOST], *more]
+    return shortened(texts, _MOST, rest="more (--json has all)")
 
 
 def _value(value: Any) -> str:

@@ -18,6 +18,7 @@ from gitbatch_core.errors import GitError
 from gitbatch_core.git import state, worktree
 from gitbatch_core.git.repo import Repository, call
 from gitbatch_core.runs.checks.finding import Finding, failed, fine, wrong
+from gitbatch_core.wording import some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,9 +60,9 @@ def repository(folder: Path) -> tuple[Repository | None, list[Finding]]:
         hint = "A run needs a worktree and leaves a commit: clone it to a place of your own."
         findings.append(wrong(check, f"{found.common_dir} cannot be written", hint))
     if unfetched := worktree.not_fetched(found):
-        path, first = next(iter(unfetched.items()))
-        more = f" and {len(unfetched) - 1} more files" if len(unfetched) > 1 else ""
-        text = f"{path}{more}: {first.name} whose content was not fetched; no job can read it"
+        first = next(iter(unfetched.values()))
+        files = some(unfetched, 1, noun="file")
+        text = f"{files}: {first.name} whose content was not fetched; no job can read it"
         findings.append(wrong("pointers", text, first.command))
     if (found.top / ".gitmodules").exists():
         lines = found.git("submodule", "status", check=False).decode(errors="replace").splitlines()

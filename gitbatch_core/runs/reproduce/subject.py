@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gitbatch_core.archive.layout import Address, linked_object
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitError, NotInArchiveError, UsageError
+from gitbatch_core.git import trees
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository, decode
 from gitbatch_core.git.worktree import Worktree
@@ -18,6 +19,7 @@ from gitbatch_core.runs.document import makers
 from gitbatch_core.runs.names import Runs
 from gitbatch_core.runs.reproduce.made import job_inputs
 from gitbatch_core.runs.walk import inside
+from gitbatch_core.wording import listed
 
 _MOST_NAMED = 10
 
@@ -117,10 +119,9 @@ class Subject:
         self._check_stored(outputs, targets)
         missing = sorted(self._missing(archive, self._needed(self.paths(targets))))
         if missing:
-            more = [f"… and {len(missing) - _MOST_NAMED} more"] * (len(missing) > _MOST_NAMED)
             raise NotInArchiveError(
                 f"The archive {archive.root} does not have these frozen inputs of run {self.run}:\n"
-                + "\n".join(f"  {path}" for path in [*missing[:_MOST_NAMED], *more]),
+                + listed(missing, _MOST_NAMED),
                 hint=self.archive_hint,
             )
 
@@ -163,8 +164,7 @@ class Subject:
         if missing:
             raise GitError(
                 f"The repository does not have the content of these inputs of run {self.run}, to "
-                "which the commit has pointers:\n"
-                + "\n".join(f"  {path}" for path in list(missing)[:_MOST_NAMED]),
+                "which the commit has pointers:\n" + listed(missing, _MOST_NAMED),
                 hint="Fetch it:\n"
                 + "\n".join(dict.fromkeys(e.fetch_at(self.source) for e in missing.values())),
             )
@@ -177,24 +177,8 @@ class Subject:
         made = {output["path"] for output in self.document.get("outputs", ())}
         return {
             path
-            for path, text in (_links(self.repository, self.source) | frozen).items()
+            for path, text in (trees.links(self.repository, self.source) | frozen).items()
             if path in needed - made
             and (name := linked_object(text)) is not None
             and not os.path.lexists(archive.path(name))
         }
-
-
-def _links(repository: Repository, commit: str) -> dict[str, str]:
-    """All symbolic links of a commit: path -> text."""
-    entries = [
-        entry.split(b"\t", 1)
-        for entry in repository.git("ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0")
-        if entry.startswith(b"120000 ")
-    ]
-    wanted = b"".join(head.split()[2] + b"\n" for head, _ in entries)
-    answer, found = repository.git("cat-file", "--batch", input=wanted), {}
-    for _, path in entries:
-        head, _, answer = answer.partition(b"\n")
-        size = int(head.rsplit(b" ", 1)[1])
-        found[decode(path)], answer = decode(answer[:size]), answer[size + 1 :]
-    return found

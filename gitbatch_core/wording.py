@@ -1,0 +1,38 @@
+"""Numbers, names and lists in messages, so that long ones stay short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", "\t": r"\t", "\r": r"\r", "\x1b": r"\x1b"})
+
+
+def printable(name: object) -> str:
+    """A file's name on one line: backslash, newline, tab, return and escape are escaped."""
+    return str(name).translate(_ESCAPES)
+
+
+def count(number: int, noun: str) -> str:
+    """`1 job`, `2 jobs`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def some(names: Iterable[str], most: int = 3, *, noun: str = "") -> str:
+    """`a, b, c and 4 more`; with a noun `a, b, c and 4 more files`."""
+    found = list(names)
+    shown, rest = ", ".join(found[:most]), len(found) - most
+    if rest <= 0:
+        return shown
+    return f"{shown} and {count(rest, f'more {noun}') if noun else f'{rest} more'}"
+
+
+def shortened(lines: Iterable[str], most: int, *, rest: str = "more") -> list[str]:
+    """The first lines, and one that counts the rest of them: `… and 4 more`."""
+    found = list(lines)
+    more = [f"… and {len(found) - most} {rest}"] if len(found) > most else []
+    return [*found[:most], *more]
+
+
+def listed(lines: Iterable[str], most: int) -> str:
+    """The same as a text, indented."""
+    return "\n".join(f"  {line}" for line in shortened(lines, most))
