@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gitbatch_core.jsonio import Document
+from gitbatch_core.runs.asked import folders_above
 from gitbatch_core.runs.document import OTHER_CODE, STALE_INPUTS, makers
 from gitbatch_core.runs.efficiency import count
 from gitbatch_core.runs.reproduce.made import job_inputs, member_of
@@ -16,6 +17,9 @@ _MOST_FILES, _MOST_COMMITS = 3, 3
 Files = tuple[str, ...] | None
 """In which the code differs; None where nobody can say, as the commit is not here."""
 
+_Version = tuple[str, str]
+"""Of an output: its path and address."""
+
 
 def note(
     document: Document, files_of: Callable[[Document, Document], Files], records: Iterable[Document]
@@ -24,7 +28,7 @@ def note(
     outputs that were made from that, from what. `files_of`: an output and its job -> in which files
     the code that made it differs; `records`: all jobs that the run has done."""
     of_commits: dict[str, set[str] | None] = {}
-    stale: list[tuple[str, str]] = []
+    stale: list[_Version] = []
     for output in document["outputs"]:
         job = document["jobs"].get(output.get("job"), {})
         if not job or (files := files_of(output, job)) == ():
@@ -43,28 +47,32 @@ def note(
         _note_inputs(document, stale, records)
 
 
-def _note_inputs(
-    document: Document, stale: list[tuple[str, str]], records: Iterable[Document]
-) -> None:
-    made: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    """What was made from what, by path and address."""
+def _note_inputs(document: Document, stale: list[_Version], records: Iterable[Document]) -> None:
+    made: dict[tuple[str, str], list[_Version]] = {}
+    """What was made from what."""
+    from_inside: dict[str, list[_Version]] = {}
+    """What was made from something in a folder, by the folder's path."""
+
+    def note_maker(output: Document, job: Document, member: Document) -> None:
+        own = output["path"], output["address"]
+        for path, address in job_inputs(job, member).items():
+            if address is not None:
+                made.setdefault((path, address), []).append(own)
+            for folder, _ in folders_above(path):
+                from_inside.setdefault(folder, []).append(own)
+
     for output in document["outputs"]:
         job = document["jobs"].get(output.get("job"), {})
-        own = output["path"], output["address"]
-        for read in job_inputs(job, member_of(job, output["path"])).items():
-            made.setdefault(read, []).append(own)  # type: ignore[arg-type]
+        note_maker(output, job, member_of(job, output["path"]))
     for record in records:  # with temporary outputs
         members = makers(record)
         for output in record.get("outputs", ()):
-            member = members.get(output["path"]) or record["members"][0]
-            for read in job_inputs(record, member).items():
-                own = output["path"], output["address"]
-                made.setdefault(read, []).append(own)  # type: ignore[arg-type]
+            note_maker(output, record, members.get(output["path"]) or record["members"][0])
     outputs = {(each["path"], each["address"]): each for each in document["outputs"]}
     waiting, seen = list(stale), set(stale)
     while waiting:
         source = waiting.pop()
-        for result in dict.fromkeys(made.get(source, ())):
+        for result in dict.fromkeys((*made.get(source, ()), *from_inside.get(source[0], ()))):
             if result in outputs:
                 inputs = outputs[result].setdefault(STALE_INPUTS, [])
                 if source[0] not in inputs:
