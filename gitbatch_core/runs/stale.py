@@ -1,5 +1,5 @@
-"""Outputs in place that the code of a run's commit has not made: noted in the run's document, so
-that its tag claims no more than is true. And how that is said."""
+"""Outputs in place that the code of a run's commit has not made, or nobody knows what: noted in the
+run's document, so that its tag claims no more than is true. And how that is said."""
 
 from __future__ import annotations
 
@@ -25,12 +25,15 @@ def note(
     document: Document, files_of: Callable[[Document, Document], Files], records: Iterable[Document]
 ) -> None:
     """Say in a run's document, of each output and of the run, what other code has made; and of
-    outputs that were made from that, from what. `files_of`: an output and its job -> in which files
-    the code that made it differs; `records`: all jobs that the run has done."""
+    outputs that were made from that, or from what is of unknown origin, from what. `files_of`: an
+    output and its job -> in which files the code that made it differs; `records`: all jobs that the
+    run has done."""
     of_commits: dict[str, set[str] | None] = {}
     stale: list[_Version] = []
     for output in document["outputs"]:
         job = document["jobs"].get(output.get("job"), {})
+        if not job:
+            stale.append((output["path"], output["address"]))
         if not job or (files := files_of(output, job)) == ():
             continue
         commit = str(job["commit"])
@@ -84,17 +87,20 @@ def _note_inputs(document: Document, stale: list[_Version], records: Iterable[Do
 
 def summary(document: Document) -> Document:
     """Of a run's document: how many outputs other code has made, by commit, with the files in which
-    that differs; and how many were made from such. Empty where there are none."""
+    that differs; how many are of unknown origin; how many were made from such. Empty where there
+    are none."""
     commits = Counter(o[OTHER_CODE] for o in document.get("outputs", ()) if OTHER_CODE in o)
     files = document.get(OTHER_CODE) or {}
+    unknown = sum(o.get("provenance") == "unknown" for o in document.get("outputs", ()))
     after = sum(STALE_INPUTS in o and OTHER_CODE not in o for o in document.get("outputs", ()))
-    if not commits:
+    if not commits and not unknown:
         return {}
     return {
         "commits": [
             {"commit": commit, "outputs": number, "files": files.get(commit)}
             for commit, number in commits.most_common()
         ],
+        "unknown": unknown,
         "made_from_these": after,
     }
 
@@ -105,12 +111,17 @@ def text(found: Document) -> str:
         return ""
     numbers = Counter({each["commit"]: each["outputs"] for each in found["commits"]})
     files = {each["commit"]: each["files"] for each in found["commits"]}
-    total, after = sum(numbers.values()), found["made_from_these"]
-    more = f", and {after} more {'was' if after == 1 else 'were'} made from these" if after else ""
-    return (
-        f"{count(total, 'output')} {'is' if total == 1 else 'are'} not of this commit's code: "
-        f"{by_commit(numbers, files)}{more}"
-    )
+    total, unknown, after = sum(numbers.values()), found["unknown"], found["made_from_these"]
+    parts = []
+    if total:
+        are = "is" if total == 1 else "are"
+        why = by_commit(numbers, files)
+        parts.append(f"{count(total, 'output')} {are} not of this commit's code: {why}")
+    if unknown:
+        parts.append(f"of {count(unknown, 'output')} no run knows the origin")
+    if after:
+        parts.append(f"{after} more {'was' if after == 1 else 'were'} made from these")
+    return ", and ".join(parts)
 
 
 def by_commit(numbers: Counter[str], files: Mapping[str, Sequence[str] | None]) -> str:
