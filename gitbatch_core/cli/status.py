@@ -24,7 +24,7 @@ from gitbatch_core.wording import count, shortened, some
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from gitbatch_core.runs.status import Standing, Status
 
@@ -89,8 +89,9 @@ def _print(found: Status, repository: Repository, *, all_paths: bool) -> None:
         output.message("No run is known here." if not found.run else "There are no results here.")
         return
     groups = _groups(found.results)
+    stale = {each.path for each in found.results if each.state != CURRENT}
     rows = [
-        (output.printable(rule or "-"), state, str(len(some_results)), _why(some_results))
+        (output.printable(rule or "-"), state, str(len(some_results)), _why(some_results, stale))
         for (rule, state), some_results in groups
     ]
     output.table([_HEAD, *rows], right=frozenset({2}))
@@ -120,8 +121,8 @@ def _groups(results: Sequence[Standing]) -> list[tuple[tuple[str, str], list[Sta
     ]
 
 
-def _why(alike: Sequence[Standing]) -> str:
-    """Of results of one state, that the same code has made."""
+def _why(alike: Sequence[Standing], stale: Collection[str]) -> str:
+    """Of results of one state, that the same code has made. `stale`: all that are not current."""
     each = alike[0]
     if each.state == OTHER_CODE:
         maker = "snapshot " * each.snapshot + each.commit[:10]
@@ -130,5 +131,13 @@ def _why(alike: Sequence[Standing]) -> str:
         return f"made by {maker}; differs in {_some(each.files)}"
     if each.state == OTHER_INPUTS:
         inputs = dict.fromkeys(name for each in alike for name in each.inputs)
-        return f"not made from the present {_some(inputs)}"
+        themselves = [name for name in inputs if name in stale]
+        others = [name for name in inputs if name not in stale]
+        is_one = len(themselves) == 1
+        parts = [
+            f"{_some(themselves)} {'is' if is_one else 'are'} not as this commit makes "
+            f"{'it' if is_one else 'them'}"
+        ] * bool(themselves)
+        parts += [f"not made from the present {_some(others)}"] * bool(others)
+        return "; ".join(parts)
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ from gitbatch_core.git.objects import contents
 from gitbatch_core.git.repo import Repository, decode
 from gitbatch_core.git.state import identity, identity_environment
 
+_OF_GIT = re.compile("(.*_)?HEAD")
+"""Refs in the git folder itself, which git takes before all others."""
+_OBJECT_ID = re.compile("[0-9a-fA-F]{40}|[0-9a-fA-F]{64}")
 _FIELDS = ("refname", "objectname", "objecttype", "contents", "*objectname", "*contents")
 
 
@@ -49,12 +53,28 @@ def check_tag(repository: Repository, name: str) -> str:
     ref = f"refs/tags/{name}"
     if name.startswith("-") or not repository.git("check-ref-format", "--print", ref, check=False):
         raise UsageError(f"{name!r} cannot be the name of a tag.", hint="See git check-ref-format.")
-    if repository.git("rev-parse", "--verify", "-q", f"refs/heads/{name}", check=False):
+    if other := _namesake(repository, name):
         raise UsageError(
-            f"There is a branch {name}: to git, a tag with its name would be ambiguous.",
+            f"There is {other}: to git, a tag with its name would be ambiguous.",
             hint="Choose another name.",
         )
     return ref
+
+
+def _namesake(repository: Repository, name: str) -> str | None:
+    """What else git may take the name of a tag for, in words; None where there is nothing."""
+    if _OF_GIT.fullmatch(name):
+        return f"{name}, which is git's own"
+    if _OBJECT_ID.fullmatch(name):
+        return f"an object {name}, or may be"
+    others = {
+        f"refs/heads/{name}": f"a branch {name}",
+        f"refs/remotes/{name}/HEAD": f"a remote {name}",
+        f"refs/remotes/{name}": f"a branch {name}",
+        f"refs/{name}": f"a ref {name}",
+    }
+    there = decode(repository.git("for-each-ref", "--format=%(refname)", *others)).splitlines()
+    return next((text for ref, text in others.items() if ref in there), None)
 
 
 def check_new_tag(repository: Repository, name: str) -> None:

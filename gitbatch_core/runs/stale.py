@@ -1,5 +1,5 @@
-"""Outputs in place that the code of a run's commit has not made: noted in the run's document, so
-that its tag claims no more than is true. And how that is said."""
+"""Outputs in place that the code of a run's commit has not made, or nobody knows what: noted in the
+run's document, so that its tag claims no more than is true. And how that is said."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from gitbatch_core.errors import readable
 from gitbatch_core.jsonio import Document
+from gitbatch_core.runs.asked import folders_above
 from gitbatch_core.runs.document import OTHER_CODE, STALE_INPUTS, makers
 from gitbatch_core.runs.reproduce.made import job_inputs, member_of
 from gitbatch_core.wording import count, printable, some
@@ -17,6 +18,9 @@ _MOST_COMMITS = 3
 
 Files = tuple[str, ...] | None
 """In which the code differs; None where nobody can say, as the commit is not here."""
+
+_Version = tuple[str, str]
+"""Of an output: its path and address."""
 
 
 @dataclass(kw_only=True)
@@ -48,12 +52,15 @@ def note(
     document: Document, files_of: Callable[[Document, Document], Files], records: Iterable[Document]
 ) -> None:
     """Say in a run's document, of each output and of the run, what other code has made; and of
-    outputs that were made from that, from what. `files_of`: an output and its job -> in which files
-    the code that made it differs; `records`: all jobs that the run has done."""
+    outputs that were made from that, or from what is of unknown origin, from what. `files_of`: an
+    output and its job -> in which files the code that made it differs; `records`: all jobs that the
+    run has done."""
     others = OtherCommits()
-    stale: list[tuple[str, str]] = []
+    stale: list[_Version] = []
     for output in document["outputs"]:
         job = document["jobs"].get(output.get("job"), {})
+        if not job:
+            stale.append((output["path"], output["address"]))
         if not job or (files := files_of(output, job)) == ():
             continue
         output[OTHER_CODE] = str(job["commit"])
@@ -64,28 +71,32 @@ def note(
         _note_inputs(document, stale, records)
 
 
-def _note_inputs(
-    document: Document, stale: list[tuple[str, str]], records: Iterable[Document]
-) -> None:
-    made: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    """What was made from what, by path and address."""
+def _note_inputs(document: Document, stale: list[_Version], records: Iterable[Document]) -> None:
+    made: dict[tuple[str, str], list[_Version]] = {}
+    """What was made from what."""
+    from_inside: dict[str, list[_Version]] = {}
+    """What was made from something in a folder, by the folder's path."""
+
+    def note_maker(output: Document, job: Document, member: Document) -> None:
+        own = output["path"], output["address"]
+        for path, address in job_inputs(job, member).items():
+            if address is not None:
+                made.setdefault((path, address), []).append(own)
+            for folder, _ in folders_above(path):
+                from_inside.setdefault(folder, []).append(own)
+
     for output in document["outputs"]:
         job = document["jobs"].get(output.get("job"), {})
-        own = output["path"], output["address"]
-        for read in job_inputs(job, member_of(job, output["path"])).items():
-            made.setdefault(read, []).append(own)  # type: ignore[arg-type]
+        note_maker(output, job, member_of(job, output["path"]))
     for record in records:  # with temporary outputs
         members = makers(record)
         for output in record.get("outputs", ()):
-            member = members.get(output["path"]) or record["members"][0]
-            for read in job_inputs(record, member).items():
-                own = output["path"], output["address"]
-                made.setdefault(read, []).append(own)  # type: ignore[arg-type]
+            note_maker(output, record, members.get(output["path"]) or record["members"][0])
     outputs = {(each["path"], each["address"]): each for each in document["outputs"]}
     waiting, seen = list(stale), set(stale)
     while waiting:
         source = waiting.pop()
-        for result in dict.fromkeys(made.get(source, ())):
+        for result in dict.fromkeys((*made.get(source, ()), *from_inside.get(source[0], ()))):
             if result in outputs:
                 inputs = outputs[result].setdefault(STALE_INPUTS, [])
                 if source[0] not in inputs:
@@ -97,17 +108,20 @@ def _note_inputs(
 
 def summary(document: Document) -> Document:
     """Of a run's document: how many outputs other code has made, by commit, with the files in which
-    that differs; and how many were made from such. Empty where there are none."""
+    that differs; how many are of unknown origin; how many were made from such. Empty where there
+    are none."""
     commits = Counter(o[OTHER_CODE] for o in document.get("outputs", ()) if OTHER_CODE in o)
     files = document.get(OTHER_CODE) or {}
+    unknown = sum(o.get("provenance") == "unknown" for o in document.get("outputs", ()))
     after = sum(STALE_INPUTS in o and OTHER_CODE not in o for o in document.get("outputs", ()))
-    if not commits:
+    if not commits and not unknown:
         return {}
     return {
         "commits": [
             {"commit": commit, "outputs": number, "files": files.get(commit)}
             for commit, number in commits.most_common()
         ],
+        "unknown": unknown,
         "made_from_these": after,
     }
 
@@ -118,12 +132,17 @@ def text(found: Document) -> str:
         return ""
     numbers = Counter({each["commit"]: each["outputs"] for each in found["commits"]})
     files = {each["commit"]: each["files"] for each in found["commits"]}
-    total, after = sum(numbers.values()), found["made_from_these"]
-    more = f", and {after} more {'was' if after == 1 else 'were'} made from these" if after else ""
-    return (
-        f"{count(total, 'output')} {'is' if total == 1 else 'are'} not of this commit's code: "
-        f"{by_commit(numbers, files)}{more}"
-    )
+    total, unknown, after = sum(numbers.values()), found["unknown"], found["made_from_these"]
+    parts = []
+    if total:
+        are = "is" if total == 1 else "are"
+        why = by_commit(numbers, files)
+        parts.append(f"{count(total, 'output')} {are} not of this commit's code: {why}")
+    if unknown:
+        parts.append(f"of {count(unknown, 'output')} no run knows the origin")
+    if after:
+        parts.append(f"{after} more {'was' if after == 1 else 'were'} made from these")
+    return ", and ".join(parts)
 
 
 def by_commit(numbers: Counter[str], files: Mapping[str, Sequence[str] | None]) -> str:

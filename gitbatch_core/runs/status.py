@@ -277,7 +277,12 @@ class _Look:
                     makes.setdefault(maker, []).append(path)
                 if self._is_other(name, address):
                     self._mark(path, name)
-        waiting = [p for p, each in self._found.items() if each.state in (OTHER_CODE, OTHER_INPUTS)]
+        waiting = [
+            path
+            for path, each in self._found.items()
+            if each.state in (OTHER_CODE, OTHER_INPUTS)
+            or (each.state == UNKNOWN and path in self.known)
+        ]
         while waiting:
             stale = waiting.pop()
             for path in makes.get(stale, ()):

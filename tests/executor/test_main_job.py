@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import sys
@@ -256,12 +257,24 @@ def test_nothing_to_do_leaves_nothing(make_project: MakeProject) -> None:
 def test_outputs_of_plain_snakemake_are_frozen(make_project: MakeProject) -> None:
     project = make_project(WORKFLOW)
     project.plain("--cores", "2", "results/1.part", "results/folder").ok()
-    project.snakemake("results/sum.txt", "results/folder").ok()
+    run = project.snakemake("results/sum.txt", "results/folder").ok()
+    said = "of 2 outputs no run knows the origin, and 1 more was made from these"
+    assert said in run.text
+    assert said in project.gitbatch("runs", "show", "last").ok().text
+    status, _ = json.JSONDecoder().raw_decode(project.gitbatch("status", "--json").text)
+    assert {each["path"]: each["state"] for each in status["results"]} == {
+        "results/1.part": "unknown origin",
+        "results/2.part": "current",
+        "results/folder": "unknown origin",
+        "results/sum.txt": "other inputs",
+    }
+    assert "results/1.part is not as this commit makes it" in project.gitbatch("status").text
     assert (project.path / "results/1.part").is_symlink()
     outputs = {o["path"]: o for o in project.run_document(project.tags()[0])["outputs"]}
     assert outputs["results/1.part"]["provenance"] == "unknown"
     assert outputs["results/folder"]["provenance"] == "unknown"
     assert "provenance" not in outputs["results/sum.txt"]
+    assert sorted(outputs["results/sum.txt"]["stale_inputs"]) == ["results/1.part", "results/t.tmp"]
     project.nothing_to_do("results/sum.txt", "results/folder")
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitbatch_core.errors import GitError
-from gitbatch_core.git import commits, state
+from gitbatch_core.errors import GitError, UsageError
+from gitbatch_core.git import commits, refs, state
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.commits import Overlay
 from gitbatch_core.git.repo import Repository
@@ -245,3 +245,24 @@ def test_a_run_commits_source(repository: Repository) -> None:
     git(repository.top, "commit", "--quiet", "--all", "--amend", "--no-edit")
     amended = repository.commit_of("HEAD")
     assert document.source_of(repository, amended) == amended
+
+
+def test_a_tag_has_a_name_of_its_own(repository: Repository) -> None:
+    """What git would take for something else is no name for a tag."""
+    git(repository.top, "branch", "topic")
+    for ref in ("refs/remotes/origin/main", "refs/remotes/origin/HEAD", "refs/kept/one"):
+        git(repository.top, "update-ref", ref, "HEAD")
+    for name, what in {
+        "HEAD": "HEAD, which is git's own",
+        "ORIG_HEAD": "ORIG_HEAD, which is git's own",
+        "a" * 40: "an object a",
+        "topic": "a branch topic",
+        "heads/topic": "a ref heads/topic",
+        "origin": "a remote origin",
+        "origin/main": "a branch origin/main",
+        "kept/one": "a ref kept/one",
+    }.items():
+        with pytest.raises(UsageError, match=f"There is {what}"):
+            refs.check_new_tag(repository, name)
+    for name in ("topic/two", "origin/other", "kept", "HEAD2", "cafe", "heads"):
+        refs.check_new_tag(repository, name)

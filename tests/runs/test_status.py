@@ -314,7 +314,7 @@ def test_code_of_submodules(folder: Folder, tmp_path: Path) -> None:
 
 
 def test_what_a_run_says_of_other_code() -> None:
-    """Also where a temporary output lies in between."""
+    """Also where a temporary output lies in between, or a folder of which one file was read."""
 
     def job(number: int, commit: str, made: str, *read: str) -> dict[str, Any]:
         inputs = [{"path": path, "address": f"of {path}"} for path in read]
@@ -327,19 +327,26 @@ def test_what_a_run_says_of_other_code() -> None:
         "2": job(2, "new", "b", "temp"),
         "3": job(3, "new", "c", "b"),
         "4": job(4, "new", "d"),
+        "5": job(5, "old", "folder"),
+        "6": job(6, "new", "e", "folder/in/it"),
+        "7": job(7, "new", "f", "folder2/it"),
     }
     outputs = [
         {"path": path, "address": f"of {path}", "job": number}
-        for path, number in zip("abcd", "1234", strict=True)
+        for path, number in zip([*"abcd", "folder", *"ef"], "1234567", strict=True)
     ]
     found = {"jobs": jobs, "outputs": outputs}
     files = {"old": ("x.py",), "new": ()}
-    stale.note(found, lambda o, j: files[j["commit"]], [job(5, "new", "temp", "a")])
+    stale.note(found, lambda o, j: files[j["commit"]], [job(8, "new", "temp", "a")])
     assert found["other_code"] == {"old": ["x.py"]}
-    assert [each.get("other_code") for each in outputs] == ["old", None, None, None]
-    assert [each.get("stale_inputs") for each in outputs] == [None, ["temp"], ["b"], None]
+    assert [each["path"] for each in outputs if "other_code" in each] == ["a", "folder"]
+    assert {each["path"]: each["stale_inputs"] for each in outputs if "stale_inputs" in each} == {
+        "b": ["temp"],
+        "c": ["b"],
+        "e": ["folder"],
+    }
     assert stale.text(stale.summary(found)) == (
-        "1 output is not of this commit's code: commit old differs in x.py, and 2 more were made "
+        "2 outputs are not of this commit's code: commit old differs in x.py, and 3 more were made "
         "from these"
     )
     again = {"jobs": jobs, "outputs": [outputs[3]]}
