@@ -182,8 +182,9 @@ class _Look:
             if address not in (None, FOREIGN) and (o := self.origins.find(path, address)):
                 self._origins[path] = o
         self._ask_records(lying)
+        frozen = self._frozen
         for path, address in lying.items():
-            if path in self.known or path in self._origins or path not in self._frozen:
+            if path in self.known or path in self._origins or path not in frozen:
                 self._found[path] = self._standing(path, address)
         self._look_at_inputs()
         for path, inputs in self._stale.items():
@@ -205,7 +206,8 @@ class _Look:
         belongs = inside(self.known)
         here = [path for path in self.in_place.links if not belongs(path)]
         tracked = state.tracked(self.repository.top) if here else frozenset()
-        return (path for path in here if path not in tracked and path not in self._frozen)
+        frozen = self._frozen
+        return (path for path in here if path not in tracked and path not in frozen)
 
     @property
     def _frozen(self) -> frozenset[str]:
@@ -339,10 +341,7 @@ class _Look:
     @cached_property
     def differences(self) -> CodeDifferences:
         """As the runs that are known see the code."""
-        folder = str(self.origins.read[0].get("folder") or "") if self.origins.read else ""
-        return CodeDifferences(
-            repository=self.repository, is_output=self._is_product, folder=folder
-        )
+        return CodeDifferences(repository=self.repository, is_output=self._is_product)
 
     @cached_property
     def _is_product(self) -> Callable[[str], bool]:
