@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gitbatch_core.archive import hashing, layout, tree
+from gitbatch_core.archive import hashing, layout, records, tree
 from gitbatch_core.archive.jobs import Jobs
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError
@@ -34,11 +34,12 @@ from gitbatch_core.runs.walk import inside
 CURRENT = "current"
 OTHER_CODE = "other code"
 OTHER_INPUTS = "other inputs"
+TAINTED = "tainted"
 CHANGED = "changed by hand"
 DANGLING = "dangling"
 UNKNOWN = "unknown origin"
 MISSING = "missing"
-STATES = (CURRENT, OTHER_CODE, OTHER_INPUTS, CHANGED, DANGLING, UNKNOWN, MISSING)
+STATES = (CURRENT, OTHER_CODE, OTHER_INPUTS, TAINTED, CHANGED, DANGLING, UNKNOWN, MISSING)
 
 _MOST_OTHERS = 20
 """Runs in other work trees that are passed over."""
@@ -172,6 +173,8 @@ class _Look:
     _stale: dict[str, dict[str, None]] = field(default_factory=dict)
     """And what of that is something else now, or stale itself."""
     _plain: dict[str, str | None] = field(default_factory=dict)
+    _tainted: dict[str, bool] = field(default_factory=dict)
+    """By run."""
 
     def results(self) -> list[Standing]:
         """All results: those that belong here, and others that lie here."""
@@ -247,7 +250,8 @@ class _Look:
         elif self.in_place.is_dangling(path):
             kind = DANGLING
         elif origin is not None and origin.job:
-            kind = CURRENT if files == () else OTHER_CODE
+            own = TAINTED if self._is_tainted(origin) else CURRENT
+            kind = own if files == () else OTHER_CODE
         elif address == FOREIGN and path in self._of_head:
             kind = CURRENT
         elif origin is not None or path not in self.known:
@@ -266,6 +270,20 @@ class _Look:
             files=files,
         )
 
+    def _is_tainted(self, origin: Origin) -> bool:
+        """Whether jobs of the run that has made it changed files of the commit. Of a run whose
+        document was not read, the archive knows."""
+        run, archive = str(origin.job.get("run", "")), self.in_place.archive
+        if origin.run.get("run") == run:
+            return bool(origin.run.get("tainted"))
+        if run not in self._tainted:
+            ended: Document | None = None
+            if archive is not None:
+                with contextlib.suppress(GitbatchError, OSError):
+                    ended = records.read_run(archive.root, run)
+            self._tainted[run] = bool((ended or {}).get("tainted"))
+        return self._tainted[run]
+
     # ------------------------------------------------------------------ what it was made from
 
     def _look_at_inputs(self) -> None:
@@ -279,7 +297,8 @@ class _Look:
                     makes.setdefault(maker, []).append(path)
                 if self._is_other(name, address):
                     self._mark(path, name)
-        waiting = [p for p, each in self._found.items() if each.state in (OTHER_CODE, OTHER_INPUTS)]
+        bad = (OTHER_CODE, OTHER_INPUTS, TAINTED)
+        waiting = [path for path, each in self._found.items() if each.state in bad]
         while waiting:
             stale = waiting.pop()
             for path in makes.get(stale, ()):

@@ -15,7 +15,7 @@ from gitbatch_core.archive import links
 from gitbatch_core.archive.hashing import hash_bytes
 from gitbatch_core.git import commits
 from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs import document, place, stale
+from gitbatch_core.runs import document, ended, place, stale
 from gitbatch_core.runs.code_difference import ALL, Choice, CodeDifferences
 from gitbatch_core.runs.document import Provenance, Result
 from gitbatch_core.runs.status import Standing, Status, status
@@ -183,6 +183,16 @@ def test_chosen_code_starts_where_its_run_has_worked(folder: Folder) -> None:
     folder.run({"out": "3"}, folder="", snakefile="Snakefile")
     folder.commit({"lib/a.py": "2"})
     assert set(folder.states().values()) == {"other code"}
+
+
+def test_what_a_tainted_run_has_made(folder: Folder) -> None:
+    made = folder.run({"out/a": "a"}, tainted=["lib/a.py"])
+    assert folder.states() == {"out/a": "tainted"}
+    folder.run({"out/b": "b"}, kept=(made["out/a"],))
+    ended.keep(folder.archive.root, {"run": "20260101-000001-abcd", "tainted": ["lib/a.py"]})
+    assert folder.states() == {"out/a": "tainted", "out/b": "current"}
+    folder.run({"out/a": "a"}, kept=())
+    assert folder.states() == {"out/a": "current", "out/b": "current"}
 
 
 def test_inputs_and_what_was_made_from_them(folder: Folder) -> None:
