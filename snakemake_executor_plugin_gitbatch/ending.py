@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import getpass
 import os
@@ -19,7 +18,7 @@ from gitbatch_core.errors import GitbatchError, readable
 from gitbatch_core.git import refs
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs import document, done_before, ended, origin_index, results, stale
+from gitbatch_core.runs import document, done_before, ended, results, stale
 from gitbatch_core.runs.document import Provenance, Result
 from gitbatch_core.runs.origins import Origin
 from gitbatch_core.runs.reproduce import evidence
@@ -34,6 +33,8 @@ from snakemake_executor_plugin_gitbatch.reusing import Reusing
 
 _MOST_NAMED = 10
 _MOST_RUNS = 3
+_FEW = 10
+"""Addresses that are looked for faster than a document is read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +142,6 @@ class Ending:
         except (GitbatchError, OSError) as error:
             complete = False
             logger.warning(unfinished(self.run.id, error))
-        self._remember(composed)
         for line in (stale.text(stale.summary(composed)), self.missed.text()):
             if line:
                 logger.warning(readable(line))
@@ -235,10 +235,13 @@ class Ending:
         provenance = Provenance()
         for record in (*self.reusing.taken.values(), *self.records):
             provenance.add_record(record)
-        if any(provenance.of(result) is None for result in found):
-            for earlier in document.earlier(self.run.repository, own_first=True):
+        unknown = [result for result in found if provenance.of(result) is None]
+        if unknown:
+            # Of what no run has made, all documents would be read in vain.
+            named = [result.address for result in unknown] if len(unknown) <= _FEW else ()
+            for earlier in document.earlier(self.run.repository, named, own_first=True):
                 provenance.add_run(earlier)
-                if all(provenance.of(result) is not None for result in found):
+                if all(provenance.of(result) is not None for result in unknown):
                     break
         return provenance
 
@@ -265,11 +268,6 @@ class Ending:
             return origin.files(differences, self.run.worktree.commit, choice)
 
         return files_of
-
-    def _remember(self, composed: Document) -> None:
-        """For the next start, which looks who has made what is up to date."""
-        with contextlib.suppress(OSError):
-            origin_index.write(self.run.repository, composed)
 
     def _writers(self, path: str) -> list[str]:
         """Rules whose jobs ran when the file was last written."""

@@ -76,9 +76,7 @@ class Keys:
 
     def differences(self, repository: Repository) -> CodeDifferences:
         """Between commits, as these keys see the code."""
-        return CodeDifferences(
-            repository=repository, is_output=self.code.is_output, folder=self.folder
-        )
+        return CodeDifferences(repository=repository, is_output=self.code.is_output)
 
     def __post_init__(self) -> None:
         self.code.digest()  # patterns that match nothing are told before anything runs
@@ -140,6 +138,7 @@ class Keys:
             rest=rest,
             choice=Choice(
                 patterns=tuple(each or self.code.patterns for each in sorted(patterns)),
+                folder=self.folder if is_chosen else "",
                 always=tuple(sorted(set(always))),
             ),
         )
@@ -188,7 +187,7 @@ def choice(workflow: Any, job: Any, relative: Callable[[str], str | None]) -> Ch
     if not (chosen := own or tuple(workflow.executor_settings.code)):
         return ALL
     always = {name for name in map(relative, sources(workflow, job)) if name is not None}
-    return Choice(patterns=(chosen,), always=tuple(sorted(always)))
+    return Choice(patterns=(chosen,), folder=relative(".") or "", always=tuple(sorted(always)))
 
 
 def sources(workflow: Any, job: Any) -> Iterator[str]:

@@ -37,8 +37,9 @@ def _lock(workflow: Any, jobs: list[Any]) -> None:
     paths = [str(path) for job in jobs for path in job.output]
     if not settings.lock or not paths:
         return
-    if hasattr(persistence, "_write_locks"):
-        persistence._write_locks("output", paths)
-    elif (file := persistence._lockfile.get("output")) is not None:  # of older ones
+    # Snakemake would note a second file in the place of the first.
+    if (file := getattr(persistence, "_lockfile", {}).get("output")) is not None:
         with open(file, "a") as lock:
             print(*paths, sep="\n", file=lock)
+    else:  # nothing was to be done
+        persistence._write_locks("output", paths)

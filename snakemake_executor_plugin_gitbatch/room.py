@@ -45,12 +45,17 @@ class Room:
             workflowview.check_protected(member, same_here)
         links = {path for path in same if (self.twin.top / path).is_symlink()}
         self._stay[job] = links
+        self.forget(members)
         for path in (path for member in members for path in member.output):
-            self.temporary.forget(str(path))
             if workflowview.is_update(path):
                 self.twin.lend(str(path))
             elif self.twin.relative(str(path)) not in links:
                 self.twin.clear(str(path))
+
+    def forget(self, members: list[Any]) -> None:
+        """The links of temporary outputs are about to be made again; these themselves stay."""
+        for path in (path for member in members for path in member.output):
+            self.temporary.forget(str(path))
 
     def clear_folder(self, job: Any) -> None:
         """Remove the outputs of a job for the user, as Snakemake does when it starts one."""

@@ -229,6 +229,7 @@ class Session:
             description = jobspec.describe(job, self.twin.address_of, top=self.twin.top)
             key = self._keys.job_key(job, description, updated)
             if claimed := self._claim(job, description, key.key, updated):
+                self._room.forget(members)
                 self._orders[claimed.number] = claimed.order
                 self.report.costs.recall(claimed.order.record, claimed.id, claimed.handed_over)
                 if claimed.ended:

@@ -117,11 +117,24 @@ def take_over_end(job: Any, mirror: Mirror) -> None:
                 await type(member).postprocess(member, *args, **kwargs | {"handle_touch": False})
                 for path in filter(workflowview.storage, member.output):
                     await _take_time_of_storage(path, mirror)
-            elif not any(os.path.lexists(path) for path in member.output):
-                # No mark of an unfinished job may stick to files that come here later.
-                member.dag.workflow.persistence.cleanup(member)
+            else:
+                _take_off_marks(member)
 
         member.postprocess = postprocess
+
+
+def _take_off_marks(job: Any) -> None:
+    """No mark of an unfinished job may stick to files that come here later, nor to links: what they
+    lead to is whole."""
+    persistence = job.dag.workflow.persistence
+    if not any(os.path.lexists(path) for path in job.output):
+        persistence.cleanup(job)
+        return
+    for path in filter(os.path.islink, job.output):
+        if hasattr(persistence, "_unmark_incomplete"):
+            persistence._unmark_incomplete(persistence._get_key(path))
+        else:  # of older ones
+            persistence._delete_record(persistence._incomplete_path, path)
 
 
 def may_lack(job: Any, outputs: Iterable[Any]) -> None:

@@ -19,8 +19,10 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from gitbatch_core.archive.layout import linked_object
 from gitbatch_core.errors import GitbatchError
+from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
+from gitbatch_core.records import reproduced_run
 from gitbatch_core.runs import document, origin_index
 from gitbatch_core.runs.code_difference import CodeDifferences
 from gitbatch_core.runs.origins import Origin, Origins
@@ -101,9 +103,7 @@ def _find(workflow: Any, repository: Repository) -> _Stale:
     if not any(others.values()):
         return result
     declared = filter(None, map(relative, workflowview.declared(workflow)))
-    differences = CodeDifferences(
-        repository=repository, is_output=inside(declared), folder=relative("") or ""
-    )
+    differences = CodeDifferences(repository=repository, is_output=inside(declared))
     for job, some in others.items():
         choice = None if job is None or not some else keys.choice(workflow, job, relative)
         for origin in some:
@@ -125,10 +125,12 @@ def _documents(repository: Repository, head: str, source: str) -> Iterator[Docum
         for each in origin_index.documents(repository):
             indexed.add(each.get("run"))
             yield each
+    elsewhere = worktrees.others(repository)
     for each in islice(Origins.of(repository, head, source).documents, _MOST_DOCUMENTS):
         if each.get("run") not in indexed:
             yield each
-            origin_index.write(repository, each)
+            if not reproduced_run(each) and each.get("repository") not in elsewhere:
+                origin_index.write(repository, each)
 
 
 class _Relative:

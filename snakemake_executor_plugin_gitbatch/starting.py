@@ -99,10 +99,10 @@ def start(workflow: Any, logger: Any) -> Session:
 
 def finish_left_over(workflow: Any, logger: Any) -> None:
     """Where nothing is to be run any more: end the killed run that has done it all, if there is
-    one. Never raises GitbatchError: what was asked for is done."""
+    one. Never raises GitbatchError, OSError: what was asked for is done."""
     try:
         place = _look(workflow, logger)
-    except GitbatchError:  # no folder to run from, so none that a run was killed in
+    except (GitbatchError, OSError):  # no folder to run from, so none that a run was killed in
         return
     if (mine := place.to_resume()) is not None:
         try:

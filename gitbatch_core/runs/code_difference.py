@@ -23,6 +23,8 @@ class Choice:
 
     patterns: tuple[tuple[str, ...], ...] = ((),)
     """Of each single job; an empty one stands for all but prose."""
+    folder: str = ""
+    """Relative to the top: where patterns start."""
     always: tuple[str, ...] = ()
     """Paths relative to the top that count whatever was chosen."""
 
@@ -34,10 +36,12 @@ class Choice:
             return ALL
         return cls(
             patterns=tuple(tuple(map(str, each)) for each in chosen.get("patterns", [[]])),
+            folder=str(record.get("folder") or ""),
             always=tuple(map(str, chosen.get("always", ()))),
         )
 
     def as_json(self) -> dict[str, Any]:
+        """For a record, which has the folder itself."""
         return {"patterns": [list(each) for each in self.patterns], "always": list(self.always)}
 
 
@@ -51,10 +55,8 @@ class CodeDifferences:
     repository: Repository
     is_output: Callable[[str], bool]
     """Whether a path is an output, log or benchmark of the workflow: no code, tracked or not."""
-    folder: str = ""
-    """Relative to the top: where chosen patterns start."""
     _differing: dict[tuple[str, str], frozenset[str] | None] = field(default_factory=dict)
-    _matching: dict[tuple[frozenset[str], tuple[str, ...]], frozenset[str]] = field(
+    _matching: dict[tuple[frozenset[str], tuple[str, ...], str], frozenset[str]] = field(
         default_factory=dict
     )
     _files: dict[tuple[str, str, Choice], tuple[str, ...] | None] = field(default_factory=dict)
@@ -87,15 +89,17 @@ class CodeDifferences:
         found = {
             name
             for patterns in choice.patterns
-            for name in self.code_among(changed, patterns)
+            for name in self.code_among(changed, patterns, choice.folder)
             if not self.is_output(name)
         }
         return tuple(sorted(found | changed.intersection(choice.always)))
 
-    def code_among(self, names: Iterable[str], patterns: tuple[str, ...] = ()) -> frozenset[str]:
-        """Those of `names` that the patterns match, or that are no prose. Raises GitError."""
-        asked = frozenset(names), patterns
+    def code_among(
+        self, names: Iterable[str], patterns: tuple[str, ...] = (), folder: str = ""
+    ) -> frozenset[str]:
+        """Those of `names` that the patterns, which start at `folder`, match; without patterns
+        those that are no prose. Raises GitError."""
+        asked = frozenset(names), patterns, folder if patterns else ""
         if asked not in self._matching:
-            folder = self.folder if patterns else ""
-            self._matching[asked] = state.matching_of(asked[0], folder, patterns or ALL_BUT_PROSE)
+            self._matching[asked] = state.matching_of(asked[0], asked[2], patterns or ALL_BUT_PROSE)
         return self._matching[asked]

@@ -12,6 +12,7 @@ from typing import Any
 from gitbatch_core import jsonio
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git import commits, objects, refs
+from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import reproduced_run
@@ -31,6 +32,8 @@ OTHER_CODE = "other_code"
 of the run, the files in which the code of each such commit differs."""
 STALE_INPUTS = "stale_inputs"
 """Of an output: what it was made from and is itself stale."""
+_MOST_PASSED_OVER = 20
+"""Documents of runs in other work trees."""
 _TOGETHER = 20
 """Documents that are read by one call of git; each may have megabytes."""
 
@@ -180,7 +183,8 @@ def earlier(
     repository: Repository, mentioning: Iterable[str] = (), *, own_first: bool = False
 ) -> Iterator[Document]:
     """The documents of all runs that this repository knows, the latest first; unreadable ones are
-    passed over. `mentioning`: see `read_all`. With `own_first`, reproductions come last."""
+    passed over. `mentioning`: see `read_all`. With `own_first`, reproductions come last, and then
+    the latest of what runs in other work trees."""
     found: dict[str, str] = {}
     again: set[str] = set()
     # Tags come from other repositories too, where the run's own ref is not.
@@ -191,7 +195,14 @@ def earlier(
                 again.add(of_run[-1])
     ordered = sorted(found, key=lambda run: (run not in again, run), reverse=True)
     names = [found[run] for run in ordered]
-    yield from read_all(repository, names, mentioning)
+    elsewhere = worktrees.others(repository) if own_first else frozenset()
+    passed_over: list[str] = []
+    for each in read_all(repository, names, mentioning):
+        if each.get("repository") in elsewhere and len(passed_over) < _MOST_PASSED_OVER:
+            passed_over.append(found[each["run"]])
+        else:
+            yield each
+    yield from read_all(repository, passed_over, mentioning)
 
 
 def read_all(

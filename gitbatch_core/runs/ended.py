@@ -21,7 +21,7 @@ from gitbatch_core.git.repo import Repository
 from gitbatch_core.git.worktree import Worktree
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import ORDER_NAME, RUN_FORMAT, RUN_VERSION, Answer, Order
-from gitbatch_core.runs import document, done_before
+from gitbatch_core.runs import document, done_before, origin_index
 from gitbatch_core.runs.owner import JOBS_NAME, Owner
 from gitbatch_core.runs.walk import inside
 
@@ -43,6 +43,9 @@ def complete(
     Raises GitError, ArchiveError, FormatError.
     """
     found = document.read(repository, commit)
+    if found["repository"] == str(repository.top):
+        with contextlib.suppress(OSError):  # for the next start, which can do without
+            origin_index.write(repository, found)
     tag = _tag(repository, found, commit, warn) if found.get("tag") else None
     for comparison in found.get("comparisons", ()):
         records.write_reproduction(root, comparison["run"], comparison["again"], comparison)

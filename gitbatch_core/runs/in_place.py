@@ -4,18 +4,16 @@ something else. From names and texts of links; no bytes are read."""
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice, takewhile
 from pathlib import Path
 
 from gitbatch_core.archive import links, tree
 from gitbatch_core.archive.layout import Address, ObjectName, linked_object
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError
-from gitbatch_core.runs.walk import link_names_below
+from gitbatch_core.runs.walk import below, link_names_below
 
 FOREIGN = "something that no run has put there"
 """Stands for the address of what has none: a file, a link to elsewhere."""
@@ -71,9 +69,7 @@ class InPlace:
 
     def _links_in(self, folder: str) -> Iterator[str]:
         """Paths of those that lie below a folder."""
-        below = f"{folder}/"
-        first = bisect_left(self._sorted, below)
-        return takewhile(lambda path: path.startswith(below), islice(self._sorted, first, None))
+        return below(folder, self._sorted)
 
     @cached_property
     def _sorted(self) -> list[str]:

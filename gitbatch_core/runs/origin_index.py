@@ -1,5 +1,6 @@
 """Who made what the latest runs have left in the folder, in short: one small file per run in the
-repository's git folder, so that a start that has nothing to do need not read their documents.
+git folder of its work tree, so that a start that has nothing to do need not read their documents.
+What runs in other work trees, or reproductions, have made does not lie here.
 
 Rebuilt from the documents where it is missing.
 """
@@ -23,6 +24,7 @@ from gitbatch_core.runs.document import OTHER_CODE
 _FORMAT, _VERSION = "gitbatch-origins", 1
 _MOST = 10
 """Runs whose files stay."""
+_OF_CHOICE = ("commit", "folder", CHOSEN)
 _OF_OUTPUT = ("path", "address", "kind", "rule", OTHER_CODE)
 
 
@@ -31,7 +33,8 @@ def write(repository: Repository, document: Document) -> None:
     jobs: dict[str, Document] = {}  # by what is kept of them: few differ in that
     names: dict[str, str] = {}
     for name, job in document["jobs"].items():
-        kept = {key: job[key] for key in ("commit", CHOSEN) if key in job}
+        wanted = _OF_CHOICE if CHOSEN in job else ("commit",)
+        kept = {key: job[key] for key in wanted if key in job}
         names[name] = str(hashing.hash_bytes(jsonio.canonical(kept), "xxh3"))
         jobs[names[name]] = kept
     outputs = []
@@ -58,7 +61,7 @@ def documents(repository: Repository) -> Iterator[Document]:
 
 
 def _folder(repository: Repository) -> Path:
-    return repository.common_dir / "gitbatch" / "origins"
+    return repository.git_dir / "gitbatch" / "origins"
 
 
 def _files(repository: Repository) -> list[Path]:

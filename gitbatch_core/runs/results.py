@@ -13,7 +13,7 @@ from gitbatch_core.errors import DamageError, NotInArchiveError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.document import Result
 from gitbatch_core.runs.twin import Twin
-from gitbatch_core.runs.walk import files_below
+from gitbatch_core.runs.walk import below, files_below
 
 
 def date_of(twin: Twin, inputs: Iterable[str]) -> int:
@@ -222,7 +222,6 @@ def result_at(twin: Twin, path: str, *, folder: bool) -> Result | None:
             size=twin.archive.size(name),
             links={relative: os.readlink(here)},
         )
-    below = f"{relative}/"
     entries = twin.archive.describe_tree(here)
     address, _ = twin.archive.put_entries(entries)
     return Result(
@@ -237,8 +236,8 @@ def result_at(twin: Twin, path: str, *, folder: bool) -> Result | None:
         },
         gone=tuple(
             path
-            for path in twin.tracked
-            if path.startswith(below) and not os.path.lexists(twin.top / path)
+            for path in below(relative, twin.tracked_in_order)
+            if not os.path.lexists(twin.top / path)
         ),
     )
 
@@ -296,8 +295,7 @@ def _made_result(twin: Twin, relative: str, output: Document) -> Result:
             for entry in entries
             if entry.kind != "d"
         }
-        below = f"{relative}/"
-        gone = tuple(p for p in twin.tracked if p.startswith(below) and p not in found)
+        gone = tuple(path for path in below(relative, twin.tracked_in_order) if path not in found)
     is_as_placed = here.is_symlink() and os.readlink(here) == found.get(relative)
     if (
         not is_as_placed

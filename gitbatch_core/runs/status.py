@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gitbatch_core.archive import hashing, layout, tree
+from gitbatch_core.archive import hashing, layout, records, tree
 from gitbatch_core.archive.jobs import Jobs
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError
@@ -34,11 +34,12 @@ from gitbatch_core.runs.walk import inside
 CURRENT = "current"
 OTHER_CODE = "other code"
 OTHER_INPUTS = "other inputs"
+TAINTED = "tainted"
 CHANGED = "changed by hand"
 DANGLING = "dangling"
 UNKNOWN = "unknown origin"
 MISSING = "missing"
-STATES = (CURRENT, OTHER_CODE, OTHER_INPUTS, CHANGED, DANGLING, UNKNOWN, MISSING)
+STATES = (CURRENT, OTHER_CODE, OTHER_INPUTS, TAINTED, CHANGED, DANGLING, UNKNOWN, MISSING)
 
 _MOST_OTHERS = 20
 """Runs in other work trees that are passed over."""
@@ -172,6 +173,8 @@ class _Look:
     _stale: dict[str, dict[str, None]] = field(default_factory=dict)
     """And what of that is something else now, or stale itself."""
     _plain: dict[str, str | None] = field(default_factory=dict)
+    _tainted: dict[str, bool] = field(default_factory=dict)
+    """By run."""
 
     def results(self) -> list[Standing]:
         """All results: those that belong here, and others that lie here."""
@@ -182,8 +185,9 @@ class _Look:
             if address not in (None, FOREIGN) and (o := self.origins.find(path, address)):
                 self._origins[path] = o
         self._ask_records(lying)
+        frozen = self._frozen
         for path, address in lying.items():
-            if path in self.known or path in self._origins or path not in self._frozen:
+            if path in self.known or path in self._origins or path not in frozen:
                 self._found[path] = self._standing(path, address)
         self._look_at_inputs()
         for path, inputs in self._stale.items():
@@ -205,7 +209,8 @@ class _Look:
         belongs = inside(self.known)
         here = [path for path in self.in_place.links if not belongs(path)]
         tracked = state.tracked(self.repository.top) if here else frozenset()
-        return (path for path in here if path not in tracked and path not in self._frozen)
+        frozen = self._frozen
+        return (path for path in here if path not in tracked and path not in frozen)
 
     @property
     def _frozen(self) -> frozenset[str]:
@@ -245,7 +250,8 @@ class _Look:
         elif self.in_place.is_dangling(path):
             kind = DANGLING
         elif origin is not None and origin.job:
-            kind = CURRENT if files == () else OTHER_CODE
+            own = TAINTED if self._is_tainted(origin) else CURRENT
+            kind = own if files == () else OTHER_CODE
         elif address == FOREIGN and path in self._of_head:
             kind = CURRENT
         elif origin is not None or path not in self.known:
@@ -264,6 +270,20 @@ class _Look:
             files=files,
         )
 
+    def _is_tainted(self, origin: Origin) -> bool:
+        """Whether jobs of the run that has made it changed files of the commit. Of a run whose
+        document was not read, the archive knows."""
+        run, archive = str(origin.job.get("run", "")), self.in_place.archive
+        if origin.run.get("run") == run:
+            return bool(origin.run.get("tainted"))
+        if run not in self._tainted:
+            ended: Document | None = None
+            if archive is not None:
+                with contextlib.suppress(GitbatchError, OSError):
+                    ended = records.read_run(archive.root, run)
+            self._tainted[run] = bool((ended or {}).get("tainted"))
+        return self._tainted[run]
+
     # ------------------------------------------------------------------ what it was made from
 
     def _look_at_inputs(self) -> None:
@@ -277,11 +297,11 @@ class _Look:
                     makes.setdefault(maker, []).append(path)
                 if self._is_other(name, address):
                     self._mark(path, name)
+        bad = (OTHER_CODE, OTHER_INPUTS, TAINTED)
         waiting = [
             path
             for path, each in self._found.items()
-            if each.state in (OTHER_CODE, OTHER_INPUTS)
-            or (each.state == UNKNOWN and path in self.known)
+            if each.state in bad or (each.state == UNKNOWN and path in self.known)
         ]
         while waiting:
             stale = waiting.pop()
@@ -344,10 +364,7 @@ class _Look:
     @cached_property
     def differences(self) -> CodeDifferences:
         """As the runs that are known see the code."""
-        folder = str(self.origins.read[0].get("folder") or "") if self.origins.read else ""
-        return CodeDifferences(
-            repository=self.repository, is_output=self._is_product, folder=folder
-        )
+        return CodeDifferences(repository=self.repository, is_output=self._is_product)
 
     @cached_property
     def _is_product(self) -> Callable[[str], bool]:

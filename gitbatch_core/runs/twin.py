@@ -12,6 +12,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from gitbatch_core import fsutil
@@ -88,6 +89,10 @@ class Twin:
             warn=warn,
             pinned_ns=run.about["pinned_ns"],
         )
+
+    @cached_property
+    def tracked_in_order(self) -> list[str]:
+        return sorted(self.tracked)
 
     def relative(self, path: str) -> str | None:
         """`path` relative to the top; None: outside of the repository."""

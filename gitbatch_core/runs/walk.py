@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from gitbatch_core import fsutil
@@ -46,6 +47,15 @@ def folders_below(folder: Path) -> Iterator[Path]:
     yield folder
     for inner, folders, _ in os.walk(folder):
         yield from (Path(inner, name) for name in folders if not Path(inner, name).is_symlink())
+
+
+def below(folder: str, names: Sequence[str]) -> Iterator[str]:
+    """Of `names`, which are sorted, those that lie below the folder."""
+    before = f"{folder}/"
+    for number in range(bisect_left(names, before), len(names)):
+        if not names[number].startswith(before):
+            return
+        yield names[number]
 
 
 def inside(paths: Iterable[str]) -> Callable[[str], bool]:

@@ -369,6 +369,30 @@ SEEN = {
 }
 
 
+def test_what_stays_is_not_unfinished(make_project: MakeProject) -> None:
+    """A job whose output is reused where it lies, and whose log cannot be put back."""
+    project = make_project(
+        {
+            "Snakefile": """
+                rule copy:
+                    input: "data.txt"
+                    output: "copy.txt"
+                    log: "logs/copy.txt"
+                    shell: "cat {input} > {output}; echo copied > {log}"
+                rule data:
+                    output: "data.txt"
+                    shell: "echo data > {output}"
+                """,
+        }
+    )
+    project.snakemake().ok()
+    (project.path / "logs/copy.txt").unlink()
+    (project.path / "logs").chmod(0o555)
+    project.snakemake("-R", "data").failed("rule copy", "could not be taken over")
+    (project.path / "logs").chmod(0o755)
+    project.nothing_to_do()
+
+
 def test_what_only_looks_the_same_runs_again(make_project: MakeProject, tmp_path: Path) -> None:
     project, config = make_project(SEEN), tmp_path / "config.yaml"
 

@@ -163,6 +163,8 @@ def test_made_again_where_nothing_was_to_be_done(make_project: MakeProject) -> N
                 rule done:
                     output: touch("out/done.txt")
                     resources: gitbatch_code="tools/b.sh"
+                onsuccess:
+                    shell("cd .snakemake/locks && echo *.output.lock > ../../out/locks")
                 """,
             "tools/a.sh": "echo one\n",
             "tools/b.sh": "echo b\n",
@@ -177,6 +179,8 @@ def test_made_again_where_nothing_was_to_be_done(make_project: MakeProject) -> N
     # Snakemake has dropped the checkpoint from what it may do.
     ended = project.snakemake("--gitbatch-stale", "rerun", "-R", "parts").ok()
     assert project.read("out/all.txt") == "two\n"
+    # The run knows this one, and so can take it away where its process was killed.
+    assert project.read("out/locks") == "0.output.lock\n"
     assert project.read("out/ancient.txt") == "one\n", "ancient, and of the same code"
     assert states(project)["out/ancient.txt"] == "other inputs"
     assert set(states(project).values()) == {"current", "other inputs"}

@@ -89,3 +89,14 @@ def test_an_extract_tells_as_much_as_the_document(tmp_path: Path) -> None:
     assert older is not None
     assert (older.run["run"], len(origins.read)) == ("20260101-000009-aaaa", 3)
     assert origins.find("a", "a0") is None, "no longer kept"
+
+
+def test_an_extract_is_of_one_work_tree(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet", str(tmp_path / "work")], check=True)
+    repository = Repository.find(tmp_path / "work")
+    repository.git("commit", "--quiet", "--allow-empty", "--message", "first")
+    repository.git("worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"))
+    linked = Repository.find(tmp_path / "linked")
+    document = {"run": "20260101-000000-aaaa", "source_commit": "c", "jobs": {}, "outputs": []}
+    origin_index.write(linked, document)
+    assert [len(list(origin_index.documents(each))) for each in (repository, linked)] == [0, 1]

@@ -15,7 +15,7 @@ from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError, UsageError
 from gitbatch_core.git import refs
 from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs import document, ended, owner
+from gitbatch_core.runs import document, ended, origin_index, owner
 from gitbatch_core.runs.run import Run, dead_runs
 
 BEFORE = "20250101-000000-abcd"
@@ -84,6 +84,7 @@ class Place:
         """It has ended, and nothing of it is left."""
         commit = self.git("rev-parse", document.REFS + run.id)
         assert commit and self.git("rev-parse", f"refs/tags/run/{run.id}") == commit
+        assert run.id in {each["run"] for each in origin_index.documents(self.repository)}
         kept = json.loads((self.archive.root / f"runs/{run.id}.json").read_bytes())
         known = (kept["commit"], kept["outcome"], kept["tainted"], kept["repository"])
         assert known == (commit, "succeeded", False, str(self.top))

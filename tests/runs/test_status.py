@@ -15,7 +15,7 @@ from gitbatch_core.archive import links
 from gitbatch_core.archive.hashing import hash_bytes
 from gitbatch_core.git import commits
 from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs import document, place, stale
+from gitbatch_core.runs import document, ended, place, stale
 from gitbatch_core.runs.code_difference import ALL, Choice, CodeDifferences
 from gitbatch_core.runs.document import Provenance, Result
 from gitbatch_core.runs.status import Standing, Status, status
@@ -85,7 +85,7 @@ class Folder:
             "run": run,
             "number": 1,
             "commit": source,
-            "folder": "",
+            "folder": facts.get("folder", ""),
             "rule": "make",
             "members": [
                 {
@@ -167,6 +167,32 @@ def test_what_a_job_has_chosen_is_its_code(folder: Folder) -> None:
     assert folder.states() == {"out/a": "current"}
     folder.commit({"tools/x.sh": "x", "lib/a.py": "2"})
     assert folder.at("out/a").files == ("lib/a.py", "tools/x.sh")
+
+
+def test_chosen_code_starts_where_its_run_has_worked(folder: Folder) -> None:
+    """Two workflows in one repository, with patterns that read the same."""
+    folder.commit({"one/lib/a.py": "1", "two/lib/a.py": "1"})
+    some = Choice(patterns=(("lib", "../lib"),))
+    folder.run({"one/out": "1"}, code=some, folder="one", snakefile="one/Snakefile")
+    folder.run({"two/out": "2"}, code=some, folder="two", snakefile="two/Snakefile")
+    assert set(folder.states().values()) == {"current"}
+    changed = folder.commit({"one/lib/a.py": "2"})
+    assert folder.states() == {"one/out": "other code", "two/out": "current"}
+    assert folder.at("one/out").files == ("one/lib/a.py",)
+    folder.git("reset", "-q", "--hard", f"{changed}^")
+    folder.run({"out": "3"}, folder="", snakefile="Snakefile")
+    folder.commit({"lib/a.py": "2"})
+    assert set(folder.states().values()) == {"other code"}
+
+
+def test_what_a_tainted_run_has_made(folder: Folder) -> None:
+    made = folder.run({"out/a": "a"}, tainted=["lib/a.py"])
+    assert folder.states() == {"out/a": "tainted"}
+    folder.run({"out/b": "b"}, kept=(made["out/a"],))
+    ended.keep(folder.archive.root, {"run": "20260101-000001-abcd", "tainted": ["lib/a.py"]})
+    assert folder.states() == {"out/a": "tainted", "out/b": "current"}
+    folder.run({"out/a": "a"}, kept=())
+    assert folder.states() == {"out/a": "current", "out/b": "current"}
 
 
 def test_inputs_and_what_was_made_from_them(folder: Folder) -> None:
@@ -290,6 +316,11 @@ def test_runs_of_other_work_trees(folder: Folder, tmp_path: Path) -> None:
     # What was put in place from there is known all the same.
     folder.make("out/b", "b")
     assert folder.states() == {"out/a": "current", "out/b": "current"}
+    # Other code has made the same there: here it is still what this folder's run has made.
+    linked.commit({"lib/a.py": "2"})
+    linked.run({"out/a": "a"}, repository=str(linked.top))
+    assert folder.states() == {"out/a": "current", "out/b": "current"}
+    assert linked.states() == {"out/a": "current", "out/b": "other code"}
 
 
 def test_code_of_submodules(folder: Folder, tmp_path: Path) -> None:
