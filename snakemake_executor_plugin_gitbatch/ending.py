@@ -23,6 +23,7 @@ from gitbatch_core.runs.document import Provenance, Result
 from gitbatch_core.runs.origins import Origin
 from gitbatch_core.runs.reproduce import evidence
 from gitbatch_core.runs.run import Run, unfinished
+from gitbatch_core.runs.tainted import TaintedRuns
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.walk import inside
 from gitbatch_core.wording import count, listed
@@ -121,7 +122,13 @@ class Ending:
             facts["comparisons"] = self._comparisons(facts)
         provenance = self._provenance(found)
         composed = document.compose(facts, found, provenance)
-        stale.note(composed, self._files_of(provenance), self.records)
+        tainted_runs = TaintedRuns(root=self.run.archive.root)
+        stale.note(
+            composed,
+            self._files_of(provenance),
+            self.records,
+            lambda job: tainted_runs.have_made(job, {}),
+        )
         commit = document.write(
             self.run.repository,
             document=composed,

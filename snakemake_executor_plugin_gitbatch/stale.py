@@ -17,7 +17,7 @@ from typing import Any
 from snakemake.exceptions import RuleException
 from snakemake_interface_common.exceptions import WorkflowError
 
-from gitbatch_core.archive.layout import linked_object
+from gitbatch_core.archive.layout import LINK_PATH, linked_object
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository
@@ -27,6 +27,7 @@ from gitbatch_core.runs import document, origin_index
 from gitbatch_core.runs.code_difference import CodeDifferences
 from gitbatch_core.runs.origins import Origin, Origins
 from gitbatch_core.runs.stale import OtherCommits
+from gitbatch_core.runs.tainted import TaintedRuns
 from gitbatch_core.runs.walk import inside
 from gitbatch_core.wording import count
 from snakemake_executor_plugin_gitbatch import keys, needrun, workflowview
@@ -47,12 +48,20 @@ def look(workflow: Any, logger: Any) -> None:
         if wish == "rerun":
             logger.warning(f"Which results other code has made cannot be told: {error}")
         return
-    if not (number := sum(found.makers.numbers.values())):
+    of_code = sum(found.makers.numbers.values())
+    if not (number := of_code + found.tainted):
         return
-    text = (
-        f"{count(number, 'result')} {'is' if number == 1 else 'are'} up to date to Snakemake, but "
-        f"not of this commit's code: {found.makers.text()}. "
-    )
+    text = ""
+    if of_code:
+        text += (
+            f"{count(of_code, 'result')} {'is' if of_code == 1 else 'are'} up to date to "
+            f"Snakemake, but not of this commit's code: {found.makers.text()}. "
+        )
+    if found.tainted:
+        text += (
+            f"{count(found.tainted, 'result')} {'is' if found.tainted == 1 else 'are'} up to date "
+            "to Snakemake, but made by a tainted run, whose jobs changed files of the commit. "
+        )
     # Of a checkpoint that is done, Snakemake has no job left that could run.
     forced = "".join(f" -R {rule}" for rule in sorted(found.checkpoints))
     if wish != "rerun":
@@ -69,12 +78,14 @@ def look(workflow: Any, logger: Any) -> None:
 
 @dataclass(kw_only=True)
 class _Stale:
-    """What other code has made."""
+    """What other code, or a tainted run, has made."""
 
     jobs: list[Any] = field(default_factory=list)
     """That have made some of the results."""
     makers: OtherCommits = field(default_factory=OtherCommits)
     """Of the results."""
+    tainted: int = 0
+    """How many others a tainted run has made."""
     checkpoints: set[str] = field(default_factory=set)
     """Rules of which no job is there."""
 
@@ -95,8 +106,13 @@ def _find(workflow: Any, repository: Repository) -> _Stale:
         from snakemake_executor_plugin_gitbatch import opening
 
         source = opening.clean_source(workflow, repository, head, None, "snapshot").commit
+    tainted = TaintedRuns(root=repository.top / LINK_PATH)
     others = {
-        job: [origin for origin in some if origin.job and origin.commit != source]
+        job: [
+            origin
+            for origin in some
+            if origin.job and (origin.commit != source or tainted.have_made(origin.job, origin.run))
+        ]
         for job, some in (*made.items(), (None, done))
     }
     result = _Stale()
@@ -107,9 +123,12 @@ def _find(workflow: Any, repository: Repository) -> _Stale:
     for job, some in others.items():
         choice = None if job is None or not some else keys.choice(workflow, job, relative)
         for origin in some:
-            if (files := origin.files(differences, source, choice)) == ():
+            if (files := origin.files(differences, source, choice)) != ():
+                result.makers.add(origin.commit, files)
+            elif tainted.have_made(origin.job, origin.run):
+                result.tainted += 1
+            else:
                 continue
-            result.makers.add(origin.commit, files)
             if job is None:
                 result.checkpoints.add(str(origin.output.get("rule")))
             elif job not in result.jobs[-1:]:

@@ -20,11 +20,12 @@ from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.code_difference import CHOSEN
 from gitbatch_core.runs.document import OTHER_CODE
+from gitbatch_core.runs.tainted import TAINTED
 
 _FORMAT, _VERSION = "gitbatch-origins", 1
 _MOST = 10
 """Runs whose files stay."""
-_OF_CHOICE = ("commit", "folder", CHOSEN)
+_OF_CHOICE = ("commit", "run", "folder", CHOSEN)
 _OF_OUTPUT = ("path", "address", "kind", "rule", OTHER_CODE)
 
 
@@ -33,7 +34,7 @@ def write(repository: Repository, document: Document) -> None:
     jobs: dict[str, Document] = {}  # by what is kept of them: few differ in that
     names: dict[str, str] = {}
     for name, job in document["jobs"].items():
-        wanted = _OF_CHOICE if CHOSEN in job else ("commit",)
+        wanted = _OF_CHOICE if CHOSEN in job else _OF_CHOICE[:2]
         kept = {key: job[key] for key in wanted if key in job}
         names[name] = str(hashing.hash_bytes(jsonio.canonical(kept), "xxh3"))
         jobs[names[name]] = kept
@@ -44,7 +45,9 @@ def write(repository: Repository, document: Document) -> None:
             kept["job"] = names[output["job"]]
         outputs.append(kept)
     found: dict[str, Any] = {"format": _FORMAT, "version": _VERSION, "run": document["run"]}
-    found |= {key: document[key] for key in ("source_commit", OTHER_CODE) if key in document}
+    found |= {
+        key: document[key] for key in ("source_commit", OTHER_CODE, TAINTED) if key in document
+    }
     folder = _folder(repository)
     folder.mkdir(parents=True, exist_ok=True)
     found |= {"jobs": jobs, "outputs": outputs}

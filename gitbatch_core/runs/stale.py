@@ -12,6 +12,7 @@ from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.asked import folders_above
 from gitbatch_core.runs.document import OTHER_CODE, STALE_INPUTS, makers
 from gitbatch_core.runs.reproduce.made import job_inputs, member_of
+from gitbatch_core.runs.tainted import TAINTED
 from gitbatch_core.wording import count, printable, some
 
 _MOST_COMMITS = 3
@@ -49,17 +50,23 @@ class OtherCommits:
 
 
 def note(
-    document: Document, files_of: Callable[[Document, Document], Files], records: Iterable[Document]
+    document: Document,
+    files_of: Callable[[Document, Document], Files],
+    records: Iterable[Document],
+    is_tainted: Callable[[Document], bool],
 ) -> None:
-    """Say in a run's document, of each output and of the run, what other code has made; and of
-    outputs that were made from that, or from what is of unknown origin, from what. `files_of`: an
-    output and its job -> in which files the code that made it differs; `records`: all jobs that the
-    run has done."""
+    """Say in a run's document, of each output and of the run, what other code or a tainted run has
+    made; and of outputs that were made from that, or from what is of unknown origin, from what.
+    `files_of`: an output and its job -> in which files the code that made it differs; `records`:
+    all jobs that the run has done; `is_tainted`: whether another run that has done a job is."""
     others = OtherCommits()
     stale: list[_Version] = []
     for output in document["outputs"]:
         job = document["jobs"].get(output.get("job"), {})
         if not job:
+            stale.append((output["path"], output["address"]))
+        elif job.get("run") != document.get("run") and is_tainted(job):
+            output[TAINTED] = True
             stale.append((output["path"], output["address"]))
         if not job or (files := files_of(output, job)) == ():
             continue
@@ -108,13 +115,18 @@ def _note_inputs(document: Document, stale: list[_Version], records: Iterable[Do
 
 def summary(document: Document) -> Document:
     """Of a run's document: how many outputs other code has made, by commit, with the files in which
-    that differs; how many are of unknown origin; how many were made from such. Empty where there
-    are none."""
+    that differs; how many are of unknown origin; how many a tainted run has made; how many were
+    made from such. Empty where there are none."""
     commits = Counter(o[OTHER_CODE] for o in document.get("outputs", ()) if OTHER_CODE in o)
     files = document.get(OTHER_CODE) or {}
     unknown = sum(o.get("provenance") == "unknown" for o in document.get("outputs", ()))
-    after = sum(STALE_INPUTS in o and OTHER_CODE not in o for o in document.get("outputs", ()))
-    if not commits and not unknown:
+    tainted = sum(TAINTED in o for o in document.get("outputs", ()))
+    themselves = (OTHER_CODE, TAINTED)
+    after = sum(
+        STALE_INPUTS in o and not any(name in o for name in themselves)
+        for o in document.get("outputs", ())
+    )
+    if not (commits or unknown or tainted):
         return {}
     return {
         "commits": [
@@ -122,6 +134,7 @@ def summary(document: Document) -> Document:
             for commit, number in commits.most_common()
         ],
         "unknown": unknown,
+        "tainted": tainted,
         "made_from_these": after,
     }
 
@@ -140,6 +153,9 @@ def text(found: Document) -> str:
         parts.append(f"{count(total, 'output')} {are} not of this commit's code: {why}")
     if unknown:
         parts.append(f"of {count(unknown, 'output')} no run knows the origin")
+    if tainted := found["tainted"]:
+        made = "was" if tainted == 1 else "were"
+        parts.append(f"{count(tainted, 'output')} {made} made by a tainted run")
     if after:
         parts.append(f"{after} more {'was' if after == 1 else 'were'} made from these")
     return ", and ".join(parts)

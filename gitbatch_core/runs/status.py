@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gitbatch_core.archive import hashing, layout, records, tree
+from gitbatch_core.archive import hashing, layout, tree
 from gitbatch_core.archive.jobs import Jobs
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError
@@ -29,12 +29,12 @@ from gitbatch_core.runs.code_difference import CodeDifferences
 from gitbatch_core.runs.in_place import FOREIGN, InPlace
 from gitbatch_core.runs.origins import Origin, Origins
 from gitbatch_core.runs.reproduce.made import job_inputs, member_of
+from gitbatch_core.runs.tainted import TAINTED, TaintedRuns
 from gitbatch_core.runs.walk import inside
 
 CURRENT = "current"
 OTHER_CODE = "other code"
 OTHER_INPUTS = "other inputs"
-TAINTED = "tainted"
 CHANGED = "changed by hand"
 DANGLING = "dangling"
 UNKNOWN = "unknown origin"
@@ -173,8 +173,11 @@ class _Look:
     _stale: dict[str, dict[str, None]] = field(default_factory=dict)
     """And what of that is something else now, or stale itself."""
     _plain: dict[str, str | None] = field(default_factory=dict)
-    _tainted: dict[str, bool] = field(default_factory=dict)
-    """By run."""
+
+    @cached_property
+    def _tainted(self) -> TaintedRuns:
+        archive = self.in_place.archive
+        return TaintedRuns(root=None if archive is None else archive.root)
 
     def results(self) -> list[Standing]:
         """All results: those that belong here, and others that lie here."""
@@ -250,7 +253,7 @@ class _Look:
         elif self.in_place.is_dangling(path):
             kind = DANGLING
         elif origin is not None and origin.job:
-            own = TAINTED if self._is_tainted(origin) else CURRENT
+            own = TAINTED if self._tainted.have_made(origin.job, origin.run) else CURRENT
             kind = own if files == () else OTHER_CODE
         elif address == FOREIGN and path in self._of_head:
             kind = CURRENT
@@ -269,20 +272,6 @@ class _Look:
             run=str(origin.job.get("run", "")) if origin else "",
             files=files,
         )
-
-    def _is_tainted(self, origin: Origin) -> bool:
-        """Whether jobs of the run that has made it changed files of the commit. Of a run whose
-        document was not read, the archive knows."""
-        run, archive = str(origin.job.get("run", "")), self.in_place.archive
-        if origin.run.get("run") == run:
-            return bool(origin.run.get("tainted"))
-        if run not in self._tainted:
-            ended: Document | None = None
-            if archive is not None:
-                with contextlib.suppress(GitbatchError, OSError):
-                    ended = records.read_run(archive.root, run)
-            self._tainted[run] = bool((ended or {}).get("tainted"))
-        return self._tainted[run]
 
     # ------------------------------------------------------------------ what it was made from
 

@@ -217,16 +217,35 @@ def test_a_job_that_rewrites_the_commit_taints_the_run(make_project: MakeProject
             "Snakefile": """
                 rule a:
                     output: "a.txt"
-                    shell: "touch {output}; chmod u+w code.txt; echo x >> code.txt; echo > extra"
+                    shell: "touch {output}; test -e {config[quiet]} || "
+                        "(chmod u+w code.txt; echo x >> code.txt; echo > extra)"
+                rule b:
+                    output: "b.txt"
+                    shell: "touch {output}"
                 """,
             "code.txt": "code\n",
         }
     )
-    printed = project.snakemake("a.txt").ok().text
+    quiet = ("--config", f"quiet={project.path.parent / 'quiet'}")
+    printed = project.snakemake("a.txt", *quiet).ok().text
     assert "TAINTED" in printed and "code.txt" in printed
     assert "extra  (rule a)" in printed
     assert project.tags() == [] and project.read("code.txt") == "code\n"
     assert project.run_document(project.runs()[0])["tainted"] == ["code.txt"]
+
+    # What it has made stays told apart, also where a run takes it over.
+    printed = project.snakemake("a.txt", *quiet).ok().text
+    assert "1 result is up to date to Snakemake, but made by a tainted run" in printed
+    assert "Nothing to be done" in printed
+    printed = project.snakemake("a.txt", "b.txt", *quiet).ok().text
+    assert "1 output was made by a tainted run" in printed
+    outputs = project.run_document(project.tags()[0])["outputs"]
+    assert [each.get("tainted") for each in outputs] == [True, None]
+    (project.path.parent / "quiet").touch()
+    printed = project.snakemake("a.txt", "b.txt", *quiet, "--gitbatch-stale", "rerun").ok().text
+    assert "It is made again" in printed and "1 job done" in printed
+    printed = project.snakemake("a.txt", "b.txt", *quiet).ok().text
+    assert "tainted" not in printed and "Nothing to be done" in printed
 
 
 def test_a_job_cannot_write_to_the_commit(make_project: MakeProject, pool: str) -> None:

@@ -368,7 +368,8 @@ def test_what_a_run_says_of_other_code() -> None:
     ]
     found = {"jobs": jobs, "outputs": outputs}
     files = {"old": ("x.py",), "new": ()}
-    stale.note(found, lambda o, j: files[j["commit"]], [job(8, "new", "temp", "a")])
+    temporary = job(8, "new", "temp", "a")
+    stale.note(found, lambda o, j: files[j["commit"]], [temporary], lambda job: False)
     assert found["other_code"] == {"old": ["x.py"]}
     assert [each["path"] for each in outputs if "other_code" in each] == ["a", "folder"]
     assert {each["path"]: each["stale_inputs"] for each in outputs if "stale_inputs" in each} == {
@@ -381,5 +382,9 @@ def test_what_a_run_says_of_other_code() -> None:
         "from these"
     )
     again = {"jobs": jobs, "outputs": [outputs[3]]}
-    stale.note(again, lambda o, j: (), [])
+    stale.note(again, lambda o, j: (), [], lambda job: False)
     assert (again["other_code"], stale.summary(again)) == ({}, {})
+    later = {"run": "later", "jobs": {"4": jobs["4"] | {"run": "first"}}, "outputs": [outputs[3]]}
+    stale.note(later, lambda o, j: (), [], lambda job: job["run"] == "first")
+    assert outputs[3]["tainted"] is True
+    assert stale.text(stale.summary(later)) == "1 output was made by a tainted run"
