@@ -23,7 +23,7 @@ from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.pools.base import RefusedError
 from gitbatch_core.runs import owner
-from snakemake_executor_plugin_gitbatch import jobspec, snakemake_internals, stale
+from snakemake_executor_plugin_gitbatch import jobspec, snakemake_internals
 from snakemake_executor_plugin_gitbatch.errors import text_of
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class Executor(RemoteExecutor):
         super().__init__(workflow, logger)
 
     def __post_init__(self) -> None:
+        from snakemake_executor_plugin_gitbatch import stale
+
         stale.look(self.workflow, self.logger)
         # Snakemake makes an executor also where nothing is to be done, and never shuts it down.
         waits = self.dag.has_unfinished_queue_input_jobs()

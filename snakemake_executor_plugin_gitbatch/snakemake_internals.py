@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from snakemake.io import IOFile
 from snakemake.jobs import Job
@@ -22,8 +22,10 @@ from snakemake.settings.types import ConfigSettings, DeploymentMethod
 from snakemake.sourcecache import LocalSourceFile
 
 from gitbatch_core.errors import GitbatchError
-from gitbatch_core.runs.earlier_sources import EarlierSources
 from snakemake_executor_plugin_gitbatch import workflowview
+
+if TYPE_CHECKING:
+    from gitbatch_core.runs.earlier_sources import EarlierSources
 
 
 class Mirror(Protocol):
@@ -84,6 +86,8 @@ def _is_the_same(script: str, output: str) -> bool:
 
 @functools.cache
 def _earlier_sources(folder: Path) -> EarlierSources | None:
+    from gitbatch_core.runs.earlier_sources import EarlierSources
+
     with contextlib.suppress(GitbatchError, OSError):
         return EarlierSources.of(folder)
     return None

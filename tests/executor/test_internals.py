@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -16,6 +18,17 @@ from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import snakemake_internals
 
 from .conftest import bare_twin
+
+
+def test_a_start_of_snakemake_loads_nothing_that_only_runs_need() -> None:
+    """It imports each installed plugin, in each job, too."""
+    code = "import sys, snakemake.cli, snakemake_executor_plugin_gitbatch; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = {name for name in done.stdout.split() if "gitbatch" in name}
+    assert "snakemake_executor_plugin_gitbatch.executor" in loaded
+    assert {name.rpartition(".")[2] for name in loaded}.isdisjoint(
+        {"session", "starting", "stale", "twin", "document", "store", "htcondor2"}
+    )
 
 
 @pytest.fixture
