@@ -160,28 +160,28 @@ def test_an_interrupt_does_not_wait_for_the_other_thread(
 FAULTY = """
 import os, sys
 from snakemake.cli import main
-from snakemake.jobs import Job
 from gitbatch_core.pools.local import LocalPool
 from snakemake_executor_plugin_gitbatch.report import Report
+from snakemake_executor_plugin_gitbatch.room import Room
 
-measure, remove, turn = Report.measure, Job.remove_existing_output, LocalPool._turn
+measure, clear, turn = Report.measure, Room.clear_folder, LocalPool._turn
 
 def measure_some(report, status, answer):
     if answer.record["rule"] == "unlucky":
         raise KeyError("no such thing")
     measure(report, status, answer)
 
-async def remove_some(job):
+def clear_some(room, job):
     if job.rule.name == "shut":
         raise PermissionError(13, "Permission denied", "shut.txt")
-    await remove(job)
+    clear(room, job)
 
 def no_turn(pool):
     if pool._running and os.environ.get("FAULT") == "pool":
         raise OSError(5, "Input/output error")
     return turn(pool)
 
-Report.measure, Job.remove_existing_output, LocalPool._turn = measure_some, remove_some, no_turn
+Report.measure, Room.clear_folder, LocalPool._turn = measure_some, clear_some, no_turn
 main(sys.argv[1:])
 """
 
@@ -221,4 +221,4 @@ def test_a_fault_is_one_jobs_failure_or_one_error(make_project: MakeProject) -> 
     # Of no job: the run ends.
     args = ("unlucky.txt", "--gitbatch-reuse", "off")
     ended = project.end(project.start(*args, program=("-c", FAULTY), FAULT="pool"))
-    ended.failed("The local pool broke: OSError(5, 'Input/output error')")
+    ended.failed("The local pool broke: OSError: [Errno 5] Input/output error")

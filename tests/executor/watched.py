@@ -139,9 +139,9 @@ def watch_session(watch: Watch, session: Any) -> None:
                 watch.meet(f"Session.{name}")
             return super().__getattribute__(name)
 
-        def finish(self) -> None:
+        def finish(self, outcome: str) -> None:
             watch.is_slow = False  # one thread is left
-            super().finish()
+            super().finish(outcome)
 
     session.__class__ = Watched
     for pool in session.pools.all():
