@@ -215,18 +215,23 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".gitbatch-") and name.endswith(".tmp")
 
 
-def replace_with_link(path: Path, text: str, *, mtime_ns: int) -> None:
+def replace_with_link(path: Path, text: str, *, mtime_ns: int, like: Path | None = None) -> None:
     """Put a symbolic link with this text and mtime at `path`, by rename.
 
-    Replaces a file, a link or an empty folder; its folder must exist. Raises OSError, with
+    Replaces a file, a link or an empty folder; its folder must exist. Where `like` is such a link,
+    it gets another name instead, which takes a tenth of the time or less. Raises OSError, with
     errno ENOTEMPTY for a folder that holds something.
     """
     if _date_link(path, text, mtime_ns):
         return
+    same = like if like is not None and _is_link(like, text, mtime_ns) else None
+    if same is not None and _name_again(same, path):
+        return
     temporary = temporary_beside(path)
-    os.symlink(text, temporary)
     try:
-        os.utime(temporary, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
+        if same is None or not _name_again(same, temporary):
+            os.symlink(text, temporary)
+            os.utime(temporary, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
         try:
             temporary.rename(path)
         except IsADirectoryError:
@@ -235,6 +240,22 @@ def replace_with_link(path: Path, text: str, *, mtime_ns: int) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _is_link(path: Path, text: str, mtime_ns: int) -> bool:
+    try:
+        return os.readlink(path) == text and os.lstat(path).st_mtime_ns == mtime_ns
+    except OSError:
+        return False
+
+
+def _name_again(link: Path, path: Path) -> bool:
+    """Make `path` another name of a symbolic link, if nothing is there and the file system can."""
+    try:
+        os.link(link, path, follow_symlinks=False)
+    except (OSError, NotImplementedError):
+        return False
+    return True
 
 
 def _date_link(path: Path, text: str, mtime_ns: int) -> bool:

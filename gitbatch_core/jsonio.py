@@ -15,17 +15,38 @@ from gitbatch_core.errors import FormatError
 
 Document = dict[str, Any]
 
+_LEVELS = 2
+"""Of lists and mappings that are written with a line for each entry."""
+
 
 def dumps(document: Any) -> bytes:
-    """Readable JSON with sorted keys, UTF-8, one newline at the end.
+    """Readable JSON with sorted keys, UTF-8, one newline at the end: a line for each entry of the
+    lists and mappings in `document`, so that of thousands git shows the ones that differ.
 
     File names that are not UTF-8 (surrogate escapes) are written as JSON escapes.
     """
-    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
     try:
-        return text.encode() + b"\n"
+        return (_lines(document, to_ascii=False) + "\n").encode()
     except UnicodeEncodeError:
-        return json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
+        return (_lines(document, to_ascii=True) + "\n").encode()
+
+
+def _lines(value: Any, *, to_ascii: bool, level: int = 0) -> str:
+    def line(inner: Any) -> str:
+        return json.dumps(inner, sort_keys=True, ensure_ascii=to_ascii)
+
+    if level < _LEVELS and isinstance(value, (dict, list)) and value:
+        if isinstance(value, dict):
+            first, last, named = "{", "}", [(line(k) + ": ", v) for k, v in sorted(value.items())]
+        else:
+            first, last, named = "[", "]", [("", v) for v in value]
+        indent = "\n" + " " * level
+        entries = (
+            f"{indent} {name}{_lines(entry, to_ascii=to_ascii, level=level + 1)}"
+            for name, entry in named
+        )
+        return f"{first}{','.join(entries)}{indent}{last}"
+    return line(value)
 
 
 def canonical(value: Any) -> bytes:

@@ -113,7 +113,7 @@ class Executor(RemoteExecutor):
                 prepared.append((job, found.spec, found.pool))
         for pool in self._session.pools.all():
             self._submit(pool, [(job, spec) for job, spec, its in prepared if its is pool])
-        self._session.say_missed()
+        self._session.handed_over()
 
     def _submit(self, pool: Any, pairs: list[Any]) -> None:
         assert self._session is not None
@@ -174,27 +174,27 @@ class Executor(RemoteExecutor):
             for status in ended:
                 # A job may end before Snakemake has been told that it was submitted.
                 self._ended[status.number] = status
+        concluded = []
         for info in active_jobs:
             assert info.aux is not None
             status = self._ended.pop(info.aux["number"], None)
             if status is None:
                 yield info
             else:
-                self._conclude(info, status)
+                assert self._session is not None
+                concluded.append((info, self._session.conclude(info.job, status)))
+        # Together: the scheduler takes each turn as long for one job as for many.
+        for info, failure in concluded:
+            if failure is None:
+                self.report_job_success(info)
+            else:
+                self.report_job_error(info, msg=failure)
 
     def _give_up(self, why: str) -> None:
         """Have the scheduler end the run: nobody can say any more what becomes of its jobs."""
         with self.lock:
             self.wait = False
         self.workflow.scheduler.executor_error_callback(WorkflowError(why))
-
-    def _conclude(self, info: SubmittedJobInfo, status: JobStatus) -> None:
-        assert self._session is not None
-        failure = self._session.conclude(info.job, status)
-        if failure is None:
-            self.report_job_success(info)
-        else:
-            self.report_job_error(info, msg=failure)
 
     def handle_job_error(self, job: Any) -> None:
         # Snakemake still takes a job that it is about to restart for a running one, and forgets it

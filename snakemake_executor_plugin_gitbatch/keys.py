@@ -57,7 +57,7 @@ class Keys:
     _fetched: dict[str, str] = field(default_factory=dict)
     """Digests of remote sources by their names."""
     _config: Any = field(init=False)
-    _places: list[tuple[re.Pattern[str], str]] = field(init=False)
+    _places: list[tuple[str, re.Pattern[str], str]] = field(init=False)
 
     @classmethod
     def of(cls, workflow: Any, twin: Twin, folder: str, converted: Mapping[str, str]) -> Keys:
@@ -80,12 +80,14 @@ class Keys:
 
     def __post_init__(self) -> None:
         self.code.digest()  # patterns that match nothing are told before anything runs
-        self._config = jobspec.plain_config(self.workflow.config)
         named = {
             str(self.workflow.sourcecache.runtime_cache_path): _SOURCES,
             str(self.twin.top): _TOP,
         }
-        self._places = [(re.compile(re.escape(p) + _PATH_ENDS), sign) for p, sign in named.items()]
+        self._places = [
+            (path, re.compile(re.escape(path) + _PATH_ENDS), sign) for path, sign in named.items()
+        ]
+        self._config = self._anywhere(jobspec.plain_config(self.workflow.config))
 
     def key(self, job: Any, description: jobspec.Description, updated: Mapping[str, str]) -> str:
         """The key of `job`. See `job_key`."""
@@ -114,7 +116,7 @@ class Keys:
                 self.code.digest(each, always if self.code.is_chosen(each) else ())
                 for each in sorted(patterns)
             ],
-            "config": self._config if sees_config else None,
+            "config": None,  # large and always the same: see below
             "folder": self.folder,
             "jobs": [_keyed(member) for member in description.members],
             "remote": [self._remote(member) for member in jobspec.members(job)],
@@ -123,7 +125,10 @@ class Keys:
             "python": platform.python_version(),
             "snakemake": snakemake_version,
         }
-        pairs = self._anywhere(document)["pairs"]
+        pairs = [
+            [name, self._config if name == "config" and sees_config else value]
+            for name, value in self._anywhere(document)["pairs"]
+        ]
 
         def rest() -> str:
             found = [
@@ -170,8 +175,9 @@ class Keys:
         """JSON data with what stands for the repository, whatever folder that is. Jobs see the
         order of a mapping, canonical JSON does not."""
         if isinstance(value, str):
-            for pattern, sign in self._places:
-                value = pattern.sub(sign, value)
+            for path, pattern, sign in self._places:
+                if path in value:
+                    value = pattern.sub(sign, value)
             return value
         if isinstance(value, Mapping):
             return {"pairs": [[self._anywhere(k), self._anywhere(v)] for k, v in value.items()]}

@@ -94,6 +94,10 @@ class Session:
         self._orders: dict[int, Order] = {}
         self._news: list[JobStatus] = []
         """Of jobs that had ended before they were asked for."""
+        self._old_news: list[JobStatus] = []
+        """The same, not told yet: two threads that work at once on many jobs take longer than one
+        after the other."""
+        self._handed_over = threading.Event()
         self._temporary = TemporaryOutputs(twin, logger.warning)
         self._room = Room(workflow=workflow, twin=twin, temporary=self._temporary)
         self._mask = Mask(secrets.values()).all
@@ -166,9 +170,13 @@ class Session:
         with self._lock:
             self._temporary.sweep()
 
-    def say_missed(self) -> None:
-        """Once, where jobs run that would not but for their code."""
+    def handed_over(self) -> None:
+        """All jobs of a turn have been prepared and submitted: tell of those that had ended before,
+        and once, where jobs run that would not but for their code."""
         with self._lock:
+            self._news += self._old_news
+            self._old_news = []
+            self._handed_over.set()
             if self._missed.is_news():
                 self._plan.look_ahead(ahead := self._missed.empty())
                 self.logger.warning(ahead.text())
@@ -197,7 +205,11 @@ class Session:
         with self._lock:
             self._temporary.sweep_sometimes()
             found, self._news = self._news, []
-        found += self.pools.wait(0 if found else timeout)
+            self._handed_over.clear()
+            no_orders = not self._orders
+        found += self.pools.wait(0 if found or no_orders else timeout)
+        if no_orders and not found:
+            self._handed_over.wait(timeout)
         with self._lock:
             for status in found:
                 if not status.state.final and status.reason and status.number in self._orders:
@@ -233,7 +245,7 @@ class Session:
                 self._orders[claimed.number] = claimed.order
                 self.report.costs.recall(claimed.order.record, claimed.id, claimed.handed_over)
                 if claimed.ended:
-                    self._news.append(claimed.ended)
+                    self._old_news.append(claimed.ended)
                 return Prepared(number=claimed.number, id=claimed.id)
             rivals = self._rivals(members)
         if rivals:
@@ -276,7 +288,7 @@ class Session:
         kept = {o["path"] for o in known["outputs"] if not o.get("temporary")}
         if gone := [path for path in job.output if self.twin.relative(str(path)) not in kept]:
             snakemake_internals.may_lack(job, gone)
-        self._news.append(JobStatus(number=self._number, state=State.ENDED, exit_code=0))
+        self._old_news.append(JobStatus(number=self._number, state=State.ENDED, exit_code=0))
         return Prepared(number=self._number, id=f"as in run {known['run']}")
 
     def _claim(

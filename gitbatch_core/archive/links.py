@@ -47,17 +47,20 @@ def link_text(path: Path, top: Path, name: ObjectName) -> str:
     return f"{'../' * depth}{layout.LINK_PATH}/{name.path}"
 
 
-def place_link(path: Path, name: ObjectName, *, top: Path, mtime_ns: int) -> None:
+def place_link(
+    path: Path, name: ObjectName, *, top: Path, mtime_ns: int, like: Path | None = None
+) -> None:
     """Put a link to the object at `path`, below `top`, by rename; makes missing folders.
 
-    The link itself gets the mtime. Replaces a file, a link or an empty folder. Raises ArchiveError,
-    also where `path` leads out of `top` through a linked folder: git could not keep it there.
+    The link itself gets the mtime. Replaces a file, a link or an empty folder. `like` may be the
+    same link in another work tree: see `fsutil.replace_with_link`. Raises ArchiveError, also where
+    `path` leads out of `top` through a linked folder: git could not keep it there.
     """
     try:
         if not os.path.isdir(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
         text = link_text(_real_path(path, top), _real_top(top), name)
-        fsutil.replace_with_link(path, text, mtime_ns=mtime_ns)
+        fsutil.replace_with_link(path, text, mtime_ns=mtime_ns, like=like)
     except OSError as error:
         raise _placing_error(path, error) from error
 

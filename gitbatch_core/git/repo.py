@@ -178,7 +178,8 @@ class Repository:
         work tree whatever it points to.
         """
         absolute = Path(os.path.normpath(path if path.is_absolute() else Path.cwd() / path))
-        for candidate in (absolute, absolute.parent.resolve() / absolute.name):
-            if candidate.is_relative_to(self.top):
-                return str(candidate.relative_to(self.top))
-        return None
+        if not absolute.is_relative_to(self.top):
+            absolute = absolute.parent.resolve() / absolute.name
+            if not absolute.is_relative_to(self.top):
+                return None
+        return str(absolute.relative_to(self.top))

@@ -395,10 +395,11 @@ class Twin:
         inside = path.is_relative_to(self.worktree)
         if path.is_dir() and not path.is_symlink():
             self.remove(path)
-        top = self.worktree if inside else self.top
-        links.place_link(path, name, top=top, mtime_ns=mtime_ns)
+        top, other = (self.worktree, self.top) if inside else (self.top, self.worktree)
+        relative = path.relative_to(top)
+        links.place_link(path, name, top=top, mtime_ns=mtime_ns, like=other / relative)
         if inside:
-            self.placed.add(str(path.relative_to(top)))
+            self.placed.add(str(relative))
 
     def replace(self, path: Path, make: Callable[[Path], None]) -> None:
         """Make room at `path`, in either folder, and have `make` fill it."""

@@ -60,6 +60,24 @@ def test_a_link_that_is_there_already_gets_its_time_only(archive: Archive, top: 
     assert (top / "a").stat() == of_object
 
 
+def test_the_same_link_in_another_work_tree_gets_another_name(
+    archive: Archive, top: Path, tmp_path: Path
+) -> None:
+    one, two = (archive.put_bytes(data, name="a.txt").name for data in (b"one", b"two"))
+    other = tmp_path / "other"
+    other.mkdir()
+    links.place_link(other / "a.txt", one, top=other, mtime_ns=5)
+    write(top / "a.txt", b"what was there")
+    for name, mtime_ns, is_shared in ((one, 5, True), (two, 5, False), (one, 6, False)):
+        links.place_link(top / "a.txt", name, top=top, mtime_ns=mtime_ns, like=other / "a.txt")
+        assert os.readlink(top / "a.txt") == f"{links.layout.LINK_PATH}/{name.path}"
+        assert (top / "a.txt").lstat().st_mtime_ns == mtime_ns
+        assert os.path.samestat(os.lstat(top / "a.txt"), os.lstat(other / "a.txt")) is is_shared
+    assert os.readlink(other / "a.txt") == f"{links.layout.LINK_PATH}/{one.path}"
+    assert (other / "a.txt").lstat().st_mtime_ns == 5
+    assert [path.name for path in top.iterdir() if path.is_symlink()] == ["a.txt"]
+
+
 def test_links_behind_linked_folders(archive: Archive, top: Path, tmp_path: Path) -> None:
     name = archive.put_bytes(b"data").name
     (top / "real" / "deep").mkdir(parents=True)

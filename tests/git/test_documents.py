@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -155,3 +156,14 @@ def test_orders_and_answers_come_back(
     answer.write(folder / "answer.json")
     assert Answer.read(folder / "answer.json") == answer
     assert jsonio.dumps(values).decode().endswith("}\n")
+
+
+def test_of_many_entries_each_has_a_line() -> None:
+    document = {"format": "x", "outputs": [{"b": [1, 2], "a": "ä"}, {}], "jobs": {"1": {"c": {}}}}
+    text = jsonio.dumps(document).decode()
+    assert text == (
+        '{\n "format": "x",\n "jobs": {\n  "1": {"c": {}}\n },\n'
+        ' "outputs": [\n  {"a": "ä", "b": [1, 2]},\n  {}\n ]\n}\n'
+    )
+    assert json.loads(text) == document
+    assert b"\\udcff" in jsonio.dumps({"path": "\udcff"})
