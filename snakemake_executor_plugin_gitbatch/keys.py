@@ -6,7 +6,7 @@ import functools
 import platform
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from gitbatch_core.records import KEY_SCHEME
 from gitbatch_core.runs.code import Code
 from gitbatch_core.runs.code_difference import ALL, Choice, CodeDifferences
 from gitbatch_core.runs.twin import Twin
-from gitbatch_core.runs.walk import inside
+from gitbatch_core.runs.walk import below, inside
 from snakemake_executor_plugin_gitbatch import jobspec, resources, workflowview
 
 CODE_RESOURCE = "gitbatch_code"
@@ -54,6 +54,8 @@ class Keys:
     folder: str
     """The working directory, relative to the top."""
     code: Code
+    declared: set[str]
+    """Outputs, logs and benchmarks, relative to the top."""
     _fetched: dict[str, str] = field(default_factory=dict)
     """Digests of remote sources by their names."""
     _config: Any = field(init=False)
@@ -63,7 +65,7 @@ class Keys:
     def of(cls, workflow: Any, twin: Twin, folder: str, converted: Mapping[str, str]) -> Keys:
         """For the code that the user has chosen. `converted`: see `Worktree.converted`. Raises
         UsageError for patterns that match nothing."""
-        declared = filter(None, map(twin.relative, workflowview.declared(workflow)))
+        declared = set(filter(None, map(twin.relative, workflowview.declared(workflow))))
         code = Code(
             worktree=twin.worktree,
             folder=twin.there("."),
@@ -72,11 +74,22 @@ class Keys:
             converted=converted,
             patterns=tuple(workflow.executor_settings.code),
         )
-        return cls(workflow=workflow, twin=twin, folder=folder, code=code)
+        return cls(workflow=workflow, twin=twin, folder=folder, code=code, declared=declared)
 
     def differences(self, repository: Repository) -> CodeDifferences:
         """Between commits, as these keys see the code."""
-        return CodeDifferences(repository=repository, is_output=self.code.is_output)
+        # Not as it is now: a checkpoint may bring more outputs.
+        return CodeDifferences(
+            repository=repository, is_output=lambda name: self.code.is_output(name)
+        )
+
+    def declare(self, paths: Iterable[str]) -> None:
+        """From now on, what lies at these paths, as the workflow names them, is no code either."""
+        names = set(filter(None, map(self.twin.relative, paths)))
+        self.declared |= names
+        tracked, in_order = self.twin.tracked, self.twin.tracked_in_order
+        if any(name in tracked or any(below(name, in_order)) for name in names):
+            self.code.leave_out(inside(self.declared))
 
     def __post_init__(self) -> None:
         self.code.digest()  # patterns that match nothing are told before anything runs

@@ -18,12 +18,12 @@ def run_again(workflow: Any, jobs: Iterable[Any]) -> None:
         dag.reason(job).code_changed = True
     before = set(dag.needrun_jobs())
     workflow.async_run(dag.postprocess())
-    _provide_software(workflow)
+    provide_software(workflow)
     _lock(workflow, [job for job in dag.needrun_jobs() if job not in before])
 
 
-def _provide_software(workflow: Any) -> None:
-    """That of the jobs that had no need to run."""
+def provide_software(workflow: Any) -> None:
+    """That of the jobs that had no need to run, or were not there."""
     methods = workflow.deployment_settings.deployment_method
     if DeploymentMethod.APPTAINER in methods:
         workflow.dag.pull_container_imgs()

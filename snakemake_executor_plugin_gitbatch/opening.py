@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from gitbatch_core.archive.layout import linked_object
 from gitbatch_core.errors import (
     DirtyTreeError,
     GitbatchError,
@@ -19,11 +21,11 @@ from gitbatch_core.errors import (
 )
 from gitbatch_core.git import comparison, state
 from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs import copies, document
+from gitbatch_core.runs import document, origin_index
 from gitbatch_core.runs.run import Run
-from gitbatch_core.runs.twin import FREEZE, Twin
+from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.walk import inside
-from gitbatch_core.wording import listed, shortened
+from gitbatch_core.wording import listed
 from snakemake_executor_plugin_gitbatch import workflowview
 
 _MOST_NAMED = 20
@@ -59,7 +61,12 @@ def clean_source(
         )
     declared = {repository.relative(Path(path)) for path in workflowview.declared(workflow)}
     results = document.results_in(repository, head)
-    ignore = inside([*results, *(path for path in declared if path is not None)])
+    is_declared = inside([*results, *(path for path in declared if path is not None)])
+    left = _Left(repository=repository, sources=frozenset(filter(None, names)))
+
+    def ignore(path: str) -> bool:
+        return is_declared(path) or left.is_one(path)
+
     changes = state.changes(repository, [name for name in names if name is not None], ignore)
     if not changes:
         commit = document.source_of(repository, head)
@@ -85,6 +92,31 @@ def clean_source(
         "These files differ from the commit, which is what jobs would run:\n" + _list(lines),
         hint=hint,
     )
+
+
+@dataclass(kw_only=True)
+class _Left:
+    """What earlier runs have left in the folder: outputs, also where nobody can say yet that a job
+    of this run makes them, as a checkpoint comes before."""
+
+    repository: Repository
+    sources: frozenset[str]
+    """These are edited, whatever has made them."""
+
+    def is_one(self, path: str) -> bool:
+        """Whether a path, relative to the top, was an output, and holds nothing else now."""
+        if path in self.sources or not self._was_made(path):
+            return False
+        here = self.repository.top / path
+        try:
+            return linked_object(os.readlink(here)) is not None
+        except OSError:  # no link, or not there
+            return not os.path.lexists(here)
+
+    @cached_property
+    def _was_made(self) -> Callable[[str], bool]:
+        runs = origin_index.documents(self.repository)
+        return inside(output["path"] for run in runs for output in run["outputs"])
 
 
 def unlike_outputs(
@@ -159,26 +191,40 @@ def find_repository(workflow: Any, folder: Path) -> Repository:
 
 def check(workflow: Any, twin: Twin, warn: Callable[[str], None]) -> None:
     """Raise RunError for paths that a worktree cannot have; warn of rules whose work is lost."""
-    dag = workflow.dag
     idle: dict[str, None] = {}
-    for job in dag.needrun_jobs():
-        for path in (*job.output, *job.log, *((job.benchmark,) if job.benchmark else ())):
-            if (storage := workflowview.storage(path)) is not None:
-                _check_stored(storage, job.rule.name)
-            if twin.relative(str(path)) is None:
-                raise RunError(
-                    f"The output {path} of rule {job.rule.name} lies outside of the repository "
-                    f"{twin.top}.",
-                    hint="Only what lies inside can be kept; name it by a path relative to it.",
-                )
-            twin.check_folder(str(path))
-        if not job.output and not job.is_norun:
+    for job in workflow.dag.needrun_jobs():
+        check_products(job, twin)
+        if is_idle(job):
             idle[job.rule.name] = None
     if idle:
-        warn(
-            f"Rules without outputs: {', '.join(idle)}. They run in the worktree, and what they "
-            "do there goes with it."
-        )
+        warn_of_idle(idle, warn)
+
+
+def check_products(job: Any, twin: Twin) -> None:
+    """Raise RunError where a worktree cannot have what the single job is to write."""
+    for path in (*job.output, *workflowview.logs(job)):
+        if (storage := workflowview.storage(path)) is not None:
+            _check_stored(storage, job.rule.name)
+        if twin.relative(str(path)) is None:
+            raise RunError(
+                f"The output {path} of rule {job.rule.name} lies outside of the repository "
+                f"{twin.top}.",
+                hint="Only what lies inside can be kept; name it by a path relative to it.",
+            )
+        twin.check_folder(str(path))
+
+
+def is_idle(job: Any) -> bool:
+    """Whether a single job runs something and makes nothing."""
+    return not job.output and not job.is_norun
+
+
+def warn_of_idle(rules: Iterable[str], warn: Callable[[str], None]) -> None:
+    """Say that what jobs of these rules do is lost."""
+    warn(
+        f"Rules without outputs: {', '.join(rules)}. They run in the worktree, and what they do "
+        "there goes with it."
+    )
 
 
 def _check_stored(storage: Any, rule: str) -> None:
@@ -207,59 +253,6 @@ def limit_threads(workflow: Any, cores: int | None) -> None:
         # Not asked for before Snakemake does: they may depend on inputs that are not there yet.
         if job._resources is not None and job.threads > cores:
             job._resources = job._params = None
-
-
-def fill(workflow: Any, twin: Twin, dead: Sequence[Path], *, is_new: bool) -> None:
-    """Make the worktree the twin of the user's folder: all links into the archive, all outputs that
-    are up to date, all inputs; save what links lead to in `dead` worktrees. In a worktree that is
-    not new, jobs may be writing the missing ones.
-
-    Raises RunError naming every input that nobody has.
-    """
-    twin.bring_links(dead)
-    dag = workflow.dag
-    needed = set(dag.needrun_jobs())
-    coming = {str(path) for job in needed for path in job.products()}
-    twin.logs.update(map(twin.relative, workflowview.logs(workflow)))
-    for job in workflowview.jobs(workflow):
-        # Local copies of what lies in other storages come when they are up to date: see `bring`.
-        for path in (path for path in job.output if workflowview.storage(path) is None):
-            if job not in needed:
-                twin.bring_output(str(path))
-            elif is_new:
-                twin.clear_missing(str(path))
-    missing = []
-    for job in workflowview.jobs(workflow):
-        plain = (path for path in job.input if workflowview.storage(path) is None)
-        for path in dict.fromkeys(map(str, plain)):
-            # What is not there belongs to a job that need not run: a temporary file, say.
-            if path not in coming and os.path.lexists(twin.here(path)):
-                try:
-                    twin.bring(path, job.rule.name)
-                except RunError as error:
-                    missing.append(error)
-    if missing:
-        errors = list({error.message: error for error in missing}.values())
-        lines = shortened((error.message for error in errors), _MOST_NAMED)
-        hints = list(dict.fromkeys(error.hint or "" for error in errors))
-        if all(hint.startswith(FREEZE) for hint in hints):
-            hints = [" ".join((FREEZE, *(hint.removeprefix(FREEZE).strip() for hint in hints)))]
-        raise RunError("\n".join(lines), hint="\n".join(hints[:_MOST_NAMED]))
-
-
-def bring(twin: Twin, path: Any, rule: str) -> None:
-    """See to it that the worktree has the input `path` of `rule`, for a job that is to start now.
-
-    Raises RunError, ArchiveError.
-    """
-    storage = workflowview.storage(path)
-    if storage is None:
-        twin.bring(str(path), rule)
-    elif storage.retrieve:
-        copies.bring(twin, str(path))
-    else:
-        known = workflowview.address_in(storage) or storage.print_query
-        copies.refer(twin, str(path), known)
 
 
 def queue_has_jobs(run_id: str) -> bool:

@@ -29,7 +29,9 @@ from snakemake_executor_plugin_gitbatch import (
     alike,
     ending,
     environment,
+    groups,
     jobspec,
+    mirroring,
     opening,
     snakemake_internals,
     software,
@@ -191,6 +193,11 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
         }
         twin = Twin.of(run, Path.cwd(), changed=changed, warn=logger.warning)
         snakemake_internals.leave_times_alone(workflow.dag)
+        if in_groups := groups.take_checkpoints_out(workflow):
+            logger.info(
+                f"Checkpoints run by themselves, not within their groups: {', '.join(in_groups)}. "
+                "What follows one is known only when it has ended."
+            )
         twin.cache = Path(workflow.sourcecache.runtime_cache_path)
         twin.there(".").mkdir(parents=True, exist_ok=True)
         earlier = Earlier() if mine is None else Earlier.of(run, mine, pool)
@@ -199,7 +206,7 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
         opening.limit_threads(workflow, pool.cores)
         others = [dead for dead in place.dead if dead.run != id]
         stale = [dead for dead in others if not is_used(dead, opening.queue_has_jobs)]
-        opening.fill(workflow, twin, [dead.worktree for dead in stale], is_new=not run.resumed)
+        mirroring.fill(workflow, twin, [dead.worktree for dead in stale], is_new=not run.resumed)
         opening.tell_withheld(twin, logger.warning)
         for dead in stale:
             clear(repository, dead)
