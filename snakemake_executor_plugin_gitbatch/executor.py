@@ -97,7 +97,7 @@ class Executor(RemoteExecutor):
     def run_jobs(self, jobs: list[Any]) -> None:
         """Hand over all jobs together; one that cannot be handed over does not stop the others."""
         assert self._session is not None
-        self._session.settle()
+        self._session.settle(jobs)
         prepared = []
         for job in jobs:
             self.run_job_pre(job)

@@ -7,7 +7,7 @@ read them are known themselves. What they read is known by its address.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,12 +61,17 @@ class Plan:
         if self._checkpoints():
             self._look(all_are_there=False)
 
-    def make_again(self) -> None:
-        """Once no more jobs will come: look at those that a checkpoint has brought. What is known
-        of them is found when they are handed out; this is for what can be left out."""
+    def make_again(self, handed_out: Iterable[Any]) -> None:
+        """Once no more jobs will come: look at those that a checkpoint has brought, among them some
+        that are being `handed_out`. What is known of others is found when their turn comes; this is
+        for what can be left out."""
         self._list_needed()
         if not self._checkpoints() and any(map(self._makes_temporary, self._needed.values())):
-            self._look(all_are_there=True)
+            running = self.workflow.dag._running.difference(handed_out)
+            self._look(
+                all_are_there=True,
+                running={member for job in running for member in jobspec.members(job)},
+            )
 
     def take(self, job: Any) -> Document | None:
         """The record that stands for a job that is handed out, if there is one and the job reads
@@ -142,11 +147,11 @@ class Plan:
                 reuse.place(self.twin, self._known[name], date)
                 self._placed[name] = self._known[name]
 
-    def _look(self, *, all_are_there: bool) -> None:
-        """Find what is known. `all_are_there`: no jobs will come that need temporary outputs."""
+    def _look(self, *, all_are_there: bool, running: Container[Any] = ()) -> None:
+        """Find what is known. `all_are_there`: no jobs will come that need temporary outputs;
+        `running`: single jobs of which nobody can say yet what they make."""
         dag = self.workflow.dag
         self._known = {}
-        running = {member for job in dag._running for member in jobspec.members(job)}
         coming: dict[str, str | None] = {}
         for job in (job for level in dag.toposorted() for job in level):
             if (name := _name(job)) not in self._needed:

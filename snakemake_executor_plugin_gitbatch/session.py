@@ -172,13 +172,13 @@ class Session:
             of_checkpoint = any(r.name in rules and r.is_checkpoint for r in self.workflow.rules)
             self._temporary.add(path, of_checkpoint=of_checkpoint)
 
-    def settle(self) -> None:
-        """Before jobs are prepared: what Snakemake has deleted is gone for them too, and what jobs
-        read that a checkpoint has brought is there."""
+    def settle(self, jobs: list[Any]) -> None:
+        """Before `jobs` are prepared: what Snakemake has deleted is gone for them too, and what they
+        read is there where a checkpoint has brought them."""
         with self._lock:
             self._temporary.sweep()
             if self._new_jobs.take_over(self._done) and not self.run.resumed:
-                self._plan.make_again()
+                self._plan.make_again(jobs)
 
     def handed_over(self) -> None:
         """All jobs of a turn have been prepared and submitted: tell of those that had ended before,
