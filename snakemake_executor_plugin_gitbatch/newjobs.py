@@ -44,7 +44,7 @@ class NewJobs:
         self._idle.update(job.rule.name for job in self._known if opening.is_idle(job))
         snakemake_internals.tell_updates(self.workflow.dag, self._note)
 
-    def _note(self) -> None:
+    async def _note(self) -> None:
         self._have_come = True
 
     def take_over(self, done: Sequence[Any]) -> bool:

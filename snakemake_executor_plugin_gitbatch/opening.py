@@ -59,14 +59,7 @@ def clean_source(
             f"{repository.top}.",
             hint="Run Snakemake in the repository that the workflow is part of.",
         )
-    declared = {repository.relative(Path(path)) for path in workflowview.declared(workflow)}
-    results = document.results_in(repository, head)
-    is_declared = inside([*results, *(path for path in declared if path is not None)])
-    left = _Left(repository=repository, sources=frozenset(filter(None, names)))
-
-    def ignore(path: str) -> bool:
-        return is_declared(path) or left.is_one(path)
-
+    ignore = outputs_in(workflow, repository, head, filter(None, names))
     changes = state.changes(repository, [name for name in names if name is not None], ignore)
     if not changes:
         commit = document.source_of(repository, head)
@@ -92,6 +85,18 @@ def clean_source(
         "These files differ from the commit, which is what jobs would run:\n" + _list(lines),
         hint=hint,
     )
+
+
+def outputs_in(
+    workflow: Any, repository: Repository, head: str = "HEAD", sources: Iterable[str] = ()
+) -> Callable[[str], bool]:
+    """Tells whether a path, relative to the top, is an output, log or benchmark, or in one; and
+    none of these `sources`, if it was one in an earlier run alone."""
+    declared = {repository.relative(Path(path)) for path in workflowview.declared(workflow)}
+    results = document.results_in(repository, head)
+    is_declared = inside([*results, *(path for path in declared if path is not None)])
+    left = _Left(repository=repository, sources=frozenset(sources))
+    return lambda path: is_declared(path) or left.is_one(path)
 
 
 @dataclass(kw_only=True)

@@ -173,8 +173,8 @@ class Session:
             self._temporary.add(path, of_checkpoint=of_checkpoint)
 
     def settle(self, jobs: list[Any]) -> None:
-        """Before `jobs` are prepared: what Snakemake has deleted is gone for them too, and what they
-        read is there where a checkpoint has brought them."""
+        """Before `jobs` are prepared: what Snakemake has deleted is gone for them, too, and what a
+        checkpoint has brought is taken over."""
         with self._lock:
             self._temporary.sweep()
             if self._new_jobs.take_over(self._done) and not self.run.resumed:
