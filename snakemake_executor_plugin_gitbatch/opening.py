@@ -59,7 +59,7 @@ def clean_source(
             f"{repository.top}.",
             hint="Run Snakemake in the repository that the workflow is part of.",
         )
-    ignore = outputs_in(workflow, repository, head, filter(None, names))
+    ignore = outputs_in(workflow, repository, head, [name for name in names if name])
     changes = state.changes(repository, [name for name in names if name is not None], ignore)
     if not changes:
         commit = document.source_of(repository, head)
@@ -90,12 +90,12 @@ def clean_source(
 def outputs_in(
     workflow: Any, repository: Repository, head: str = "HEAD", sources: Iterable[str] = ()
 ) -> Callable[[str], bool]:
-    """Tells whether a path, relative to the top, is an output, log or benchmark, or in one; and
-    none of these `sources`, if it was one in an earlier run alone."""
+    """Tells whether a path, relative to the top, is an output, log or benchmark, or in one; what
+    was one in an earlier run alone must be no input and none of these `sources`."""
     declared = {repository.relative(Path(path)) for path in workflowview.declared(workflow)}
     results = document.results_in(repository, head)
     is_declared = inside([*results, *(path for path in declared if path is not None)])
-    left = _Left(repository=repository, sources=frozenset(sources))
+    left = _Left(workflow=workflow, repository=repository, sources=sources)
     return lambda path: is_declared(path) or left.is_one(path)
 
 
@@ -104,19 +104,25 @@ class _Left:
     """What earlier runs have left in the folder: outputs, also where nobody can say yet that a job
     of this run makes them, as a checkpoint comes before."""
 
+    workflow: Any
     repository: Repository
-    sources: frozenset[str]
-    """These are edited, whatever has made them."""
+    sources: Iterable[str]
 
     def is_one(self, path: str) -> bool:
         """Whether a path, relative to the top, was an output, and holds nothing else now."""
-        if path in self.sources or not self._was_made(path):
+        if not self._was_made(path) or path in self._read:
             return False
         here = self.repository.top / path
         try:
             return linked_object(os.readlink(here)) is not None
         except OSError:  # no link, or not there
             return not os.path.lexists(here)
+
+    @cached_property
+    def _read(self) -> frozenset[str]:
+        """What this run is known to read: that is edited, whatever has made it."""
+        inputs = (Path(path) for path in workflowview.inputs(self.workflow))
+        return frozenset([*self.sources, *filter(None, map(self.repository.relative, inputs))])
 
     @cached_property
     def _was_made(self) -> Callable[[str], bool]:

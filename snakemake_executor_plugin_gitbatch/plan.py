@@ -65,9 +65,11 @@ class Plan:
         """Once no more jobs will come: look at those that a checkpoint has brought, among them some
         that are being `handed_out`. What is known of others is found when their turn comes; this is
         for what can be left out."""
+        dag = self.workflow.dag
         self._list_needed()
-        if not self._checkpoints() and any(map(self._makes_temporary, self._needed.values())):
-            running = self.workflow.dag._running.difference(handed_out)
+        may_grow = self._checkpoints() or dag.has_unfinished_queue_input_jobs()
+        if not may_grow and any(map(self._makes_temporary, self._needed.values())):
+            running = dag._running.difference(handed_out)
             self._look(
                 all_are_there=True,
                 running={member for job in running for member in jobspec.members(job)},
