@@ -34,7 +34,8 @@ def sources(workflow: Any) -> Iterator[str]:
         for rule in workflow.rules:
             for named in (rule.script, rule.notebook):
                 if named is not None and "{" not in str(named):
-                    yield from _local(infer_source_file(named, rule.basedir or None))
+                    found = _local(infer_source_file(named, rule.basedir or None))
+                    yield from filter(os.path.exists, found)
 
 
 def snakefiles(workflow: Any) -> Iterator[str]:
