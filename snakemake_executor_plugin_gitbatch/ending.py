@@ -173,11 +173,11 @@ class Ending:
         """What jobs have made that are no part of the DAG any more, as only a checkpoint asked for
         it, and that this process has not seen succeed: they were reused, or an earlier one has."""
         for path, output in self.twin.made.items():
-            here = self.twin.top / path
-            if path not in known and not self._is_copy(path) and os.path.lexists(here):
-                folder = output["kind"] == "tree"
-                if (result := results.result_at(self.twin, str(here), folder=folder)) is not None:
-                    yield result
+            here, folder = f"{self.twin.top}/{path}", output["kind"] == "tree"
+            if path in known or self._is_copy(path) or not os.path.lexists(here):
+                continue
+            if (result := results.result_at(self.twin, here, folder=folder)) is not None:
+                yield result
 
     def _inputs(self, records: Iterable[Document]) -> Iterator[str]:
         """What jobs have read, as the workflow names it."""
