@@ -9,7 +9,7 @@ from typing import Any
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import JobStatus
 from gitbatch_core.records import LOG_NAME, Answer, Order
-from gitbatch_core.runs import results, reuse
+from gitbatch_core.runs import results
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import jobspec, workflowview
@@ -37,7 +37,7 @@ class Conclusion:
     def of_reused(self, job: Any, record: Document) -> None:
         """Put in place what the record of an earlier job says. Raises ArchiveError, OSError."""
         try:
-            reuse.place(self.twin, record, self._date(job), copied=self._copied(job))
+            self.reusing.place(record, self._date(job), copied=self._copied(job))
         except BaseException:
             self.plan.forget()  # what follows may read something else now
             raise

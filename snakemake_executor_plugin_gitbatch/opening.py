@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ from gitbatch_core.errors import (
 )
 from gitbatch_core.git import comparison, state
 from gitbatch_core.git.repo import Repository
+from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import copies, document
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import FREEZE, Twin
+from gitbatch_core.runs.undeclared_files import UndeclaredFiles
 from gitbatch_core.runs.walk import inside
 from gitbatch_core.wording import listed, shortened
-from snakemake_executor_plugin_gitbatch import workflowview
+from snakemake_executor_plugin_gitbatch import stale, workflowview
 
 _MOST_NAMED = 20
 """Files that an error lists."""
@@ -40,7 +42,8 @@ class Source:
     changed_outputs: tuple[str, ...]
     """Outputs that git tracks, where the user's folder has something else than the commit."""
     is_output: Callable[[str], bool]
-    """Whether a path, relative to the top, is an output, log or benchmark, or in one."""
+    """Whether a path, relative to the top, is an output, log or benchmark, or in one; or what jobs
+    have left beside these."""
 
 
 def clean_source(
@@ -59,7 +62,12 @@ def clean_source(
         )
     declared = {repository.relative(Path(path)) for path in workflowview.declared(workflow)}
     results = document.results_in(repository, head)
-    ignore = inside([*results, *(path for path in declared if path is not None)])
+    is_declared = inside([*results, *(path for path in declared if path is not None)])
+    is_left = stale.undeclared_paths(repository, head)
+
+    def ignore(path: str) -> bool:
+        return is_declared(path) or is_left(path)
+
     changes = state.changes(repository, [name for name in names if name is not None], ignore)
     if not changes:
         commit = document.source_of(repository, head)
@@ -175,9 +183,11 @@ def check(workflow: Any, twin: Twin, warn: Callable[[str], None]) -> None:
         if not job.output and not job.is_norun:
             idle[job.rule.name] = None
     if idle:
+        drops = workflow.executor_settings.undeclared == "drop"
+        does = "what they write goes with it" if drops else "what they write is kept"
         warn(
-            f"Rules without outputs: {', '.join(idle)}. They run in the worktree, and what they "
-            "do there goes with it."
+            f"Rules without outputs: {', '.join(idle)}. They run in the run's worktree: {does}; "
+            "what they remove is still in your folder."
         )
 
 
@@ -245,6 +255,19 @@ def fill(workflow: Any, twin: Twin, dead: Sequence[Path], *, is_new: bool) -> No
         if all(hint.startswith(FREEZE) for hint in hints):
             hints = [" ".join((FREEZE, *(hint.removeprefix(FREEZE).strip() for hint in hints)))]
         raise RunError("\n".join(lines), hint="\n".join(hints[:_MOST_NAMED]))
+
+
+def recognise_undeclared(
+    workflow: Any, repository: Repository, head: str, undeclared: UndeclaredFiles
+) -> None:
+    """Find out what of the worktree earlier jobs have left beside their outputs."""
+    twin = undeclared.twin
+    named = inside(filter(None, map(twin.relative, workflowview.named(workflow))))
+
+    def documents() -> Iterator[Document]:
+        yield from stale.documents(repository, head, document.source_of(repository, head))
+
+    undeclared.recognise(documents(), named)
 
 
 def bring(twin: Twin, path: Any, rule: str) -> None:

@@ -28,6 +28,7 @@ from gitbatch_core.runs.code_difference import CodeDifferences
 from gitbatch_core.runs.origins import Origin, Origins
 from gitbatch_core.runs.stale import OtherCommits
 from gitbatch_core.runs.tainted import TaintedRuns
+from gitbatch_core.runs.undeclared import UndeclaredPaths
 from gitbatch_core.runs.walk import inside
 from gitbatch_core.wording import count
 from snakemake_executor_plugin_gitbatch import keys, needrun, workflowview
@@ -94,7 +95,7 @@ def _find(workflow: Any, repository: Repository) -> _Stale:
     head = repository.commit_of("HEAD")
     source = document.source_of(repository, head)
     relative = _Relative(repository)
-    origins = Origins(documents=_documents(repository, head, source))
+    origins = Origins(documents=documents(repository, head, source))
     made: dict[Any, list[Origin]] = {}
     for job in workflow.dag.jobs:
         if not workflow.dag.needrun(job):
@@ -119,7 +120,10 @@ def _find(workflow: Any, repository: Repository) -> _Stale:
     if not any(others.values()):
         return result
     declared = filter(None, map(relative, workflowview.declared(workflow)))
-    differences = CodeDifferences(repository=repository, is_output=inside(declared))
+    is_declared, is_left = inside(declared), undeclared_paths(repository, head)
+    differences = CodeDifferences(
+        repository=repository, is_output=lambda path: is_declared(path) or is_left(path)
+    )
     for job, some in others.items():
         choice = None if job is None or not some else keys.choice(workflow, job, relative)
         for origin in some:
@@ -136,7 +140,16 @@ def _find(workflow: Any, repository: Repository) -> _Stale:
     return result
 
 
-def _documents(repository: Repository, head: str, source: str) -> Iterator[Document]:
+def undeclared_paths(repository: Repository, head: str) -> UndeclaredPaths:
+    """Where jobs have left something beside their outputs."""
+
+    def found() -> Iterator[Document]:
+        yield from documents(repository, head, document.source_of(repository, head))
+
+    return UndeclaredPaths(top=repository.top, documents=found)
+
+
+def documents(repository: Repository, head: str, source: str) -> Iterator[Document]:
     """The index first; then, where that does not know all, the documents of some runs, which it
     knows from then on."""
     indexed = set()

@@ -25,6 +25,7 @@ from gitbatch_core.runs.pin import pin
 from gitbatch_core.runs.place import open_archive
 from gitbatch_core.runs.run import Run, clear, dead_runs, is_used, new_id, private_folder
 from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.undeclared_files import UndeclaredFiles
 from snakemake_executor_plugin_gitbatch import (
     alike,
     ending,
@@ -201,6 +202,8 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
         stale = [dead for dead in others if not is_used(dead, opening.queue_has_jobs)]
         opening.fill(workflow, twin, [dead.worktree for dead in stale], is_new=not run.resumed)
         opening.tell_withheld(twin, logger.warning)
+        undeclared = UndeclaredFiles(twin=twin)
+        opening.recognise_undeclared(workflow, repository, place.head, undeclared)
         for dead in stale:
             clear(repository, dead)
         session = Session(
@@ -213,6 +216,7 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
             secrets=place.secrets,
             earlier=earlier,
             report=report,
+            undeclared=undeclared,
         )
         session.recall(temporary)
         run.ready()

@@ -21,7 +21,7 @@ from gitbatch_core.git.repo import Repository
 from gitbatch_core.git.worktree import Worktree
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import ORDER_NAME, RUN_FORMAT, RUN_VERSION, Answer, Order
-from gitbatch_core.runs import document, done_before, origin_index
+from gitbatch_core.runs import document, done_before, origin_index, undeclared
 from gitbatch_core.runs.owner import JOBS_NAME, Owner
 from gitbatch_core.runs.walk import inside
 
@@ -80,6 +80,7 @@ def keep(root: Path, facts: Document, **more: Any) -> None:
     Raises ArchiveError."""
     kept = {"format": RUN_FORMAT, "version": RUN_VERSION}
     kept |= {name: facts[name] for name in _KEPT if name in facts}
+    kept[undeclared.FILES] = undeclared.to_share(facts)
     records.write_run(root, facts["run"], kept | {"tainted": bool(facts["tainted"]), **more})
 
 

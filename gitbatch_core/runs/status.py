@@ -23,7 +23,7 @@ from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import reproduced_run
-from gitbatch_core.runs import document
+from gitbatch_core.runs import document, undeclared
 from gitbatch_core.runs.asked import folders_above
 from gitbatch_core.runs.code_difference import CodeDifferences
 from gitbatch_core.runs.in_place import FOREIGN, InPlace
@@ -188,9 +188,9 @@ class _Look:
             if address not in (None, FOREIGN) and (o := self.origins.find(path, address)):
                 self._origins[path] = o
         self._ask_records(lying)
-        frozen = self._frozen
+        others = self._frozen.union(path for path, _ in self._undeclared)
         for path, address in lying.items():
-            if path in self.known or path in self._origins or path not in frozen:
+            if path in self.known or path in self._origins or path not in others:
                 self._found[path] = self._standing(path, address)
         self._look_at_inputs()
         for path, inputs in self._stale.items():
@@ -212,13 +212,28 @@ class _Look:
         belongs = inside(self.known)
         here = [path for path in self.in_place.links if not belongs(path)]
         tracked = state.tracked(self.repository.top) if here else frozenset()
-        frozen = self._frozen
-        return (path for path in here if path not in tracked and path not in frozen)
+        frozen, left = self._frozen, self._undeclared
+        return (
+            path
+            for path in here
+            if path not in tracked
+            and path not in frozen
+            and (path, self.in_place.links[path]) not in left
+        )
 
     @property
     def _frozen(self) -> frozenset[str]:
         """Inputs that the runs whose documents were read so far had as links of their own."""
         return frozenset(path for run in self.origins.read for path in run.get("input_links", ()))
+
+    @property
+    def _undeclared(self) -> set[tuple[str, str]]:
+        """By path and address: what the jobs of these runs have left beside their outputs."""
+        return {
+            (entry["path"], entry["address"])
+            for run in self.origins.read
+            for entry in undeclared.kept(run)
+        }
 
     def _ask_records(self, lying: Mapping[str, str | None]) -> None:
         """The archive's own: of jobs of a run that has not ended, or of another clone's."""

@@ -1,0 +1,147 @@
+"""When the jobs of a run ran, and so which of them may have written what no rule declares."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import heapq
+import os
+import platform
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitbatch_core.errors import GitbatchError
+from gitbatch_core.jsonio import Document
+from gitbatch_core.records import ORDER_NAME, Answer, Order
+
+_TICK_NS = 20_000_000
+"""By so much a file's time may lag behind the clock."""
+_OTHER_CLOCK_NS = 2_000_000_000
+"""By so much the clock of another machine may differ."""
+_FOREVER_NS = 2**63
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """Of one job of a run, by its number there."""
+
+    number: int
+    rule: str
+    members: tuple[str, ...]
+    """Its single jobs, for people: `align[sample=a]`."""
+    outputs: tuple[str, ...]
+    """Relative to the top."""
+    start_ns: int
+    """Since 1970; not later than it began to write."""
+    end_ns: int
+    """Not earlier than it ceased to."""
+    failed: bool = False
+
+    @classmethod
+    def of_record(cls, record: Document, *, failed: bool = False) -> Execution:
+        """By what the runner has measured."""
+        here = record.get("host", {}).get("name") == platform.node()
+        slack = _TICK_NS if here else _OTHER_CLOCK_NS
+        return cls(
+            **_names(record),
+            number=int(record["number"]),
+            outputs=tuple(output["path"] for output in record.get("outputs", ())),
+            start_ns=_ns(record["started"]) - slack,
+            end_ns=_ns(record["ended"]) + slack,
+            failed=failed,
+        )
+
+    @classmethod
+    def of_order(cls, order: Order, record: Document | None, *, ordered_ns: int) -> Execution:
+        """Of a job of which nobody knows when it began, and without its `record` when it ended."""
+        return cls(
+            **_names(order.record),
+            number=int(order.record["number"]),
+            outputs=tuple(output.path for output in order.outputs),
+            start_ns=ordered_ns - _TICK_NS,
+            end_ns=_FOREVER_NS if record is None else _ns(record["ended"]) + _OTHER_CLOCK_NS,
+            failed=record is None,
+        )
+
+    def as_document(self) -> Document:
+        """What a run's document says of it."""
+        found: Document = {"rule": self.rule, "members": list(self.members)}
+        return found | {"outputs": list(self.outputs)} | ({"failed": True} if self.failed else {})
+
+
+def _names(record: Document) -> Document:
+    return {"rule": str(record["rule"]), "members": tuple(map(title, record["members"]))}
+
+
+def title(member: Document) -> str:
+    """Of a record's single job: `align[sample=a]`."""
+    inner = ",".join(f"{name}={value}" for name, value in member["wildcards"].items())
+    return f"{member['rule']}[{inner}]" if inner else str(member["rule"])
+
+
+def all_of(
+    records: Iterable[Document], jobs: Path, restarted: Collection[int]
+) -> Iterator[Execution]:
+    """Of a run: the jobs that succeeded by their `records`, and all others that `jobs`, the folder
+    of its jobs, has an order of. Those in `restarted` may have run before, too."""
+    done = {int(record["number"]): record for record in records}
+    for number, record in done.items():
+        if number not in restarted:
+            yield Execution.of_record(record)
+    for name in os.listdir(jobs) if jobs.is_dir() else ():
+        if not name.isdigit() or (int(name) in done and int(name) not in restarted):
+            continue
+        with contextlib.suppress(GitbatchError, OSError, KeyError):
+            path = jobs / name / ORDER_NAME
+            order, ordered_ns = Order.read(path), path.stat().st_mtime_ns
+            answer = Answer.of_job(jobs / name)
+            if answer is not None and "ended" in answer.record and int(name) not in restarted:
+                yield Execution.of_record(answer.record, failed=not answer.succeeded)
+            else:
+                yield Execution.of_order(order, done.get(int(name)), ordered_ns=ordered_ns)
+
+
+def running_at(
+    executions: Iterable[Execution], moments: Iterable[int]
+) -> dict[int, list[Execution]]:
+    """By moment: what ran then."""
+    waiting = sorted(executions, key=lambda each: each.start_ns, reverse=True)
+    running: list[tuple[int, int, Execution]] = []
+    found = {}
+    for moment in sorted(set(moments)):
+        while waiting and waiting[-1].start_ns <= moment:
+            each = waiting.pop()
+            heapq.heappush(running, (each.end_ns, each.number, each))
+        while running and running[0][0] < moment:
+            heapq.heappop(running)
+        found[moment] = [each for *_, each in running]
+    return found
+
+
+def nearest(path: str, executions: Collection[Execution]) -> list[Execution]:
+    """Of several that ran, those beside whose outputs the name `path` puts a file: `a.bam.bai` and
+    `a.bai` lie by `a.bam`, and by another job's outputs in the same folder only where there are no
+    closer ones. All of them where the name says nothing."""
+    if len(executions) < 2:
+        return list(executions)
+    ranks = {e: max((_rank(path, o) for o in e.outputs), default=0) for e in executions}
+    best = max(ranks.values())
+    return [each for each, rank in ranks.items() if rank == best]
+
+
+def _rank(path: str, output: str) -> int:
+    """How much of the name they share, where that is the output's, or that without its last suffix,
+    or its folder."""
+    folder, _, name = output.rpartition("/")
+    stem = name[1:].rpartition(".")[0]
+    stem = f"{folder}/{name[0]}{stem}".lstrip("/") if stem else output
+    for begin in (output, stem):
+        if path.startswith(begin) and not path[len(begin) :][:1].isalnum():
+            return 2 * len(begin) + 1
+    return 2 * len(folder) if folder and path.startswith(f"{folder}/") else 0
+
+
+def _ns(moment: str) -> int:
+    seconds = datetime.datetime.fromisoformat(moment).timestamp()
+    return round(seconds * 1000) * 1_000_000
