@@ -18,7 +18,7 @@ from gitbatch_core.errors import GitbatchError, readable
 from gitbatch_core.git import refs
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs import document, done_before, ended, results, stale
+from gitbatch_core.runs import document, done_before, ended, results, stale, tracked_results
 from gitbatch_core.runs.document import Provenance, Result
 from gitbatch_core.runs.origins import Origin
 from gitbatch_core.runs.reproduce import evidence
@@ -26,7 +26,7 @@ from gitbatch_core.runs.run import Run, unfinished
 from gitbatch_core.runs.tainted import TaintedRuns
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.walk import inside
-from gitbatch_core.wording import count, listed
+from gitbatch_core.wording import count, listed, some
 from snakemake_executor_plugin_gitbatch import keys, leaving, workflowview
 from snakemake_executor_plugin_gitbatch.keys import Keys
 from snakemake_executor_plugin_gitbatch.leaving import Leaving
@@ -148,6 +148,9 @@ class Ending:
         except (GitbatchError, OSError) as error:
             complete = False
             logger.warning(unfinished(self.run.id, error))
+        linked = {path for result in found for path in result.links}
+        if not self.twin.tracked.isdisjoint(linked):
+            self._settle_tracked(linked, logger)
         for line in (stale.text(stale.summary(composed)), self.missed.text()):
             if line:
                 logger.warning(readable(line))
@@ -157,6 +160,26 @@ class Ending:
             f"{_spared(facts)}{count(len(found), 'output')} in place, {name}"
         )
         return RunEnd(tag=tag, tainted=bool(tainted), complete=complete)
+
+    def _settle_tracked(self, results: Iterable[str], logger: Any) -> None:
+        """Say what to do about those of these links that git tracks as files, or do it."""
+        repository, twin = self.run.repository, self.twin
+        try:
+            if not (paths := tracked_results.linked(repository, results)):
+                return
+            if not tracked_results.are_files(repository):
+                command = tracked_results.command(twin.folder, twin.top, paths)
+                logger.warning(
+                    f"The archive has {count(len(paths), 'file')} that git tracks, with links in "
+                    f"their places: {readable(some(paths))}. A commit of these has only the links. "
+                    f"Files again, to commit them:\n  {readable(command)}\n"
+                    f"At the end of each run by itself: git config {tracked_results.KEY} files"
+                )
+                return
+            tracked_results.make_files(twin.archive, twin.top, paths)
+            logger.info(f"Files again, as git tracks them: {readable(some(paths))}")
+        except (GitbatchError, OSError) as error:
+            logger.warning(f"What git tracks as files stays links into the archive: {error}")
 
     def _free_tag(self, logger: Any) -> str | None:
         """The run's tag, unless somebody has taken its name since the run began."""

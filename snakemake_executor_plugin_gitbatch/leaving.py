@@ -61,8 +61,8 @@ class Leaving:
 
 def report(left: Left, logger: Any) -> None:
     """Say what was left, in short."""
-    kept = [each for each in left.new if "address" in each and each["path"] not in left.foreign]
-    foreign = [each for each in left.new if each["path"] in left.foreign]
+    kept = [each for each in left.new if each["path"] in left.links]
+    foreign = [e for e in left.new if "address" in e and e["path"] not in left.links]
     lost = [each for each in left.new if "address" not in each]
     if kept:
         size = human_size(sum(each["size"] for each in kept))

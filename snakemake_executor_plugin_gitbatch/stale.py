@@ -189,5 +189,16 @@ def _origin(path: Any, relative: _Relative, origins: Origins) -> Origin | None:
     try:
         linked = linked_object(os.readlink(path))
     except OSError:  # a file, or nothing
-        return None
+        return _origin_of_file(path, origins.file(name)) if os.path.isfile(path) else None
     return None if linked is None else origins.find(name, str(linked.address))
+
+
+def _origin_of_file(path: Any, latest: Origin | None) -> Origin | None:
+    """That of the latest result, where the file has the same bytes: it was thawed."""
+    if latest is None or os.path.getsize(path) != latest.output.get("size"):
+        return None
+    from gitbatch_core.archive import hashing
+    from gitbatch_core.archive.layout import Address
+
+    address = Address.parse(latest.output["address"])
+    return latest if hashing.hash_file(Path(path), address.algorithm)[0] == address else None

@@ -133,12 +133,10 @@ def nearest(path: str, executions: Collection[Execution]) -> list[Execution]:
 def _rank(path: str, output: str) -> int:
     """How much of the name they share, where that is the output's, or that without its last suffix,
     or its folder."""
-    folder, _, name = output.rpartition("/")
-    stem = name[1:].rpartition(".")[0]
-    stem = f"{folder}/{name[0]}{stem}".lstrip("/") if stem else output
-    for begin in (output, stem):
+    for begin in (output, os.path.splitext(output)[0]):
         if path.startswith(begin) and not path[len(begin) :][:1].isalnum():
             return 2 * len(begin) + 1
+    folder = output.rpartition("/")[0]
     return 2 * len(folder) if folder and path.startswith(f"{folder}/") else 0
 
 

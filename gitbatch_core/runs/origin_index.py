@@ -27,7 +27,7 @@ _FORMAT, _VERSION = "gitbatch-origins", 1
 _MOST = 10
 """Runs whose files stay."""
 _OF_CHOICE = ("commit", "run", "folder", CHOSEN)
-_OF_OUTPUT = ("path", "address", "kind", "rule", OTHER_CODE)
+_OF_OUTPUT = ("path", "address", "kind", "size", "rule", OTHER_CODE)
 
 
 def write(repository: Repository, document: Document) -> None:

@@ -30,7 +30,7 @@ from gitbatch_core.runs.in_place import FOREIGN, InPlace
 from gitbatch_core.runs.origins import Origin, Origins
 from gitbatch_core.runs.reproduce.made import job_inputs, member_of
 from gitbatch_core.runs.tainted import TAINTED, TaintedRuns
-from gitbatch_core.runs.walk import inside
+from gitbatch_core.runs.walk import files_below, inside
 
 CURRENT = "current"
 OTHER_CODE = "other code"
@@ -201,11 +201,29 @@ class _Look:
     # ------------------------------------------------------------------ what lies there
 
     def _address(self, path: str, output: Document) -> str | None:
-        if output["kind"] != "tree":
-            return self.in_place.address(path)
-        expected = str(output["address"])
-        is_it = self.in_place.is_tree(path, expected)
-        return expected if is_it else self.in_place.address(path, folder=True)
+        expected, is_tree = str(output["address"]), output["kind"] == "tree"
+        if is_tree and self.in_place.is_tree(path, expected):
+            return expected
+        found = self.in_place.address(path, folder=is_tree)
+        if found == FOREIGN and self._is_thawed(path, expected, output.get("size")):
+            return expected
+        return found
+
+    def _is_thawed(self, path: str, address: str, size: int | None) -> bool:
+        """Whether files lie there that have the same bytes; these are read where the size is the
+        same."""
+        here, archive = self.repository.top / path, self.in_place.archive
+        files = [here] if here.is_file() else files_below(here)
+        try:
+            if size is None or sum(file.stat().st_size for file in files) != size:
+                return False
+            if here.is_file():
+                algorithm = layout.Address.parse(address).algorithm
+                return str(hashing.hash_file(here, algorithm)[0]) == address
+            entries = archive.describe_tree(here) if archive and here.is_dir() else ()
+            return archive is not None and str(tree.address(entries, archive.algorithm)) == address
+        except (GitbatchError, OSError):
+            return False
 
     def _others(self) -> Iterator[str]:
         """Links into the archive that the last run has not made, and git does not track."""

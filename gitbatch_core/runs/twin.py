@@ -308,8 +308,15 @@ class Twin:
         )
 
     def _store(self, relatives: list[str]) -> None:
-        """Move files of the user's into the archive, with links in both folders."""
-        for stored in self.archive.put([self.top / each for each in relatives], take=Take.SHARE):
+        """Move files of the user's into the archive, with links in both folders. What git tracks
+        stays a file for the user."""
+        own = [self.top / each for each in relatives if each in self.tracked]
+        for stored in self.archive.put(own, take=Take.COPY):
+            relative = str(stored.source.relative_to(self.top))
+            self.link(self.worktree / relative, stored.name, stored.mtime_ns)
+            self.addresses[relative] = str(stored.address)
+        rest = [self.top / each for each in relatives if each not in self.tracked]
+        for stored in self.archive.put(rest, take=Take.SHARE):
             relative = str(stored.source.relative_to(self.top))
             try:
                 for top in (self.top, self.worktree):

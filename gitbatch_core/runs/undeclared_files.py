@@ -37,9 +37,8 @@ class Left:
     links: Mapping[str, str]
     """For its commit: path relative to the top -> text."""
     new: list[Document]
-    """Entries of this run."""
-    foreign: list[str]
-    """Of these, paths where the user's folder has a file of its own."""
+    """Entries of this run. Those with an address and no link are where the user's folder has
+    something of its own."""
 
 
 @dataclass(kw_only=True)
@@ -144,7 +143,9 @@ class UndeclaredFiles:
             for path, entry in self.known.items()
             if not self.is_rewritten(path) and not is_declared(path)
         }
-        new = self._store(run, sorted(paths), list(executions), keep=keep)
+        # The user has them already: what is written while the Snakefile is read, say.
+        others = sorted(path for path in paths if not self._has_user(path))
+        new = self._store(run, others, list(executions), keep=keep)
         foreign = [entry["path"] for entry in new if "address" in entry and not self._link(entry)]
         for entry in (entry for entry in new if entry["path"] in foreign):
             entry["jobs"] = []  # whoever has a file of their own does not want it
@@ -169,7 +170,6 @@ class UndeclaredFiles:
                 if "address" in entry and entry["path"] not in foreign
             },
             new=new,
-            foreign=[path for path in foreign if not self._is_same(path)],
         )
 
     def _store(
@@ -258,10 +258,10 @@ class UndeclaredFiles:
         if self._address(here) == entry["address"]:
             here.unlink()
 
-    def _is_same(self, path: str) -> bool:
+    def _has_user(self, path: str) -> bool:
         """Whether the user's own file has the same bytes."""
-        there = self.twin.worktree / path
-        return fsutil.same_content(self.twin.top / path, there.resolve())
+        here = self.twin.top / path
+        return not here.is_symlink() and fsutil.same_content(here, self.twin.worktree / path)
 
     def _address(self, path: Path) -> str | None:
         """Of the object that a link leads to."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 from .conftest import Project
@@ -27,7 +29,7 @@ SNAKEFILE = """
     """
 
 
-ARGUMENTS = ("--gitbatch-caches", "*.scratch", "--gitbatch-code", "code.txt", "-j1")
+ARGUMENTS = ("--gitbatch-caches", "*.scratch", "--gitbatch-code", "code.txt")
 
 
 def entries(project: Project, run: str = "") -> dict[str, Any]:
@@ -101,3 +103,111 @@ def test_index(make_project: MakeProject, pool: str, tmp_path: Path) -> None:
     project.snakemake(*ARGUMENTS, "-R", "count").ok()
     assert entries(project) == own
     assert states(project) == {"current": 2}
+
+
+def test_what_is_left(make_project: MakeProject, pool: str) -> None:
+    """By rules without outputs, by jobs that fail, where the user has files, what is no file;
+    written again, deleted, and dropped."""
+    files = {
+        "Snakefile": """
+            rule a:
+                input: "mode"
+                output: "a.txt"
+                resources: alone=1
+                shell:
+                    "cat mode | tee own.txt same.txt > {output}; ln -sf a.txt link;"
+                    "ln -s nothing dangling; ln -s /etc/hostname elsewhere;"
+                    "if grep -q 1 mode; then cat mode > beside.txt; fi"
+            rule idle:
+                resources: alone=1
+                shell: "cat mode > idle.txt"
+            rule fails:
+                output: "b.txt"
+                resources: alone=1
+                shell: "cat mode > fails.txt; grep -q 2 mode; touch {output}"
+            """,
+        "mode": "1\n",
+        ".gitignore": ".snakemake/\n*.txt\nlink\n",
+    }
+    project = make_project(files, pool=pool)
+    project.write({"own.txt": "mine\n", "same.txt": "1\n"})
+    all_ = ("a.txt", "idle", "fails", "--resources", "alone=1")
+    text = project.snakemake(*all_, "-k").failed("exit status 1").text
+    assert "Rules without outputs: idle. They run in the run's worktree" in text
+    [run] = project.runs()
+    found = entries(project, run)
+    kept = {"beside.txt": "a", "fails.txt": "fails", "idle.txt": "idle", "link": "a"}
+    own = "own.txt"
+    lost = {"dangling", "elsewhere"}
+    assert found.keys() == {*kept, own, *lost}
+    assert {path for path, entry in found.items() if "address" in entry} == {*kept, own}
+    assert {path: found[path]["rule"] for path in kept} == kept
+    assert found["link"]["address"] == found["beside.txt"]["address"]
+    said = text[text.index("Jobs have left 4 files (8 B)") :]
+    assert all(f"  {path}  (rule {rule})\n" in said for path, rule in kept.items()), said
+    assert said.index("  own.txt  (rule a)") > said.index("Your folder has others")
+    assert said.index("  dangling  (rule a)") > said.index("go with the worktree")
+    assert (project.read("own.txt"), project.read("same.txt")) == ("mine\n", "1\n")
+    assert all((project.path / path).is_symlink() for path in kept)
+    assert not any(os.path.lexists(project.path / path) for path in lost)
+
+    # Each writes its own again; what it does no longer leave is gone with that. Nothing of these
+    # is a change to git, or of code.
+    project.git("add", "--force", "beside.txt", "idle.txt")
+    project.commit({"mode": "2\n"})
+    project.snakemake(*all_).ok()
+    assert [project.read(name) for name in ("idle.txt", "fails.txt", "link")] == ["2\n"] * 3
+    assert not os.path.lexists(project.path / "beside.txt")
+    assert entries(project).keys() == {*kept, own, "same.txt", *lost} - {"beside.txt"}
+    text = project.snakemake("a.txt", "fails", "--gitbatch-reuse", "off", "-R", "fails").ok().text
+    assert "TAINTED" not in text and entries(project).keys() == kept.keys() - {"beside.txt"}
+
+    # Without any of it: what is old goes with the output that is made again.
+    project.commit({"mode": "12\n"})
+    drop = ("--gitbatch-undeclared", "drop")
+    text = project.snakemake(*all_, *drop).ok().text
+    assert "go with the worktree" in text and "  idle.txt  (rule idle)" in text
+    assert not any(os.path.lexists(project.path / path) for path in kept)
+    assert not any("address" in entry for entry in entries(project).values())
+
+
+def test_together(make_project: MakeProject, pool: str) -> None:
+    """Of jobs that run at the same time nobody knows which one has written a file; names tell with
+    which it comes along. What none of them says comes along with each."""
+    both = "touch {n}.here; while ! [ -e 1.here -a -e 2.here ]; do sleep 0.05; done;"
+    files = {
+        "Snakefile": f"""
+            rule all:
+                input: "n.txt"
+            rule one:
+                output: "out/1.fa"
+                shell: "echo 1 > {{output}}; {both.format(n=1)} echo 1 > out/1.dict"
+            rule two:
+                output: "out/2.fa"
+                shell: "echo 2 > {{output}}; {both.format(n=2)} echo 2 | tee out/2.fa.fai all.idx"
+            rule count:
+                input: "out/1.fa", "out/2.fa"
+                output: "n.txt"
+                shell: "cat out/1.dict out/2.fa.fai all.idx > {{output}}"
+            """,
+        ".gitignore": "/*\n/*/*\n!Snakefile\n!code\n",
+        "code": "",
+    }
+    project = make_project(files, pool=pool)
+    arguments = ("-j2", "--gitbatch-code", "code", "--gitbatch-caches", "*.here")
+    project.snakemake(*arguments).ok()
+    found = entries(project)
+    numbers = {each["rule"]: each["number"] for each in project.records()}
+    assert {path: entry["jobs"] for path, entry in found.items()} == {
+        "out/1.dict": [numbers["one"]],
+        "out/2.fa.fai": [numbers["two"]],
+        "all.idx": sorted((numbers["one"], numbers["two"])),
+    }
+    assert not any("rule" in entry for entry in found.values())
+
+    project.git("clean", "-fdxq", "-e", ".gitbatch", "-e", ".snakemake")
+    project.snakemake("out/1.fa", *arguments).ok()
+    assert folder(project) == {"out/1.fa", "out/1.dict", "all.idx"}
+    project.commit({"Snakefile": dedent(files["Snakefile"]).replace("cat out/1", "cat  out/1")})
+    text = project.snakemake(*arguments).ok().text
+    assert "1 job done, 1 reused" in text and project.read("n.txt") == "1\n2\n2\n"
