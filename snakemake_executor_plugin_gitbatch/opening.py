@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -258,16 +259,18 @@ def fill(workflow: Any, twin: Twin, dead: Sequence[Path], *, is_new: bool) -> No
 
 
 def recognise_undeclared(
-    workflow: Any, repository: Repository, head: str, undeclared: UndeclaredFiles
+    workflow: Any,
+    repository: Repository,
+    head: str,
+    undeclared: UndeclaredFiles,
+    killed: Iterable[Document],
 ) -> None:
-    """Find out what of the worktree earlier jobs have left beside their outputs."""
+    """Find out what of the worktree earlier jobs have left beside their outputs; those of `killed`
+    runs, of which no document says it, too."""
     twin = undeclared.twin
     named = inside(filter(None, map(twin.relative, workflowview.named(workflow))))
 
-    def documents() -> Iterator[Document]:
-        yield from stale.documents(repository, head, document.source_of(repository, head))
-
-    undeclared.recognise(documents(), named)
+    undeclared.recognise(chain(killed, stale.latest(repository, head)), named)
 
 
 def bring(twin: Twin, path: Any, rule: str) -> None:

@@ -95,7 +95,7 @@ def _find(workflow: Any, repository: Repository) -> _Stale:
     head = repository.commit_of("HEAD")
     source = document.source_of(repository, head)
     relative = _Relative(repository)
-    origins = Origins(documents=documents(repository, head, source))
+    origins = Origins(documents=_documents(repository, head, source))
     made: dict[Any, list[Origin]] = {}
     for job in workflow.dag.jobs:
         if not workflow.dag.needrun(job):
@@ -143,13 +143,15 @@ def _find(workflow: Any, repository: Repository) -> _Stale:
 def undeclared_paths(repository: Repository, head: str) -> UndeclaredPaths:
     """Where jobs have left something beside their outputs."""
 
-    def found() -> Iterator[Document]:
-        yield from documents(repository, head, document.source_of(repository, head))
-
-    return UndeclaredPaths(top=repository.top, documents=found)
+    return UndeclaredPaths(top=repository.top, documents=lambda: latest(repository, head))
 
 
-def documents(repository: Repository, head: str, source: str) -> Iterator[Document]:
+def latest(repository: Repository, head: str) -> Iterator[Document]:
+    """The documents of some runs, the latest first, with what tells where results come from."""
+    yield from _documents(repository, head, document.source_of(repository, head))
+
+
+def _documents(repository: Repository, head: str, source: str) -> Iterator[Document]:
     """The index first; then, where that does not know all, the documents of some runs, which it
     knows from then on."""
     indexed = set()

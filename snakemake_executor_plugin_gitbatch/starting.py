@@ -20,10 +20,11 @@ from gitbatch_core.pools.base import Pool
 from gitbatch_core.pools.choose import choose
 from gitbatch_core.records import redact
 from gitbatch_core.runs import document, ended, owner
+from gitbatch_core.runs.killed import clear, left_by
 from gitbatch_core.runs.owner import LOG_VARIABLE, REPRODUCES_VARIABLE, Owner
 from gitbatch_core.runs.pin import pin
 from gitbatch_core.runs.place import open_archive
-from gitbatch_core.runs.run import Run, clear, dead_runs, is_used, new_id, private_folder
+from gitbatch_core.runs.run import Run, dead_runs, is_used, new_id, private_folder
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.undeclared_files import UndeclaredFiles
 from snakemake_executor_plugin_gitbatch import (
@@ -35,6 +36,7 @@ from snakemake_executor_plugin_gitbatch import (
     snakemake_internals,
     software,
 )
+from snakemake_executor_plugin_gitbatch import stale as stale_results
 from snakemake_executor_plugin_gitbatch.earlier import Earlier
 from snakemake_executor_plugin_gitbatch.report import Report
 from snakemake_executor_plugin_gitbatch.session import Session
@@ -140,6 +142,8 @@ def _look(workflow: Any, logger: Any) -> _Place:
         "command": redact(sys.argv, secrets.values()),
         "message": settings.message or "",
         "reproduces": os.environ.get(REPRODUCES_VARIABLE),
+        "undeclared": settings.undeclared,
+        "caches": settings.caches,
         "jobs": sum(map(jobspec.has_outputs, workflow.dag.needrun_jobs())),
         "log": os.environ.get(LOG_VARIABLE) or next(iter(logs), ""),
         # Snakemake's own, by which it keeps others out of the folder.
@@ -200,12 +204,16 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
         opening.limit_threads(workflow, pool.cores)
         others = [dead for dead in place.dead if dead.run != id]
         stale = [dead for dead in others if not is_used(dead, opening.queue_has_jobs)]
+        left = [
+            left_by(repository, archive, dead, stale_results.latest(repository, place.head))
+            for dead in stale
+        ]
         opening.fill(workflow, twin, [dead.worktree for dead in stale], is_new=not run.resumed)
         opening.tell_withheld(twin, logger.warning)
         undeclared = UndeclaredFiles(twin=twin)
-        opening.recognise_undeclared(workflow, repository, place.head, undeclared)
-        for dead in stale:
-            clear(repository, dead)
+        opening.recognise_undeclared(workflow, repository, place.head, undeclared, left)
+        for dead, its in zip(stale, left, strict=True):
+            clear(repository, dead, its)
         session = Session(
             workflow=workflow,
             logger=logger,

@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from .conftest import Project
+from .conftest import Project, wait_until
 
 MakeProject = Callable[..., Project]
 
@@ -167,8 +167,9 @@ def test_what_is_left(make_project: MakeProject, pool: str) -> None:
     drop = ("--gitbatch-undeclared", "drop")
     text = project.snakemake(*all_, *drop).ok().text
     assert "go with the worktree" in text and "  idle.txt  (rule idle)" in text
-    assert not any(os.path.lexists(project.path / path) for path in kept)
-    assert not any("address" in entry for entry in entries(project).values())
+    there = {path for path in kept if os.path.lexists(project.path / path)}
+    assert there == {path for path, each in entries(project).items() if "address" in each}
+    assert there == {"fails.txt"}  # whose job had nothing to do
 
 
 def test_together(make_project: MakeProject, pool: str) -> None:
@@ -211,3 +212,57 @@ def test_together(make_project: MakeProject, pool: str) -> None:
     project.commit({"Snakefile": dedent(files["Snakefile"]).replace("cat out/1", "cat  out/1")})
     text = project.snakemake(*arguments).ok().text
     assert "1 job done, 1 reused" in text and project.read("n.txt") == "1\n2\n2\n"
+
+
+def test_killed(make_project: MakeProject, tmp_path: Path) -> None:
+    """What a killed run had left, the next one has: where it goes on, and where it is another."""
+    files = {
+        "Snakefile": """
+            rule all:
+                input: "n.txt"
+            rule map:
+                input: "reads"
+                output: "a.bam"
+                shell: "cat {input} > {output}; cat {input} > {output}.bai"
+            rule count:
+                input: "a.bam"
+                output: "n.txt"
+                shell:
+                    "touch {config[begun]}; while [ -e {config[hold]} ]; do sleep 0.1; done;"
+                    "cat a.bam.bai > {output}"
+            """,
+        "reads": "1\n",
+        ".gitignore": "/*\n!Snakefile\n!reads\n!code\n",
+        "code": "",
+    }
+    project = make_project(files)
+    hold, begun = tmp_path / "hold", tmp_path / "begun"
+    config = ("--config", f"hold={hold}", f"begun={begun}")
+
+    def kill() -> str:
+        hold.touch()
+        begun.unlink(missing_ok=True)
+        running = project.start(*config)
+        wait_until(begun.exists, "the second job", unless=running)
+        running.kill()
+        project.end(running)
+        hold.unlink()
+        project.plain("--unlock", *config).ok()
+        [run] = [path.name for path in (project.path / ".git/gitbatch/runs").iterdir()]
+        return run
+
+    run = kill()
+    assert not os.path.lexists(project.path / "a.bam.bai")
+    assert f"{run} goes on" in project.snakemake("--rerun-incomplete", *config).ok().text
+    [entry] = entries(project).values()
+    assert (entry["path"], entry["run"], entry["rule"]) == ("a.bam.bai", run, "map")
+    assert project.read("n.txt") == project.read("a.bam.bai") == "1\n"
+
+    project.commit({"reads": "2\n"})
+    run = kill()
+    project.commit()
+    text = project.snakemake("--rerun-incomplete", *config).ok().text
+    assert "rule map" not in text and project.read("n.txt") == "2\n", text
+    [entry] = entries(project).values()
+    assert (entry["run"], entry["rule"]) == (run, "map") != (project.tags()[-1][4:], "map")
+    assert "a.bam.bai" not in project.gitbatch("status", "--json").text
