@@ -12,6 +12,7 @@ from gitbatch_core.records import LOG_NAME, Answer, Order
 from gitbatch_core.runs import results
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.undeclared_files import UndeclaredFiles
 from snakemake_executor_plugin_gitbatch import jobspec, workflowview
 from snakemake_executor_plugin_gitbatch.ending import Ending
 from snakemake_executor_plugin_gitbatch.failure import explain, keep_log
@@ -31,6 +32,7 @@ class Conclusion:
     plan: Plan
     reusing: Reusing
     temporary: TemporaryOutputs
+    undeclared: UndeclaredFiles
     ending: Ending
     mask: Callable[[bytes], bytes]
 
@@ -61,6 +63,7 @@ class Conclusion:
                 folder=folder,
                 twin=self.twin,
                 outputs=[output.path for output in order.outputs],
+                left=self.undeclared.known,
             )
         members, copied = jobspec.members(job), self._copied(job)
         for path in (path for member in members for path in member.input):

@@ -163,6 +163,7 @@ class Session:
             plan=self._plan,
             reusing=self._reusing,
             temporary=self._temporary,
+            undeclared=undeclared,
             ending=self._ending,
             mask=self._mask,
         )

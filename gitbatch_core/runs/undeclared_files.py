@@ -183,10 +183,10 @@ class UndeclaredFiles:
         for path in paths:
             ran = {each.number: each for moment in times[path] for each in running[moment]}
             by = nearest(path, list(ran.values()))
-            entry: Document = {"path": path, "run": run}
-            entry["jobs"] = sorted(e.number for e in by) if len(by) <= _MOST_JOBS else []
+            by = sorted(by, key=lambda each: each.number) if len(by) <= _MOST_JOBS else []
+            entry: Document = {"path": path, "run": run, "jobs": [each.number for each in by]}
             if len({each.rule for each in ran.values()}) == 1:
-                entry["rule"] = by[0].rule
+                entry["rule"] = next(iter(ran.values())).rule
             self._jobs |= {f"{run}-{each.number}": each.as_document() for each in by}
             if (one := stored.get(path)) is not None:
                 entry |= published(
