@@ -227,7 +227,7 @@ def fill(workflow: Any, twin: Twin, dead: Sequence[Path], *, is_new: bool) -> No
 
     Raises RunError naming every input that nobody has.
     """
-    twin.bring_links(dead)
+    twin.bring_links(dead, is_new=is_new)
     dag = workflow.dag
     needed = set(dag.needrun_jobs())
     coming = {str(path) for job in needed for path in job.products()}

@@ -58,8 +58,7 @@ def left_by(
         files = UndeclaredFiles(twin=twin)
         for path in paths:
             if (address := links.address_of(twin.top / path)) is not None:
-                twin.addresses[path] = str(address)
-                twin.placed.add(path)
+                twin.outdated[path] = str(address)
         files.recognise(documents, lambda path: False)
         left = files.end(
             dead.run,

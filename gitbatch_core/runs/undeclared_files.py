@@ -61,10 +61,11 @@ class UndeclaredFiles:
         """Find out which of the links that were brought are to what earlier jobs have left, by the
         documents of runs, the latest first. `is_declared`: whether the workflow names a path."""
         twin = self.twin
+        brought = {p: address for p, address in twin.addresses.items() if p in twin.placed}
         links_there = {
             path: address
-            for path, address in twin.addresses.items()
-            if path in twin.placed and not is_declared(path)
+            for path, address in (brought | twin.outdated).items()
+            if not is_declared(path)
         }
         for document in documents if links_there else ():
             for entry in kept(document):

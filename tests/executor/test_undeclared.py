@@ -260,9 +260,14 @@ def test_killed(make_project: MakeProject, tmp_path: Path) -> None:
 
     project.commit({"reads": "2\n"})
     run = kill()
+    assert f"{run} goes on" in project.snakemake("--rerun-incomplete", *config).ok().text
+    assert project.read("n.txt") == project.read("a.bam.bai") == "2\n"
+
+    project.commit({"reads": "3\n"})
+    run = kill()
     project.commit()
     text = project.snakemake("--rerun-incomplete", *config).ok().text
-    assert "rule map" not in text and project.read("n.txt") == "2\n", text
+    assert "rule map" not in text and project.read("n.txt") == "3\n", text
     [entry] = entries(project).values()
     assert (entry["run"], entry["rule"]) == (run, "map") != (project.tags()[-1][4:], "map")
     assert "a.bam.bai" not in project.gitbatch("status", "--json").text
