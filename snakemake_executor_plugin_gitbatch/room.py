@@ -51,6 +51,7 @@ class Room:
         self.undeclared.make_room(
             [self.twin.relative(str(path)) for member in members for path in member.output],
             [jobspec.title(member) for member in members],
+            [jobspec.rule_name(job)],
         )
         for path in (path for member in members for path in member.output):
             if workflowview.is_update(path):

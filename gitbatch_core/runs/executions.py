@@ -130,12 +130,20 @@ def nearest(path: str, executions: Collection[Execution]) -> list[Execution]:
     return [each for each, rank in ranks.items() if rank == best]
 
 
+def belongs(path: str, output: str) -> bool:
+    """Whether a name is that of an output with something added, or in the place of its suffix."""
+    return any(
+        path.startswith(begin) and not path[len(begin) :][:1].isalnum()
+        for begin in (output, os.path.splitext(output)[0])
+    )
+
+
 def _rank(path: str, output: str) -> int:
-    """How much of the name they share, where that is the output's, or that without its last suffix,
-    or its folder."""
-    for begin in (output, os.path.splitext(output)[0]):
-        if path.startswith(begin) and not path[len(begin) :][:1].isalnum():
-            return 2 * len(begin) + 1
+    """How much of the name they share: as it is the output's, or lies in its folder."""
+    if belongs(path, output):
+        return (
+            2 * (len(output) if path.startswith(output) else len(os.path.splitext(output)[0])) + 1
+        )
     folder = output.rpartition("/")[0]
     return 2 * len(folder) if folder and path.startswith(f"{folder}/") else 0
 

@@ -20,7 +20,7 @@ from gitbatch_core.errors import GitbatchError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import published
 from gitbatch_core.runs import results
-from gitbatch_core.runs.executions import Execution, nearest, running_at
+from gitbatch_core.runs.executions import Execution, belongs, nearest, running_at
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.undeclared import FILES, JOBS, job_name, kept
 
@@ -51,7 +51,10 @@ class UndeclaredFiles:
     _jobs: dict[str, Document] = field(default_factory=dict)
     """That these entries name."""
     _by_job: dict[str, set[str]] = field(default_factory=dict)
-    """Paths by the outputs, and the names, of the jobs that may have written them."""
+    """Paths by the outputs, and the names, of the jobs that may have written them; those that do
+    not belong to such an output also by rules, of which any job may write them."""
+    _placed: set[str] = field(default_factory=set)
+    """Paths that came along with reused jobs."""
     _cleared: dict[str, set[str]] = field(default_factory=dict)
     """Paths that were removed for a job, with the names of that."""
     _copies: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -81,28 +84,37 @@ class UndeclaredFiles:
         for name in (job_name(entry, number) for number in entry["jobs"]):
             if (job := jobs.get(name)) is not None:
                 self._jobs[name] = job
-                for each in (*job["outputs"], *job["members"]):
+                by = {*job["outputs"], *job["members"]}
+                if not any(belongs(path, output) for output in job["outputs"]):
+                    by.add(job["rule"])
+                for each in by:
                     self._by_job.setdefault(each, set()).add(path)
 
-    def make_room(self, outputs: Iterable[str | None], members: Iterable[str]) -> None:
-        """Before a job with these outputs and single jobs runs: what it has left before goes from
-        the worktree, and it may write to what it or another one has left."""
+    def make_room(
+        self, outputs: Iterable[str | None], members: Iterable[str], rules: Iterable[str]
+    ) -> None:
+        """Before a job with these outputs, single jobs and rules runs: what belongs to its outputs
+        goes from the worktree; to the rest of what it may have left, which others may be reading,
+        it may write."""
         if not self._by_job:
             return
-        names = {*filter(None, outputs), *members}
+        own = list(filter(None, outputs))
+        names = {*own, *members, *rules}
         for path in set().union(*(self._by_job.get(name, ()) for name in names)):
             there = self.twin.worktree / path
-            if path not in self.known or not there.is_symlink():
+            if not there.is_symlink():
                 continue
             self.twin.addresses.pop(path, None)
-            if len(self.known[path]["jobs"]) == 1:
+            if any(belongs(path, output) for output in own):
                 self._cleared[path] = names
                 self.twin.remove(there)
-            else:
-                target = there.resolve()
-                self.twin.remove(there)
-                fsutil.copy_writable(target, there)
+            elif there.is_file():
+                temporary = fsutil.temporary_beside(there)
+                fsutil.copy_writable(there, temporary)
+                temporary.rename(there)
                 self._copies[path] = fsutil.stamp(there)
+                for paths in self._by_job.values():
+                    paths.discard(path)
 
     def place(self, left: Iterable[Document], jobs: Mapping[str, Document]) -> None:
         """Bring what a job has left that is reused, but to where something else is. Raises
@@ -113,6 +125,7 @@ class UndeclaredFiles:
             if is_free and results.is_there(self.twin, entry):
                 self.twin.link(there, ObjectName.parse(entry["name"]), self.twin.pinned_ns)
                 self._cleared.pop(path, None)
+                self._placed.add(path)
                 self._note(entry, jobs)
 
     # ------------------------------------------------------------------ at the end of a run
@@ -153,16 +166,15 @@ class UndeclaredFiles:
         for path in (entry["path"] for entry in new if "address" not in entry):
             if path in self.known:
                 self._unlink(self.known[path])
-        stay = []
+        stay, top = [], self.twin.top
         for path, entry in before.items():
             gone = not os.path.lexists(self.twin.worktree / path)
             if gone and (path not in self._cleared or not self._cleared[path].isdisjoint(done)):
                 self._unlink(entry)
-            elif self._link(entry):
+            elif (path in self._placed or os.path.lexists(top / path)) and self._link(entry):
                 stay.append(entry)
         all_ = sorted((*stay, *new), key=lambda entry: str(entry["path"]))
         names = {job_name(entry, number) for entry in all_ for number in entry["jobs"]}
-        top = self.twin.top
         return Left(
             facts={FILES: all_, JOBS: {n: j for n, j in self._jobs.items() if n in names}},
             links={
@@ -214,7 +226,8 @@ class UndeclaredFiles:
         there = self.twin.worktree / path
         try:
             if there.is_symlink() and not self.twin.archive.is_object_path(there):
-                return there.is_file() and there.resolve().is_relative_to(self.twin.worktree)
+                real = Path(os.path.realpath(self.twin.worktree))
+                return there.is_file() and there.resolve().is_relative_to(real)
             return stat.S_ISREG(there.stat().st_mode)
         except OSError:
             return False

@@ -117,7 +117,7 @@ def test_what_is_left(make_project: MakeProject, pool: str) -> None:
                 shell:
                     "cat mode | tee own.txt same.txt > {output}; ln -sf a.txt link;"
                     "ln -s nothing dangling; ln -s /etc/hostname elsewhere;"
-                    "if grep -q 1 mode; then cat mode > beside.txt; fi"
+                    "if grep -q 1 mode; then cat mode | tee a.json > other.txt; fi"
             rule idle:
                 resources: alone=1
                 shell: "cat mode > idle.txt"
@@ -127,7 +127,7 @@ def test_what_is_left(make_project: MakeProject, pool: str) -> None:
                 shell: "cat mode > fails.txt; grep -q 2 mode; touch {output}"
             """,
         "mode": "1\n",
-        ".gitignore": ".snakemake/\n*.txt\nlink\n",
+        ".gitignore": ".snakemake/\n*.txt\n*.json\nlink\n",
     }
     project = make_project(files, pool=pool)
     project.write({"own.txt": "mine\n", "same.txt": "1\n"})
@@ -136,14 +136,14 @@ def test_what_is_left(make_project: MakeProject, pool: str) -> None:
     assert "Rules without outputs: idle. They run in the run's worktree" in text
     [run] = project.runs()
     found = entries(project, run)
-    kept = {"beside.txt": "a", "fails.txt": "fails", "idle.txt": "idle", "link": "a"}
+    kept = {"a.json": "a", "other.txt": "a", "fails.txt": "fails", "idle.txt": "idle", "link": "a"}
     own = "own.txt"
     lost = {"dangling", "elsewhere"}
     assert found.keys() == {*kept, own, *lost}
     assert {path for path, entry in found.items() if "address" in entry} == {*kept, own}
     assert {path: found[path]["rule"] for path in kept} == kept
-    assert found["link"]["address"] == found["beside.txt"]["address"]
-    said = text[text.index("Jobs have left 4 files (8 B)") :]
+    assert found["link"]["address"] == found["a.json"]["address"]
+    said = text[text.index("Jobs have left 5 files (10 B)") :]
     assert all(f"  {path}  (rule {rule})\n" in said for path, rule in kept.items()), said
     assert said.index("  own.txt  (rule a)") > said.index("Your folder has others")
     assert said.index("  dangling  (rule a)") > said.index("go with the worktree")
@@ -151,25 +151,26 @@ def test_what_is_left(make_project: MakeProject, pool: str) -> None:
     assert all((project.path / path).is_symlink() for path in kept)
     assert not any(os.path.lexists(project.path / path) for path in lost)
 
-    # Each writes its own again; what it does no longer leave is gone with that. Nothing of these
-    # is a change to git, or of code.
-    project.git("add", "--force", "beside.txt", "idle.txt")
+    # Each writes its own again; what belongs to an output, and it does no longer leave, is gone.
+    # Nothing of these is a change to git, or of code.
+    project.git("add", "--force", "a.json", "idle.txt")
     project.commit({"mode": "2\n"})
     project.snakemake(*all_).ok()
     assert [project.read(name) for name in ("idle.txt", "fails.txt", "link")] == ["2\n"] * 3
-    assert not os.path.lexists(project.path / "beside.txt")
-    assert entries(project).keys() == {*kept, own, "same.txt", *lost} - {"beside.txt"}
+    assert project.read("other.txt") == "1\n"
+    assert not os.path.lexists(project.path / "a.json")
+    assert entries(project).keys() == {*kept, own, "same.txt", *lost} - {"a.json"}
     text = project.snakemake("a.txt", "fails", "--gitbatch-reuse", "off", "-R", "fails").ok().text
-    assert "TAINTED" not in text and entries(project).keys() == kept.keys() - {"beside.txt"}
+    assert "TAINTED" not in text and entries(project).keys() == kept.keys() - {"a.json"}
 
     # Without any of it: what is old goes with the output that is made again.
-    project.commit({"mode": "12\n"})
+    project.commit({"mode": "22\n"})
     drop = ("--gitbatch-undeclared", "drop")
     text = project.snakemake(*all_, *drop).ok().text
     assert "go with the worktree" in text and "  idle.txt  (rule idle)" in text
     there = {path for path in kept if os.path.lexists(project.path / path)}
     assert there == {path for path, each in entries(project).items() if "address" in each}
-    assert there == {"fails.txt"}  # whose job had nothing to do
+    assert there == {"fails.txt", "other.txt"}  # that no job has written
 
 
 def test_together(make_project: MakeProject, pool: str) -> None:

@@ -134,36 +134,63 @@ def link(files: UndeclaredFiles, of: dict[str, Any], top: str = "worktree") -> P
 
 
 def test_room(tmp_path: Path) -> None:
-    """A job finds nothing of what it has left itself, may write to what it or another one has left,
-    and to nothing else."""
+    """A job finds nothing of what belongs to its own outputs, may write to what else it or one of
+    its rule has left, and to nothing else; others find that all the time."""
     files = files_of(tmp_path)
     own = entry(files, "a.txt.idx", b"own", 1)
-    either = entry(files, "b", b"either", 1, 2)
-    other = entry(files, "c", b"other", 2)
-    for each in (own, either, other):
+    shared = entry(files, "shared", b"shared", 1, 2)
+    idle = entry(files, "idle", b"idle", 2)
+    other = entry(files, "c.txt.idx", b"other", 3)
+    gone = entry(files, "gone", b"gone", 3)
+    for each in (own, shared, idle, other, gone):
         link(files, each)
+        link(files, each, "top")
         files.twin.addresses[each["path"]] = each["address"]
     jobs = {
-        "r-1": {"members": ["a"], "outputs": ["a.txt"]},
-        "r-2": {"members": ["b"], "outputs": []},
+        "r-1": {"rule": "a", "members": ["a[n=a]"], "outputs": ["a.txt"]},
+        "r-2": {"rule": "idle", "members": ["idle"], "outputs": []},
+        "r-3": {"rule": "a", "members": ["a[n=c]"], "outputs": ["c.txt"]},
     }
-    document = {"run": "r", undeclared.FILES: [own, either, other], undeclared.JOBS: jobs}
+    document = {
+        "run": "r",
+        undeclared.FILES: [own, shared, idle, other, gone],
+        undeclared.JOBS: jobs,
+    }
     files.recognise([document], lambda path: False)
-    there = files.twin.worktree
-    files.make_room(["a.txt"], ["renamed"])
-    assert not os.path.lexists(there / "a.txt.idx") and (there / "c").is_symlink()
-    assert not (there / "b").is_symlink() and not files.is_rewritten("b")
-    (there / "b").write_bytes(b"new")
-    assert files.is_rewritten("b") and not files.is_rewritten("c")
+    there, here = files.twin.worktree, files.twin.top
 
-    # A rule without outputs is known by its name. What did not run after all has lost nothing.
-    files.make_room([], ["b"])
-    assert not os.path.lexists(there / "c")
-    here = [link(files, each, "top") for each in (own, other)]
-    left = files.end("s", ["b"], [], {"renamed"}, lambda path: False, keep=True)
-    assert [path.is_symlink() for path in here] == [False, True]
-    assert left.links.keys() == {"b", "c"} and [each["run"] for each in left.new] == ["s"]
-    assert (files.twin.top / "b").read_bytes() == b"new"
+    files.make_room(["a.txt"], ["renamed"], ["renamed"])
+    assert not os.path.lexists(there / "a.txt.idx")
+    assert not (there / "shared").is_symlink() and not files.is_rewritten("shared")
+    assert all((there / name).is_symlink() for name in ("idle", "c.txt.idx", "gone"))
+    (there / "shared").write_bytes(b"new")
+    assert files.is_rewritten("shared") and not files.is_rewritten("idle")
+
+    files.make_room([], ["idle"], ["idle"])
+    (there / "idle").write_bytes(b"idle")  # the same again
+    files.make_room(["d.txt"], ["a[n=d]"], ["a"])
+    assert (there / "gone").is_file() and (there / "c.txt.idx").is_symlink()
+    (there / "gone").unlink()
+    (here / "c.txt.idx").unlink()  # by the user
+
+    rewritten = [name for name in files.known if files.is_rewritten(name)]
+    assert rewritten == ["shared", "idle"]
+    left = files.end("s", rewritten, [], {"renamed"}, lambda path: False, keep=True)
+    assert left.links.keys() == {"shared", "idle"}
+    assert sorted(path.name for path in here.iterdir()) == [".gitbatch", "idle", "shared"]
+    assert (here / "shared").read_bytes() == b"new"
+
+
+def test_room_of_a_job_that_fails(tmp_path: Path) -> None:
+    """What it would have written again stays."""
+    files = files_of(tmp_path)
+    own = entry(files, "a.txt.idx", b"own", 1)
+    files.place([own], {"r-1": {"rule": "a", "members": ["a"], "outputs": ["a.txt"]}})
+    here = link(files, own, "top")
+    files.make_room(["a.txt"], ["a"], ["a"])
+    assert not os.path.lexists(files.twin.worktree / "a.txt.idx")
+    left = files.end("s", [], [], {"b"}, lambda path: False, keep=True)
+    assert here.is_symlink() and left.facts[undeclared.FILES] == [own]
 
 
 def test_what_is_declared_now(tmp_path: Path) -> None:
