@@ -186,7 +186,7 @@ def test_together(make_project: MakeProject, pool: str) -> None:
                 shell: "echo 1 > {{output}}; {both.format(n=1)} echo 1 > out/1.dict"
             rule two:
                 output: "out/2.fa"
-                shell: "echo 2 > {{output}}; {both.format(n=2)} echo 2 | tee out/2.fa.fai all.idx"
+                shell: "echo 2 > {{output}}; {both.format(n=2)} echo all | tee out/2.fa.fai all.idx"
             rule count:
                 input: "out/1.fa", "out/2.fa"
                 output: "n.txt"
@@ -212,7 +212,9 @@ def test_together(make_project: MakeProject, pool: str) -> None:
     assert folder(project) == {"out/1.fa", "out/1.dict", "all.idx"}
     project.commit({"Snakefile": dedent(files["Snakefile"]).replace("cat out/1", "cat  out/1")})
     text = project.snakemake(*arguments).ok().text
-    assert "1 job done, 1 reused" in text and project.read("n.txt") == "1\n2\n2\n"
+    assert "1 job done, 1 reused" in text and project.read("n.txt") == "1\nall\nall\n"
+    shown = project.gitbatch("archive", "show", "all.idx").ok().text
+    assert f"a job, run {found['all.idx']['run']}, beside its outputs" in shown, shown
 
 
 def test_killed(make_project: MakeProject, tmp_path: Path) -> None:
