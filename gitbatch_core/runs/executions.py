@@ -6,19 +6,21 @@ import contextlib
 import datetime
 import heapq
 import os
-import platform
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.jsonio import Document
-from gitbatch_core.records import ORDER_NAME, Answer, Order
+from gitbatch_core.records import LOG_NAME, ORDER_NAME, Answer, Order
 
 _TICK_NS = 20_000_000
-"""By so much a file's time may lag behind the clock."""
-_OTHER_CLOCK_NS = 2_000_000_000
-"""By so much the clock of another machine may differ."""
+"""By so much two times of one clock may seem to be in another order."""
+_UNKNOWN_NS = 2_000_000_000
+"""By so much a clock may differ that nobody has compared."""
+_MOST_COMPARED = 20
+"""Jobs of a machine."""
 _FOREVER_NS = 2**63
 
 
@@ -39,28 +41,33 @@ class Execution:
     failed: bool = False
 
     @classmethod
-    def of_record(cls, record: Document, *, failed: bool = False) -> Execution:
-        """By what the runner has measured."""
-        here = record.get("host", {}).get("name") == platform.node()
-        slack = _TICK_NS if here else _OTHER_CLOCK_NS
+    def of_record(
+        cls, record: Document, *, ahead_ns: int | None = None, failed: bool = False
+    ) -> Execution:
+        """By what the runner has measured. `ahead_ns`: how much the clock of files is ahead of
+        that machine's, where somebody knows."""
+        slack = _UNKNOWN_NS if ahead_ns is None else _TICK_NS
         return cls(
             **_names(record),
             number=int(record["number"]),
             outputs=tuple(output["path"] for output in record.get("outputs", ())),
-            start_ns=_ns(record["started"]) - slack,
-            end_ns=_ns(record["ended"]) + slack,
+            start_ns=_ns(record["started"]) + (ahead_ns or 0) - slack,
+            end_ns=_ns(record["ended"]) + (ahead_ns or 0) + slack,
             failed=failed,
         )
 
     @classmethod
-    def of_order(cls, order: Order, record: Document | None, *, ordered_ns: int) -> Execution:
+    def of_order(
+        cls, order: Order, record: Document | None, *, ordered_ns: int, ahead_ns: int = 0
+    ) -> Execution:
         """Of a job of which nobody knows when it began, and without its `record` when it ended."""
+        end_ns = _FOREVER_NS if record is None else _ns(record["ended"]) + ahead_ns + _UNKNOWN_NS
         return cls(
             **_names(order.record),
             number=int(order.record["number"]),
             outputs=tuple(output.path for output in order.outputs),
             start_ns=ordered_ns - _TICK_NS,
-            end_ns=_FOREVER_NS if record is None else _ns(record["ended"]) + _OTHER_CLOCK_NS,
+            end_ns=end_ns,
             failed=record is None,
         )
 
@@ -86,9 +93,10 @@ def all_of(
     """Of a run: the jobs that succeeded by their `records`, and all others that `jobs`, the folder
     of its jobs, has an order of. Those in `restarted` may have run before, too."""
     done = {int(record["number"]): record for record in records}
+    ahead = _ahead(done.values(), jobs)
     for number, record in done.items():
         if number not in restarted:
-            yield Execution.of_record(record)
+            yield Execution.of_record(record, ahead_ns=ahead.get(_host(record)))
     for name in os.listdir(jobs) if jobs.is_dir() else ():
         if not name.isdigit() or (int(name) in done and int(name) not in restarted):
             continue
@@ -97,9 +105,36 @@ def all_of(
             order, ordered_ns = Order.read(path), path.stat().st_mtime_ns
             answer = Answer.of_job(jobs / name)
             if answer is not None and "ended" in answer.record and int(name) not in restarted:
-                yield Execution.of_record(answer.record, failed=not answer.succeeded)
+                clocks = _ahead([answer.record], jobs) | ahead
+                yield Execution.of_record(
+                    answer.record,
+                    ahead_ns=clocks.get(_host(answer.record)),
+                    failed=not answer.succeeded,
+                )
             else:
-                yield Execution.of_order(order, done.get(int(name)), ordered_ns=ordered_ns)
+                known = done.get(int(name))
+                its = 0 if known is None else ahead.get(_host(known), 0)
+                yield Execution.of_order(order, known, ordered_ns=ordered_ns, ahead_ns=its)
+
+
+def _ahead(records: Iterable[Document], jobs: Path) -> dict[str, int]:
+    """By machine: how much the clock of files is ahead of its own. The runner touches a file when
+    it notes that the command has ended; what it does in between can only make that look less."""
+    found: dict[str, int] = {}
+    compared: Counter[str] = Counter()
+    for record in records:
+        host = _host(record)
+        if compared[host] < _MOST_COMPARED:
+            compared[host] += 1
+            with contextlib.suppress(OSError):
+                touched = (jobs / str(record["number"]) / LOG_NAME).stat().st_mtime_ns
+                ahead = touched - _ns(record["ended"])
+                found[host] = max(found.get(host, ahead), ahead)
+    return found
+
+
+def _host(record: Document) -> str:
+    return str(record.get("host", {}).get("name", ""))
 
 
 def running_at(
