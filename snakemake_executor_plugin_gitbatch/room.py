@@ -48,11 +48,12 @@ class Room:
         links = {path for path in same if (self.twin.top / path).is_symlink()}
         self._stay[job] = links
         self.forget(members)
-        self.undeclared.make_room(
-            [self.twin.relative(str(path)) for member in members for path in member.output],
-            [jobspec.title(member) for member in members],
-            [jobspec.rule_name(job)],
-        )
+        if self.undeclared.known:
+            self.undeclared.make_room(
+                [self.twin.relative(str(path)) for member in members for path in member.output],
+                [jobspec.title(member) for member in members],
+                [jobspec.rule_name(job)],
+            )
         for path in (path for member in members for path in member.output):
             if workflowview.is_update(path):
                 self.twin.lend(str(path))

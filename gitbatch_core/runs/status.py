@@ -30,7 +30,7 @@ from gitbatch_core.runs.in_place import FOREIGN, InPlace
 from gitbatch_core.runs.origins import Origin, Origins
 from gitbatch_core.runs.reproduce.made import job_inputs, member_of
 from gitbatch_core.runs.tainted import TAINTED, TaintedRuns
-from gitbatch_core.runs.walk import files_below, inside
+from gitbatch_core.runs.walk import below, files_below, inside
 
 CURRENT = "current"
 OTHER_CODE = "other code"
@@ -210,9 +210,11 @@ class _Look:
         return found
 
     def _is_thawed(self, path: str, address: str, size: int | None) -> bool:
-        """Whether files lie there that have the same bytes; these are read where the size is the
-        same."""
+        """Whether files that git tracks lie there and have the same bytes; these are read where
+        the size is the same."""
         here, archive = self.repository.top / path, self.in_place.archive
+        if path not in self._tracked and next(below(path, self._tracked_names), None) is None:
+            return False
         files = [here] if here.is_file() else files_below(here)
         try:
             if size is None or sum(file.stat().st_size for file in files) != size:
@@ -402,6 +404,14 @@ class _Look:
         return tuple(path for path in self._modified if not self._is_product(path))
 
     @cached_property
+    def _tracked(self) -> frozenset[str]:
+        return state.tracked(self.repository.top)
+
+    @cached_property
+    def _tracked_names(self) -> list[str]:
+        return sorted(self._tracked)
+
+    @cached_property
     def _of_head(self) -> frozenset[str]:
         """Tracked files that are as HEAD has them."""
-        return state.tracked(self.repository.top).difference(self._modified)
+        return self._tracked.difference(self._modified)

@@ -96,8 +96,6 @@ class UndeclaredFiles:
         """Before a job with these outputs, single jobs and rules runs: what belongs to its outputs
         goes from the worktree; to the rest of what it may have left, which others may be reading,
         it may write."""
-        if not self._by_job:
-            return
         own = list(filter(None, outputs))
         names = {*own, *members, *rules}
         for path in set().union(*(self._by_job.get(name, ()) for name in names)):
