@@ -56,25 +56,42 @@ class Keys:
     code: Code
     declared: set[str]
     """Outputs, logs and benchmarks, relative to the top."""
+    is_left: Callable[[str], bool]
+    """Whether jobs have left something at a path beside their outputs."""
     _fetched: dict[str, str] = field(default_factory=dict)
     """Digests of remote sources by their names."""
     _config: Any = field(init=False)
     _places: list[tuple[str, re.Pattern[str], str]] = field(init=False)
 
     @classmethod
-    def of(cls, workflow: Any, twin: Twin, folder: str, converted: Mapping[str, str]) -> Keys:
-        """For the code that the user has chosen. `converted`: see `Worktree.converted`. Raises
-        UsageError for patterns that match nothing."""
+    def of(
+        cls,
+        workflow: Any,
+        twin: Twin,
+        folder: str,
+        converted: Mapping[str, str],
+        is_left: Callable[[str], bool],
+    ) -> Keys:
+        """For the code that the user has chosen. `converted`: see `Worktree.converted`; `is_left`:
+        whether jobs have left something at a path beside their outputs. Raises UsageError for
+        patterns that match nothing."""
         declared = set(filter(None, map(twin.relative, workflowview.declared(workflow))))
         code = Code(
             worktree=twin.worktree,
             folder=twin.there("."),
             algorithm=twin.archive.algorithm,
-            is_output=inside(declared),
+            is_output=_any_of(inside(declared), is_left),
             converted=converted,
             patterns=tuple(workflow.executor_settings.code),
         )
-        return cls(workflow=workflow, twin=twin, folder=folder, code=code, declared=declared)
+        return cls(
+            workflow=workflow,
+            twin=twin,
+            folder=folder,
+            code=code,
+            declared=declared,
+            is_left=is_left,
+        )
 
     def differences(self, repository: Repository) -> CodeDifferences:
         """Between commits, as these keys see the code."""
@@ -89,7 +106,7 @@ class Keys:
         self.declared |= names
         tracked, in_order = self.twin.tracked, self.twin.tracked_in_order
         if any(name in tracked or any(below(name, in_order)) for name in names):
-            self.code.leave_out(inside(self.declared))
+            self.code.leave_out(_any_of(inside(self.declared), self.is_left))
 
     def __post_init__(self) -> None:
         self.code.digest()  # patterns that match nothing are told before anything runs
@@ -197,6 +214,10 @@ class Keys:
         if isinstance(value, (list, tuple)):
             return [self._anywhere(item) for item in value]
         return value
+
+
+def _any_of(*tests: Callable[[str], bool]) -> Callable[[str], bool]:
+    return lambda path: any(test(path) for test in tests)
 
 
 def choice(workflow: Any, job: Any, relative: Callable[[str], str | None]) -> Choice:

@@ -25,7 +25,7 @@ def fill(workflow: Any, twin: Twin, dead: Sequence[Path], *, is_new: bool) -> No
 
     Raises RunError naming every input that nobody has.
     """
-    twin.bring_links(dead)
+    twin.bring_links(dead, is_new=is_new)
     needed = set(workflow.dag.needrun_jobs())
     coming = products_of(needed)
     for path in workflow.checkpoints.created_output:  # their jobs may be no part of the DAG

@@ -86,7 +86,7 @@ class NewJobs:
                 idle[job.rule.name] = None
         if idle:
             self._idle.update(idle)
-            opening.warn_of_idle(idle, self.warn)
+            opening.warn_of_idle(self.workflow, idle, self.warn)
 
     def check(self, job: Any) -> None:
         """Raise RunError where a single job cannot run here."""

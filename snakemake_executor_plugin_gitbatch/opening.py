@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ from gitbatch_core.errors import (
 )
 from gitbatch_core.git import comparison, state
 from gitbatch_core.git.repo import Repository
+from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document, origin_index
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.undeclared_files import UndeclaredFiles
 from gitbatch_core.runs.walk import inside
 from gitbatch_core.wording import listed
-from snakemake_executor_plugin_gitbatch import workflowview
+from snakemake_executor_plugin_gitbatch import standing, workflowview
 
 _MOST_NAMED = 20
 """Files that an error lists."""
@@ -42,7 +45,8 @@ class Source:
     changed_outputs: tuple[str, ...]
     """Outputs that git tracks, where the user's folder has something else than the commit."""
     is_output: Callable[[str], bool]
-    """Whether a path, relative to the top, is an output, log or benchmark, or in one."""
+    """Whether a path, relative to the top, is an output, log or benchmark, or in one; or what jobs
+    have left beside these."""
 
 
 def clean_source(
@@ -90,13 +94,15 @@ def clean_source(
 def outputs_in(
     workflow: Any, repository: Repository, head: str = "HEAD", sources: Iterable[str] = ()
 ) -> Callable[[str], bool]:
-    """Tells whether a path, relative to the top, is an output, log or benchmark, or in one; what
-    was one in an earlier run alone must be no input and none of these `sources`."""
+    """Tells whether a path, relative to the top, is an output, log or benchmark, or in one, or what
+    jobs have left beside these; what was one in an earlier run alone must be no input and none of
+    these `sources`."""
     declared = {repository.relative(Path(path)) for path in workflowview.declared(workflow)}
     results = document.results_in(repository, head)
     is_declared = inside([*results, *(path for path in declared if path is not None)])
     left = _Left(workflow=workflow, repository=repository, sources=sources)
-    return lambda path: is_declared(path) or left.is_one(path)
+    is_left = standing.undeclared_paths(repository, head)
+    return lambda path: is_declared(path) or is_left(path) or left.is_one(path)
 
 
 @dataclass(kw_only=True)
@@ -208,7 +214,7 @@ def check(workflow: Any, twin: Twin, warn: Callable[[str], None]) -> None:
         if is_idle(job):
             idle[job.rule.name] = None
     if idle:
-        warn_of_idle(idle, warn)
+        warn_of_idle(workflow, idle, warn)
 
 
 def check_products(job: Any, twin: Twin) -> None:
@@ -230,11 +236,13 @@ def is_idle(job: Any) -> bool:
     return not job.output and not job.is_norun
 
 
-def warn_of_idle(rules: Iterable[str], warn: Callable[[str], None]) -> None:
-    """Say that what jobs of these rules do is lost."""
+def warn_of_idle(workflow: Any, rules: Iterable[str], warn: Callable[[str], None]) -> None:
+    """Say what becomes of what jobs of these rules do."""
+    drops = workflow.executor_settings.undeclared == "drop"
+    does = "what they write goes with it" if drops else "what they write is kept"
     warn(
-        f"Rules without outputs: {', '.join(rules)}. They run in the worktree, and what they do "
-        "there goes with it."
+        f"Rules without outputs: {', '.join(rules)}. They run in the run's worktree: {does}; "
+        "what they remove is still in your folder."
     )
 
 
@@ -264,6 +272,21 @@ def limit_threads(workflow: Any, cores: int | None) -> None:
         # Not asked for before Snakemake does: they may depend on inputs that are not there yet.
         if job._resources is not None and job.threads > cores:
             job._resources = job._params = None
+
+
+def recognise_undeclared(
+    workflow: Any,
+    repository: Repository,
+    head: str,
+    undeclared: UndeclaredFiles,
+    killed: Iterable[Document],
+) -> None:
+    """Find out what of the worktree earlier jobs have left beside their outputs; those of `killed`
+    runs, of which no document says it, too."""
+    twin = undeclared.twin
+    named = inside(filter(None, map(twin.relative, workflowview.named(workflow))))
+
+    undeclared.recognise(chain(killed, standing.latest(repository, head)), named)
 
 
 def queue_has_jobs(run_id: str) -> bool:

@@ -23,6 +23,7 @@ from gitbatch_core.runs.code_difference import Choice, CodeDifferences
 from gitbatch_core.runs.origins import Origin, Origins
 from gitbatch_core.runs.stale import OtherCommits
 from gitbatch_core.runs.tainted import TaintedRuns
+from gitbatch_core.runs.undeclared import UndeclaredPaths
 from gitbatch_core.runs.walk import below, inside
 from snakemake_executor_plugin_gitbatch import keys, workflowview
 
@@ -133,8 +134,9 @@ class Look:
         return result.number > before
 
     def _origin(self, path: Any, strange: list[str]) -> Origin | None:
-        """Where an output comes from that lies in the folder as a link, or as a folder of links.
-        What is something else, or was put there by no run that is known, is `strange`."""
+        """Where an output comes from that lies in the folder as a link, as a folder of links, or
+        as a file that git tracks. What is something else, or was put there by no run that is known,
+        is `strange`."""
         name = self.relative(str(path))
         if name is None or workflowview.storage(path) is not None:
             return None
@@ -145,22 +147,35 @@ class Look:
         else:
             try:
                 linked = linked_object(os.readlink(path))
+                found = linked and self.origins.find(name, str(linked.address))
             except OSError as error:
                 if error.errno != errno.EINVAL:  # nothing is there
                     return None
-                linked = None
-            found = None if linked is None else self.origins.find(name, str(linked.address))
+                found = self._of_file(path, name) if os.path.isfile(path) else None
         if found is None:
             strange.append(name)
         return found
+
+    def _of_file(self, path: Any, name: str) -> Origin | None:
+        """That of the latest result, where a file that git tracks has the same bytes: it was
+        thawed."""
+        if name not in self._tracked or (latest := self.origins.file(name)) is None:
+            return None
+        if os.path.getsize(path) != latest.output.get("size"):
+            return None
+        from gitbatch_core.archive import hashing
+        from gitbatch_core.archive.layout import Address
+
+        address = Address.parse(latest.output["address"])
+        return latest if hashing.hash_file(Path(path), address.algorithm)[0] == address else None
 
     def _sort_out(self, strange: list[str], result: Found) -> None:
         """Tell what was changed by hand from what no run has made. What git tracks is git's, and
         what a run has made that has not ended is not known yet."""
         if not strange or owner.owners(self.repository):
             return
-        tracked = state.tracked(self.repository.top)
-        in_order, modified = sorted(tracked), self.modified()
+        tracked, modified = self._tracked, self.modified()
+        in_order = sorted(tracked)
         names = {
             name
             for name in strange
@@ -187,13 +202,20 @@ class Look:
         return self._tainted.have_made(origin.job, origin.run)
 
     @cached_property
+    def _tracked(self) -> frozenset[str]:
+        return state.tracked(self.repository.top)
+
+    @cached_property
     def _tainted(self) -> TaintedRuns:
         return TaintedRuns(root=self.repository.top / LINK_PATH)
 
     @cached_property
     def _differences(self) -> CodeDifferences:
         declared = filter(None, map(self.relative, workflowview.declared(self.workflow)))
-        return CodeDifferences(repository=self.repository, is_output=inside(declared))
+        is_declared, is_left = inside(declared), undeclared_paths(self.repository, "HEAD")
+        return CodeDifferences(
+            repository=self.repository, is_output=lambda path: is_declared(path) or is_left(path)
+        )
 
 
 class Relative:
@@ -208,6 +230,16 @@ class Relative:
             return ""
         inside_top = absolute.startswith(f"{self._top}/")
         return absolute[len(self._top) + 1 :] if inside_top else None
+
+
+def undeclared_paths(repository: Repository, head: str) -> UndeclaredPaths:
+    """Where jobs have left something beside their outputs."""
+    return UndeclaredPaths(top=repository.top, documents=lambda: latest(repository, head))
+
+
+def latest(repository: Repository, head: str) -> Iterator[Document]:
+    """The documents of some runs, the latest first, with what tells where results come from."""
+    yield from _documents(repository, head, document.source_of(repository, head))
 
 
 def _documents(repository: Repository, head: str, source: str) -> Iterator[Document]:

@@ -20,11 +20,13 @@ from gitbatch_core.pools.base import Pool
 from gitbatch_core.pools.choose import choose
 from gitbatch_core.records import redact
 from gitbatch_core.runs import document, ended, owner
+from gitbatch_core.runs.killed import clear, left_by
 from gitbatch_core.runs.owner import LOG_VARIABLE, REPRODUCES_VARIABLE, Owner
 from gitbatch_core.runs.pin import pin
 from gitbatch_core.runs.place import open_archive
-from gitbatch_core.runs.run import Run, clear, dead_runs, is_used, new_id, private_folder
+from gitbatch_core.runs.run import Run, dead_runs, is_used, new_id, private_folder
 from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.undeclared_files import UndeclaredFiles
 from snakemake_executor_plugin_gitbatch import (
     alike,
     ending,
@@ -35,6 +37,7 @@ from snakemake_executor_plugin_gitbatch import (
     opening,
     snakemake_internals,
     software,
+    standing,
 )
 from snakemake_executor_plugin_gitbatch.earlier import Earlier
 from snakemake_executor_plugin_gitbatch.report import Report
@@ -141,6 +144,8 @@ def _look(workflow: Any, logger: Any) -> _Place:
         "command": redact(sys.argv, secrets.values()),
         "message": settings.message or "",
         "reproduces": os.environ.get(REPRODUCES_VARIABLE),
+        "undeclared": settings.undeclared,
+        "caches": settings.caches,
         "jobs": sum(map(jobspec.has_outputs, workflow.dag.needrun_jobs())),
         "log": os.environ.get(LOG_VARIABLE) or next(iter(logs), ""),
         # Snakemake's own, by which it keeps others out of the folder.
@@ -206,10 +211,16 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
         opening.limit_threads(workflow, pool.cores)
         others = [dead for dead in place.dead if dead.run != id]
         stale = [dead for dead in others if not is_used(dead, opening.queue_has_jobs)]
+        left = [
+            left_by(repository, archive, dead, standing.latest(repository, place.head))
+            for dead in stale
+        ]
         mirroring.fill(workflow, twin, [dead.worktree for dead in stale], is_new=not run.resumed)
         opening.tell_withheld(twin, logger.warning)
-        for dead in stale:
-            clear(repository, dead)
+        undeclared = UndeclaredFiles(twin=twin)
+        opening.recognise_undeclared(workflow, repository, place.head, undeclared, left)
+        for dead, its in zip(stale, left, strict=True):
+            clear(repository, dead, its)
         session = Session(
             workflow=workflow,
             logger=logger,
@@ -220,6 +231,7 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
             secrets=place.secrets,
             earlier=earlier,
             report=report,
+            undeclared=undeclared,
         )
         session.recall(temporary)
         run.ready()
