@@ -92,7 +92,7 @@ def test_what_a_checkpoint_brings(make_project: MakeProject, pool: str) -> None:
     tree = project.git("ls-tree", "-r", "--name-only", tag).split()
     assert {"raw/data.txt", "out/prepared.txt", "out/second.txt", "out/parts/2"} <= {*tree}
     document = project.run_document(tag)
-    assert document["undeclared"] == {} and document["tainted"] == []
+    assert document["undeclared"] == [] and document["tainted"] == []
     assert {o["path"] for o in document["outputs"] if "job" not in o} == {"out/plain/1.txt"}
     planned = json.loads(project.read("out/owner.json"))["about"]["jobs"]
     # The group's two are one to nobody but the pool.
