@@ -6,13 +6,16 @@ import contextlib
 import os
 from pathlib import Path
 
+from gitbatch_core import fsutil
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import ArchiveError, GitbatchError
 from gitbatch_core.git.repo import Repository
 
 ENVIRONMENT_VARIABLE = "GITBATCH_ARCHIVE"
 CONFIG_KEY = "gitbatch.archive"
-_EXCLUDE = "/.gitbatch/"
+OWN = ".gitbatch"
+"""The folder in a work tree that is ours."""
+_EXCLUDE = f"/{OWN}/"
 
 
 def embedded(repository: Repository) -> Path:
@@ -81,17 +84,17 @@ def link(top: Path, archive: Path, common_dir: Path | None = None) -> None:
 
     Into the repository itself the link is relative, so that the repository can be moved.
     """
-    path = top / ".gitbatch" / "archive"
+    path = top / OWN / "archive"
     inside = common_dir is not None and common_dir.parent == top
     target = (
         os.path.relpath(archive, path.parent)
         if inside and archive.is_relative_to(top)
         else str(archive)
     )
-    if path.is_symlink() and os.readlink(path) == target:
+    if path.is_symlink() and os.readlink(path) == target and (top / OWN / ".gitignore").exists():
         return
     try:
-        path.parent.mkdir(exist_ok=True)
+        own_folder(top)
         temporary = path.with_name(f".archive.{os.getpid()}")
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(target)
@@ -101,6 +104,16 @@ def link(top: Path, archive: Path, common_dir: Path | None = None) -> None:
             f"The link {path} cannot be made: {error.strerror}.",
             hint="It leads to the archive; nothing else may lie at its place.",
         ) from error
+
+
+def own_folder(top: Path) -> Path:
+    """The folder `.gitbatch` in a work tree, in which git ignores all that it does not track: its
+    own `.gitignore` goes before any other one, such as one that says `!.git*`. Raises OSError."""
+    folder = top / OWN
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / ".gitignore").exists():
+        fsutil.replace_with_bytes(folder / ".gitignore", b"*\n")
+    return folder
 
 
 def exclude(repository: Repository) -> None:

@@ -98,7 +98,7 @@ def _folder(repository: Repository) -> Iterator[tuple[Path, int]]:
     """A new folder in `.gitbatch/again/`, removed at the end, and the descriptor of the lock that
     says that it is in use. Removes those that dead processes have left."""
     place.exclude(repository)
-    parent = repository.top / ".gitbatch" / "again"
+    parent = place.own_folder(repository.top) / "again"
     for left in parent.iterdir() if parent.is_dir() else ():
         with contextlib.suppress(OSError), (left / _LOCK).open("rb") as file:
             if time.time() - os.fstat(file.fileno()).st_mtime < _YOUNG_S:
