@@ -106,7 +106,7 @@ def thaw(
     names: dict[Path, ObjectName] = {}
     folders: list[Path] = []
     for path in paths:
-        place = _place(top, path)
+        place = _place(archive, top, path)
         found = dict(_frozen_in(archive, place))
         if not found:
             raise UsageError(f"{path} is not frozen: no link leads from it into the archive")
@@ -130,7 +130,7 @@ def thaw(
 
 
 def _plan(archive: Archive, top: Path, path: Path) -> _Plan:
-    place = _place(top, path)
+    place = _place(archive, top, path)
     plan = _Plan(given=path, place=place)
     try:
         if place.is_symlink():
@@ -159,26 +159,30 @@ def _linked_file(path: Path, place: Path) -> Path:
         raise UsageError(f"{path} is a link that leads nowhere") from error
     if stat.S_ISDIR(mode):
         raise UsageError(
-            f"{path} is a link to a folder", hint="Freeze that folder, or put it in its place."
+            f"{path} is a link to a folder", hint=f"Name what is in it: gitbatch freeze {path}/*"
         )
     if not stat.S_ISREG(mode):
         raise tree.special_file_error(str(path), mode)
     return place
 
 
-def _place(top: Path, path: Path) -> Path:
-    """Where `path` lies, with its folder resolved but not itself; checks that it may be touched."""
+def _place(archive: Archive, top: Path, path: Path) -> Path:
+    """Where `path` lies, with its folder resolved but not itself; checks that it may be touched. By
+    way of a linked folder of the work tree that may be elsewhere."""
     itself = path.name in ("", "..")
     place = path.resolve() if itself else path.parent.resolve() / path.name
     real_top = top.resolve()
-    if place == real_top or not place.is_relative_to(real_top):
+    inside = place.is_relative_to(real_top)
+    named_inside = ".." not in path.parts and path.absolute().is_relative_to(real_top)
+    if place == real_top or not (inside or named_inside):
         raise UsageError(
             f"{path} is not below the work tree {top}",
             hint="Only what lies in the repository can have a link there; copy it in first.",
         )
     if not os.path.lexists(place):
         raise UsageError(f"there is no {path}")
-    if {".git", ".gitbatch"} & set(place.relative_to(real_top).parts):
+    parts = place.relative_to(real_top).parts if inside else place.parts
+    if {".git", ".gitbatch"} & set(parts) or place.is_relative_to(archive.root.resolve()):
         raise UsageError(f"{path} belongs to git or gitbatch itself")
     return place
 

@@ -2,7 +2,8 @@
 
 A link is relative and passes through `.gitbatch/archive` at the top of the work tree, so that it
 can be committed and checked out anywhere. What it leads to stands in its text: its address is known
-even where the archive is not.
+even where the archive is not. Behind a link to a folder outside of the work tree, where no relative
+path can lead back, it is absolute, through the same `.gitbatch/archive`.
 """
 
 # Link texts and raw names, which Path normalises.
@@ -53,13 +54,12 @@ def place_link(
     """Put a link to the object at `path`, below `top`, by rename; makes missing folders.
 
     The link itself gets the mtime. Replaces a file, a link or an empty folder. `like` may be the
-    same link in another work tree: see `fsutil.replace_with_link`. Raises ArchiveError, also where
-    `path` leads out of `top` through a linked folder: git could not keep it there.
+    same link in another work tree: see `fsutil.replace_with_link`. Raises ArchiveError.
     """
     try:
         if not os.path.isdir(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
-        text = link_text(_real_path(path, top), _real_top(top), name)
+        text = _text(_real_path(path), _real_top(top), name)
         fsutil.replace_with_link(path, text, mtime_ns=mtime_ns, like=like)
     except OSError as error:
         raise _placing_error(path, error) from error
@@ -78,7 +78,7 @@ def place_tree(
     aside = fsutil.temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        real, real_top = _real_path(path, top), _real_top(top)
+        real, real_top = _real_path(path), _real_top(top)
         temporary.mkdir()
         folders = {temporary}
         for entry in entries:
@@ -92,7 +92,7 @@ def place_tree(
             text = entry.target
             if entry.kind == "f":
                 name = _member(archive, entry)
-                text = link_text(real / entry.path, real_top, name)
+                text = _text(real / entry.path, real_top, name)
             os.symlink(text, inner)
             os.utime(inner, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
         os.utime(temporary, ns=(mtime_ns, mtime_ns))
@@ -159,15 +159,16 @@ def _real_top(top: Path) -> Path:
     return Path(os.path.realpath(top))
 
 
-def _real_path(path: Path, top: Path) -> Path:
+def _real_path(path: Path) -> Path:
     """`path` with its folder resolved, not itself."""
-    real = Path(os.path.realpath(path.parent), path.name)
-    if not real.is_relative_to(_real_top(top)):
-        raise ArchiveError(
-            f"{path} leads out of {top} through a link to a folder",
-            hint="git cannot keep what lies behind such a link: make it a real folder.",
-        )
-    return real
+    return Path(os.path.realpath(path.parent), path.name)
+
+
+def _text(real: Path, real_top: Path, name: ObjectName) -> str:
+    """The text of a link that lies at `real`, which may be outside of the work tree."""
+    if real.is_relative_to(real_top):
+        return link_text(real, real_top, name)
+    return f"{real_top}/{layout.LINK_PATH}/{name.path}"
 
 
 def time_of(path: Path) -> int:

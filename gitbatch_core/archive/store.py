@@ -22,7 +22,7 @@ from gitbatch_core.archive.stored import Stored, Take
 from gitbatch_core.errors import ArchiveError, DamageError, FormatError, NotInArchiveError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 __all__ = ["Archive", "Stored", "StoredTree", "Take"]
 
@@ -142,15 +142,19 @@ class Archive:
             new=new,
         )
 
-    def describe_tree(self, folder: Path) -> tuple[tree.Entry, ...]:
-        """The entries that the folder would have as a tree; nothing is stored. See `put_tree`."""
+    def describe_tree(
+        self, folder: Path, hash_file: Callable[[Path], tuple[Address, int]] | None = None
+    ) -> tuple[tree.Entry, ...]:
+        """The entries that the folder would have as a tree; nothing is stored. See `put_tree`.
+        `hash_file`: who knows the address of a file."""
+        hash_file = hash_file or (lambda path: hashing.hash_file(path, self.algorithm))
         entries = []
         for item in self._scan(folder):
             name, size = None, None
             if item.file:
                 path = folder / item.path
                 try:
-                    address, size = hashing.hash_file(path, self.algorithm)
+                    address, size = hash_file(path)
                     executable = bool(path.stat().st_mode & stat.S_IXUSR)
                 except OSError as error:
                     raise ArchiveError(f"cannot read {path}: {error.strerror}") from error

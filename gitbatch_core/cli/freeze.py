@@ -60,6 +60,10 @@ def _as_json(one: Frozen) -> dict[str, object]:
 
 def _say_what_next(repository: Repository, paths: Sequence[Path]) -> None:
     """The commands that commit the links; git ignores some of them, maybe."""
+    paths = [path for path in paths if path.parent.resolve().is_relative_to(repository.top)]
+    if not paths:
+        output.message("These lie outside of the repository: git cannot hold the links there.")
+        return
     names = b"".join(os.fsencode(path.absolute()) + b"\0" for path in paths)
     answer = repository.git("check-ignore", "-z", "--stdin", input=names, check=False)
     ignored = {os.fsdecode(name) for name in answer.split(b"\0") if name}

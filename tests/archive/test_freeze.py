@@ -149,7 +149,7 @@ def test_what_cannot_be_frozen(archive: Archive, top: Path, tmp_path: Path) -> N
         top,
         tmp_path / "outside",
         top / ".." / "outside",
-        top / "scratch" / "outside",
+        top / "scratch" / "archive" / "ARCHIVE",
         top / ".git" / "config",
         top / ".git",
         top / ".gitbatch",
@@ -275,3 +275,15 @@ def test_thaw_finds_damage(archive: Archive, top: Path) -> None:
 
 def verify_findings(archive: Archive) -> list[verify.Finding]:
     return list(verify.check(archive, verify.plan(archive)))
+
+
+def test_what_lies_behind_a_linked_folder(archive: Archive, top: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "disk" / "in" / "a.csv", b"data")
+    before = path.stat().st_mtime_ns
+    (top / "data").symlink_to(tmp_path / "disk")
+    [frozen] = freeze(archive, top, [top / "data" / "in"])
+    assert path.read_bytes() == b"data" and path.lstat().st_mtime_ns == before
+    assert str(path.readlink()).startswith(f"{top}/.gitbatch/archive/objects/")
+    assert frozen.address == links.address_of(top / "data" / "in", archive)
+    assert thaw(archive, top, [top / "data" / "in" / "a.csv"]) == [path]
+    assert not path.is_symlink() and path.stat().st_mtime_ns == before

@@ -9,7 +9,7 @@ import pytest
 from faults import write
 from test_store import ODD_NAMES, make_folder
 
-from gitbatch_core.archive import links, tree
+from gitbatch_core.archive import layout, links, tree
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.store import Archive, Take
 from gitbatch_core.errors import ArchiveError, NotInArchiveError
@@ -86,9 +86,13 @@ def test_links_behind_linked_folders(archive: Archive, top: Path, tmp_path: Path
     assert (top / "real" / "deep" / "a").read_bytes() == b"data"
     (tmp_path / "scratch").mkdir()
     (top / "outside").symlink_to(tmp_path / "scratch")
-    with pytest.raises(ArchiveError, match="leads out of"):
-        links.place_link(top / "outside" / "a", name, top=top, mtime_ns=0)
-    assert not list((tmp_path / "scratch").iterdir())
+    # From there, no relative path leads back.
+    links.place_link(top / "outside" / "a", name, top=top, mtime_ns=0)
+    text = str((tmp_path / "scratch" / "a").readlink())
+    assert text == f"{top}/.gitbatch/archive/{name.path}" and layout.linked_object(text) == name
+    stored = archive.put_tree(make_folder(tmp_path / "made"), take=Take.COPY)
+    links.place_tree(archive, top / "outside" / "t", stored.entries, top=top, mtime_ns=0)
+    assert links.address_of(tmp_path / "scratch" / "t", archive) == stored.address
 
 
 def test_a_work_tree_that_is_named_through_a_link(
