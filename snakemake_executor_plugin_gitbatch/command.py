@@ -113,7 +113,7 @@ def _configfiles(workflow: Any, run: Run, twin: Twin) -> list[str]:
             copy = run.staging / f"config-{number}-{there.name}"
             _replace(copy, there.read_bytes(), 0o400)
             address, _ = hashing.hash_file(copy, run.archive.algorithm)
-            twin.outside[str(there)] = str(address)
+            twin.outside.addresses[str(there)] = str(address)
             there = copy
         found.append(str(there))
     if workflow.config_settings.config:

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from gitbatch_core import jsonio
+from gitbatch_core.archive.layout import linked_object
 from gitbatch_core.errors import RunError
 from gitbatch_core.records import redact
 from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.walk import NOT_DATA
 from gitbatch_core.wording import listed
 from snakemake_executor_plugin_gitbatch import deployment
 from snakemake_executor_plugin_gitbatch.jobspec import LATER
 
 _NAME = "comparison.json"
 _FORMAT, _VERSION = "gitbatch-comparison", 1
-_NOT_DATA = frozenset({".git", ".gitbatch", ".snakemake"})
 _ABSENT = object()
 _IN_MEMORY = re.compile(r"(?<= at )0x[0-9a-f]{6,}(?=>)")
 """Where an object lies, as Python says it of those without a text of their own."""
@@ -136,11 +137,23 @@ class Comparison:
             # Nobody can tell where in a command a path ends: what is there decides.
             ends = (len(rest), *(end.start() for end in re.finditer(_MAY_END, rest)))
             for relative in (rest[1:end].rstrip("/") for end in ends):
-                if relative.partition("/")[0] in _NOT_DATA:
+                if relative.partition("/")[0] in NOT_DATA:
+                    continue
+                if not is_file and self._lies_elsewhere(relative):
                     continue
                 if is_file or os.path.lexists(self.worktree / relative):
                     return f"{self.top}/{relative}"
         return None
+
+    def _lies_elsewhere(self, relative: str) -> bool:
+        """Whether it is the same for both by way of a link that leads out of the repository: a
+        virtual environment, say."""
+        there = self.worktree / relative
+        if there.is_symlink() and linked_object(os.readlink(there)) is not None:
+            return False
+        real = os.path.realpath(self.top / relative)
+        inside = real == str(self.top) or real.startswith(f"{self.top}/")
+        return not inside and os.path.realpath(there) == real
 
 
 def renamed(workflow: Any, twin: Twin) -> tuple[str, str]:

@@ -100,7 +100,8 @@ class Ending:
             "jobs_failed": self.failed_before + self.failed,
             "tainted": tainted,
             **left.facts,
-            "outside": self.twin.outside,
+            "outside": self.twin.outside.addresses,
+            "linked": self.twin.linked.files | self.twin.linked.folders,
         }
         of_results = inside(result.path for result in found)
         jobs = (*self.reusing.taken.values(), *self.records)

@@ -65,4 +65,7 @@ def check_names(member: Any, values: list[str]) -> None:
 
 def _in_worktree(folder: str, twin: Twin) -> str:
     inside = os.path.isabs(folder) and twin.relative(folder) is not None
-    return str(there) if inside and (there := twin.there(folder)).exists() else folder
+    # Behind a link it may lie elsewhere all the same.
+    if not inside or twin.inner(os.path.realpath(folder)) is None:
+        return folder
+    return str(there) if (there := twin.there(folder)).exists() else folder

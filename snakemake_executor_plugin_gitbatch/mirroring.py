@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from gitbatch_core.errors import RunError
-from gitbatch_core.runs import copies
-from gitbatch_core.runs.twin import FREEZE, Twin
+from gitbatch_core.runs import copies, inputs, linked_folders
+from gitbatch_core.runs.inputs import FREEZE
+from gitbatch_core.runs.twin import Twin
 from gitbatch_core.wording import shortened
 from snakemake_executor_plugin_gitbatch import workflowview
 
@@ -25,6 +26,9 @@ def fill(workflow: Any, twin: Twin, dead: Sequence[Path], *, is_new: bool) -> No
 
     Raises RunError naming every input that nobody has.
     """
+    linked_folders.open_folders(
+        twin, workflowview.inputs(workflow), workflowview.local_products(workflow)
+    )
     twin.bring_links(dead, is_new=is_new)
     needed = set(workflow.dag.needrun_jobs())
     coming = products_of(needed)
@@ -35,6 +39,8 @@ def fill(workflow: Any, twin: Twin, dead: Sequence[Path], *, is_new: bool) -> No
     for job in jobs:
         bring_outputs(job, twin, is_needed=job in needed, is_new=is_new)
     missing = [error for job in jobs for error in bring_inputs(job, twin, coming)]
+    linked_folders.settle(twin)
+    twin.tell_outside()
     if missing:
         errors = list({error.message: error for error in missing}.values())
         lines = shortened((error.message for error in errors), _MOST_NAMED)
@@ -44,14 +50,37 @@ def fill(workflow: Any, twin: Twin, dead: Sequence[Path], *, is_new: bool) -> No
         raise RunError("\n".join(lines), hint="\n".join(hints[:_MOST_NAMED]))
 
 
-def bring(twin: Twin, path: Any, rule: str) -> None:
+def make_folders(twin: Twin, members: list[Any]) -> None:
+    """See to it that the worktree has folders for what single jobs make, also behind links. Raises
+    RunError."""
+    products = (path for member in members for path in workflowview.local_products_of(member))
+    linked_folders.open_folders(twin, (), products)
+    linked_folders.settle(twin)
+
+
+def bring_all(twin: Twin, members: list[Any]) -> None:
+    """See to it that the worktree has the inputs of single jobs that are to start now together.
+    Raises RunError, ArchiveError."""
+    paths = (path for member in members for path in member.input)
+    plain = (str(path) for path in paths if workflowview.storage(path) is None)
+    linked_folders.open_folders(twin, plain, ())
+    made = {str(path) for member in members for path in member.output}
+    for member in members:
+        for path in member.input:
+            if str(path) not in made:
+                _bring(twin, path, member.rule.name)
+    linked_folders.settle(twin)
+    twin.tell_outside()
+
+
+def _bring(twin: Twin, path: Any, rule: str) -> None:
     """See to it that the worktree has the input `path` of `rule`, for a job that is to start now.
 
     Raises RunError, ArchiveError.
     """
     storage = workflowview.storage(path)
     if storage is None:
-        twin.bring(str(path), rule)
+        inputs.bring(twin, str(path), rule)
     elif storage.retrieve:
         copies.bring(twin, str(path))
     else:
@@ -83,7 +112,7 @@ def bring_inputs(job: Any, twin: Twin, coming: Container[str]) -> list[RunError]
         # What is not there belongs to a job that need not run: a temporary file, say.
         if path not in coming and os.path.lexists(twin.here(path)):
             try:
-                twin.bring(path, job.rule.name)
+                inputs.bring(twin, path, job.rule.name)
             except RunError as error:
                 missing.append(error)
     return missing

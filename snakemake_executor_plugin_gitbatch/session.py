@@ -253,6 +253,7 @@ class Session:
         """
         members = jobspec.members(job)
         with self._lock:
+            mirroring.make_folders(self.twin, members)
             for member in members:
                 self._new_jobs.check(member)
             if (known := self._plan.take(job)) is not None:
@@ -261,11 +262,7 @@ class Session:
                 else:
                     self._room.make(job, known)
                 return self._reused(job, known)
-            made = {str(path) for member in members for path in member.output}
-            for member in members:
-                for path in member.input:
-                    if str(path) not in made:
-                        mirroring.bring(self.twin, path, member.rule.name)
+            mirroring.bring_all(self.twin, members)
             updated = self._room.updated(members)
             description = jobspec.describe(job, self.twin.address_of, top=self.twin.top)
             key = self._keys.job_key(job, description, updated)

@@ -203,7 +203,7 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
                 f"Checkpoints run by themselves, not within their groups: {', '.join(in_groups)}. "
                 "What follows one is known only when it has ended."
             )
-        twin.cache = Path(workflow.sourcecache.runtime_cache_path)
+        twin.outside.cache = Path(workflow.sourcecache.runtime_cache_path)
         twin.there(".").mkdir(parents=True, exist_ok=True)
         earlier = Earlier() if mine is None else Earlier.of(run, mine, pool)
         temporary = earlier.recall(twin)

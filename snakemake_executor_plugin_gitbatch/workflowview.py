@@ -124,6 +124,18 @@ def logs(job: Any) -> list[Any]:
     return [*job.log, *((job.benchmark,) if job.benchmark else ())]
 
 
+def local_products(workflow: Any) -> Iterator[str]:
+    """What is declared, but for what goes to other storages."""
+    for job in jobs(workflow):
+        yield from local_products_of(job)
+    yield from (str(p) for p in workflow.checkpoints.created_output if storage(p) is None)
+
+
+def local_products_of(job: Any) -> Iterator[str]:
+    """Outputs, logs and benchmarks of a single job, but for what goes to other storages."""
+    yield from (str(path) for path in job.products() if storage(path) is None)
+
+
 def inputs(workflow: Any) -> Iterator[str]:
     """Inputs of all jobs but those in other storages, maybe more than once."""
     for job in jobs(workflow):

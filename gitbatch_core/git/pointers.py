@@ -27,6 +27,8 @@ UNRESOLVED = tuple(
     for word in ("-c", f"filter.{name}.{key}={value}")
 )
 """Options of git with which pointers come out, and go in, as they are."""
+CONTENTS = "/annex/objects/"
+"""Stands in the path of what a locked file of git-annex leads to."""
 LONGEST = 32 * 1024
 """Bytes of a pointer."""
 

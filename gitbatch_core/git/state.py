@@ -19,6 +19,11 @@ _WHOLE_STAT = ("-c", "core.trustctime=true", "-c", "core.checkStat=default")
 """Settings that have git look at all that tells whether a file was changed."""
 
 
+OVERLOOKED = "gitbatch-overlooked"
+"""In the git folder of a worktree of ours: names of tracked links in whose place it has something
+else."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Changes:
     """Paths relative to the top of the work tree, sorted."""
@@ -130,10 +135,14 @@ def submodules(repository: Repository) -> list[str]:
 
 def _flags(repository: Repository) -> dict[str, str]:
     """Files that git was told not to look at, and by what option of `git update-index`: but for
-    what a sparse checkout leaves out, and for content in the place of pointers as we put it
-    there."""
+    what a sparse checkout leaves out, and for what we put there: content in the place of pointers,
+    and what is in the place of links to folders."""
     found = {}
+    file = repository.git_dir / OVERLOOKED
+    overlooked = frozenset(file.read_bytes().split(b"\0")) if file.exists() else frozenset()
     for each in index.entries(repository.top):
+        if os.fsencode(each.path) in overlooked:
+            continue
         if each.tag in "Ss" or each.tag.islower():
             is_there = os.path.lexists(repository.top / each.path)
             if is_there or each.tag not in "Ss":

@@ -160,6 +160,21 @@ def not_fetched(repository: Repository) -> dict[str, Unfetched]:
     return found
 
 
+def overlook(worktree: Worktree, paths: Iterable[str]) -> None:
+    """Have git, in the worktree, not look at what is in the place of these tracked links."""
+    names = set(paths)
+    for part in reversed(worktree.parts):  # submodules in submodules first
+        own = {name for name in names if name.startswith(part.prefix)}
+        names -= own
+        if own:
+            told = b"".join(os.fsencode(name.removeprefix(part.prefix)) + b"\0" for name in own)
+            for env in ({}, _first_index(part)):
+                words = ("update-index", "--skip-worktree", "-z", "--stdin")
+                call(part.path, *words, input=told, env=env)
+            with (_git_dir(part) / state.OVERLOOKED).open("ab") as file:
+                file.write(told)
+
+
 def rewritten(worktree: Worktree, ignore: Callable[[str], bool] = lambda path: False) -> list[str]:
     """Tracked files whose bytes or x-bit are no longer those that the worktree was made with;
     `ignore`: paths that do not matter."""

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from gitbatch_core import jsonio
@@ -17,6 +18,7 @@ from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import reproduced_run
 from gitbatch_core.runs import undeclared
+from gitbatch_core.runs.walk import inside
 
 FORMAT, VERSION = "gitbatch-run", 1
 PATH = ".gitbatch/run.json"
@@ -252,9 +254,11 @@ def source_of(repository: Repository, commit: str) -> str:
     if repository.git("rev-parse", f"{commit}^@").decode().split() != [parent]:
         return commit
     own = _own(document)
+    above = {str(folder) for name in own for folder in PurePosixPath(name).parents}
     changed = repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", parent, commit)
+    is_own = inside(own)
     for name in filter(None, changed.decode(errors="surrogateescape").split("\0")):
-        parts = name.split("/")
-        if not any("/".join(parts[: end + 1]) in own for end in range(len(parts))):
+        # In the place of a link to a folder there may be one with results.
+        if not is_own(name) and name not in above:
             return commit
     return parent

@@ -3,6 +3,7 @@ something else. From names and texts of links; no bytes are read."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from gitbatch_core.archive import links, tree
 from gitbatch_core.archive.layout import Address, ObjectName, linked_object
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError
-from gitbatch_core.runs.walk import below, link_names_below
+from gitbatch_core.runs.walk import below, files_below, link_names_below
 
 FOREIGN = "something that no run has put there"
 """Stands for the address of what has none: a file, a link to elsewhere."""
@@ -51,12 +52,21 @@ class InPlace:
         """Of what lies at the output `path`; FOREIGN where it has none, None where nothing is
         there."""
         if not folder:
+            if path not in self.links:
+                self._look(path)
             if (known := self.links.get(path)) is not None:
                 return known
             return FOREIGN if os.path.lexists(self.top / path) else None
         if path not in self._trees:
             self._trees[path] = self._of_tree(path)
         return self._trees[path]
+
+    def _look(self, path: str) -> None:
+        """At what lies behind a link to a folder, maybe."""
+        with contextlib.suppress(OSError):
+            if (name := linked_object(os.readlink(self.top / path))) is not None:
+                self.links[path] = str(name.address)
+                self._objects[path] = name.path
 
     def is_dangling(self, path: str) -> bool:
         """Whether the archive, as far as it can be asked, lacks what a link leads to: this one, or
@@ -69,6 +79,12 @@ class InPlace:
 
     def _links_in(self, folder: str) -> Iterator[str]:
         """Paths of those that lie below a folder."""
+        here = self.top / folder
+        if os.path.realpath(here) != str(here):
+            names = [str(inner.relative_to(self.top)) for inner in files_below(here)]
+            for name in names:
+                self._look(name)
+            return iter([name for name in names if name in self.links])
         return below(folder, self._sorted)
 
     @cached_property

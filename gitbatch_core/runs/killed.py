@@ -18,6 +18,7 @@ from gitbatch_core.git.worktree import Worktree
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import ORDER_NAME, Answer, Order
 from gitbatch_core.runs import done_before, ended, executions, undeclared
+from gitbatch_core.runs.outside_inputs import OutsideInputs
 from gitbatch_core.runs.owner import JOBS_NAME, Owner
 from gitbatch_core.runs.run import remove
 from gitbatch_core.runs.twin import Twin
@@ -43,6 +44,7 @@ def left_by(
             folder=repository.top,
             worktree=dead.worktree,
             archive=archive,
+            outside=OutsideInputs(archive=archive),
             tracked=frozenset(),
             changed=frozenset(),
             warn=lambda text: None,
@@ -53,7 +55,7 @@ def left_by(
         paths = [
             path
             for path in worktrees.added(worktree, (*undeclared.CACHES, *about["caches"]))
-            if not written(path) and not _is_link(dead.worktree / path)
+            if not written(path) and not _is_brought(dead.worktree / path)
         ]
         files = UndeclaredFiles(twin=twin)
         for path in paths:
@@ -127,6 +129,11 @@ def _done(dead: Owner) -> Iterator[Document]:
             answer = Answer.of_job(dead.staging / JOBS_NAME / str(number))
             if answer is not None and answer.succeeded:
                 yield answer.record
+
+
+def _is_brought(path: Path) -> bool:
+    """Whether it is a link to an object, or to what lies outside of the worktree."""
+    return path.is_symlink() and (_is_link(path) or path.readlink().is_absolute())
 
 
 def _is_link(path: Path) -> bool:

@@ -20,7 +20,7 @@ from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import undeclared
 from gitbatch_core.runs.names import NOTES, Known, Runs
 from gitbatch_core.runs.printed import logs_of
-from gitbatch_core.runs.walk import links_below
+from gitbatch_core.runs.walk import files_below, links_below
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,7 @@ def freed(runs: Runs, chosen: Iterable[Known], archive: Archive) -> Freed:
     others = [known for run, known in runs.by_id.items() if run not in ids]
     dropped = {ref.name for known in gone for ref in known.refs}
     run_refs = {ref.name for known in others for ref in known.refs}
+    left -= _linked_to(runs, gone)
     for named in _named(runs, others, objects, dropped | run_refs):
         left -= named
         if not left:
@@ -108,6 +109,17 @@ class _Objects:
         for text in set(named):
             digests |= self.of(Address.parse(text))
         return digests
+
+
+def _linked_to(runs: Runs, chosen: Iterable[Known]) -> set[str]:
+    """Digests of what the outputs of these runs lead to, also behind links to folders."""
+    paths = {
+        runs.repository.top / output["path"]
+        for found in runs.documents(chosen).values()
+        for output in found.get("outputs", ())
+    }
+    every = (inner for path in paths for inner in (files_below(path) if path.is_dir() else [path]))
+    return _digests(os.readlink(path) for path in every if path.is_symlink())
 
 
 def _named(runs: Runs, others: list[Known], objects: _Objects, but: set[str]) -> Iterator[set[str]]:

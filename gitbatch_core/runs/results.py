@@ -11,6 +11,7 @@ from gitbatch_core.archive import hashing, layout, links, tree
 from gitbatch_core.archive.layout import Address, ObjectName, linked_object
 from gitbatch_core.errors import DamageError, NotInArchiveError
 from gitbatch_core.jsonio import Document
+from gitbatch_core.runs import linked_folders
 from gitbatch_core.runs.document import Result
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.walk import below, files_below
@@ -118,7 +119,7 @@ def recall(twin: Twin, output: Document) -> bool:
 def _link_temporary(twin: Twin, here: Path, there: Path, mtime_ns: int) -> None:
     def link(place: Path, target: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
-        text = os.path.relpath(target, place.parent)
+        text = _text_of_temporary(place, target)
         fsutil.replace_with_link(place, text, mtime_ns=mtime_ns)
         os.utime(target, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
 
@@ -191,10 +192,17 @@ def drop(twin: Twin, here: Path, there: Path) -> None:
 def _leads_to(here: Path, there: Path) -> bool:
     """Whether `here` is the link, or folder of links, that stands for a temporary output."""
     if not here.is_dir() or here.is_symlink():
-        return here.is_symlink() and os.readlink(here) == os.path.relpath(there, here.parent)
+        return here.is_symlink() and os.readlink(here) == _text_of_temporary(here, there)
     return all(
         inner.is_symlink() and inner.resolve().is_relative_to(there) for inner in files_below(here)
     )
+
+
+def _text_of_temporary(here: Path, there: Path) -> str:
+    """Of the link that leads to a temporary output; behind a link to a folder, no relative path
+    leads from one name to the other."""
+    behind = os.path.realpath(here.parent) != str(here.parent)
+    return str(there) if behind else os.path.relpath(there, here.parent)
 
 
 def result_at(twin: Twin, path: str, *, folder: bool) -> Result | None:
@@ -227,6 +235,7 @@ def result_at(twin: Twin, path: str, *, folder: bool) -> Result | None:
             address=str(name.address),
             size=twin.archive.size(name),
             links={relative: text},
+            gone=_linked_above(twin, relative),
         )
     entries = twin.archive.describe_tree(here)
     address, _ = twin.archive.put_entries(entries)
@@ -236,10 +245,13 @@ def result_at(twin: Twin, path: str, *, folder: bool) -> Result | None:
         address=str(address),
         size=sum(entry.size for entry in entries),
         links=dict(_tree_links(twin, relative, entries)),
-        gone=tuple(
-            path
-            for path in below(relative, twin.tracked_in_order)
-            if not os.path.lexists(twin.top / path)
+        gone=(
+            *_linked_above(twin, relative),
+            *(
+                path
+                for path in below(relative, twin.tracked_in_order)
+                if not os.path.lexists(twin.top / path)
+            ),
         ),
     )
 
@@ -251,9 +263,21 @@ def _tree_links(
     for entry in entries:
         path = f"{folder}/{entry.path}"
         if (twin.top / path).is_symlink():
-            yield path, os.readlink(twin.top / path)
+            yield path, _text_at(twin, twin.top / path)
         elif entry.kind == "f" and path in twin.changed:
             yield path, _member_text(twin, twin.top / folder, entry)
+
+
+def _linked_above(twin: Twin, relative: str) -> tuple[str, ...]:
+    """The commit's links to folders on the way to a result: it is to be found by its name."""
+    return tuple(link for link in linked_folders.above(twin, relative) if link in twin.tracked)
+
+
+def _text_at(twin: Twin, link: Path) -> str:
+    """The text of the link in a commit: as it would be if no other link led to it."""
+    text = os.readlink(link)
+    name = linked_object(text)
+    return text if name is None else links.link_text(link, twin.top, name)
 
 
 def stored_result(
@@ -286,10 +310,12 @@ def input_links(twin: Twin, paths: Iterable[str]) -> dict[str, str]:
         here, relative = twin.here(path), twin.relative(path)
         if relative is None or relative in twin.made:
             continue
-        inner = [here] if here.is_symlink() else files_below(here) if here.is_dir() else ()
+        if _linked_above(twin, relative):
+            continue  # which the commit has
+        inner = files_below(here) if here.is_dir() else [here] if here.is_symlink() else ()
         for link in inner:
             name = str(link.relative_to(twin.top))
-            text = os.readlink(link) if link.is_symlink() else ""
+            text = _text_at(twin, link) if link.is_symlink() else ""
             if linked_object(text) is not None and name not in twin.tracked:
                 found[name] = text
     return found
@@ -310,7 +336,8 @@ def _made_result(twin: Twin, relative: str, output: Document) -> Result:
             if entry.kind != "d"
         }
         gone = tuple(path for path in below(relative, twin.tracked_in_order) if path not in found)
-    is_as_placed = here.is_symlink() and os.readlink(here) == found.get(relative)
+    gone = (*_linked_above(twin, relative), *gone)
+    is_as_placed = here.is_symlink() and _text_at(twin, here) == found.get(relative)
     if (
         not is_as_placed
         and os.path.lexists(here)

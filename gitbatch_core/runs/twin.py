@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from gitbatch_core import fsutil
@@ -24,11 +23,12 @@ from gitbatch_core.git import state
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.worktree import Unfetched
 from gitbatch_core.jsonio import Document
+from gitbatch_core.runs import linked_folders
+from gitbatch_core.runs.hashed_before import HashedBefore
+from gitbatch_core.runs.linked_folders import LinkedFolders
+from gitbatch_core.runs.outside_inputs import OutsideInputs
 from gitbatch_core.runs.run import Run
-from gitbatch_core.runs.walk import folders_below, link_names_below
-
-FREEZE = "Put it into the archive: gitbatch freeze"
-"""How the hint begins that ends in paths."""
+from gitbatch_core.runs.walk import NOT_DATA, folders_below, link_names_below
 
 
 @dataclass(kw_only=True)
@@ -45,6 +45,7 @@ class Twin:
     """Files of the commit, relative to the top."""
     changed: frozenset[str]
     """Of those: outputs that the user's folder holds in another state."""
+    outside: OutsideInputs
     warn: Callable[[str], None]
     pinned_ns: int
     """The time of all that the run makes: see `pin`."""
@@ -65,15 +66,16 @@ class Twin:
     """Outputs of this run's jobs, entries of their records."""
     copies: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Local copies of what lies in other storages, with their stamps when they were hashed."""
-    cache: Path | None = None
-    """Copies of sources that only this process makes, outside of the repository."""
-    outside: dict[str, str] = field(default_factory=dict)
-    """Inputs outside of the repository, with their addresses."""
+    linked: LinkedFolders = field(default_factory=LinkedFolders)
+    overlook: Callable[[Iterable[str]], object] = bool
+    """Has git, in the worktree, not look at these tracked paths."""
     _relatives: dict[str, str] = field(default_factory=dict)
     """What `relative` has found by names alone: it is asked some ten times of each path."""
     _checked: set[Path] = field(default_factory=set)
-    _stamps: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    """What tells whether an input outside of the repository was changed."""
+    _in_worktree: set[str] = field(default_factory=set)
+    """Folders of the worktree that no link leads out of it."""
+    _real_folders: dict[str, str] = field(default_factory=dict)
+    """Where folders of the user's really lie."""
 
     @classmethod
     def of(
@@ -85,12 +87,21 @@ class Twin:
             folder=folder,
             worktree=run.worktree.path,
             archive=run.archive,
+            outside=OutsideInputs(
+                archive=run.archive,
+                before=HashedBefore.read(run.repository.git_dir / "gitbatch" / "hashed.json"),
+            ),
+            overlook=partial(worktrees.overlook, run.worktree),
             tracked=state.tracked(run.worktree.path),
             changed=frozenset(changed),
             withheld=worktrees.withheld(run.worktree),
             warn=warn,
             pinned_ns=run.about["pinned_ns"],
         )
+
+    @cached_property
+    def _real_worktree(self) -> str:
+        return os.path.realpath(self.worktree)
 
     @cached_property
     def tracked_in_order(self) -> list[str]:
@@ -122,6 +133,21 @@ class Twin:
         relative = self.relative(path)
         return Path(os.path.normpath(self.folder / path)) if relative is None else top / relative
 
+    def inner(self, place: str) -> str | None:
+        """The path relative to the top of what lies at `place`, a path without links; None where
+        that is outside of the user's work tree, or git's."""
+        if place != str(self.top) and not place.startswith(f"{self.top}/"):
+            return None
+        relative = place[len(str(self.top)) + 1 :] or "."
+        return None if NOT_DATA.intersection(relative.split("/")) else relative
+
+    def real(self, here: Path) -> str:
+        """Where `here` lies, its folder without links; itself it may be one."""
+        folder = os.path.dirname(here)
+        if (real := self._real_folders.get(folder)) is None:
+            real = self._real_folders.setdefault(folder, os.path.realpath(folder))
+        return os.path.join(real, here.name)
+
     # ------------------------------------------------------------------ before jobs run
 
     def bring_links(self, dead: Sequence[Path] = (), *, is_new: bool = True) -> None:
@@ -134,7 +160,8 @@ class Twin:
         before the worktree goes.
         """
         saved = []
-        for link in link_names_below(self.top, besides=tree.IGNORED):
+        opened = {f"{self.top}/{name}" for name in self.linked.opened}
+        for link in link_names_below(self.top, opened, besides=tree.IGNORED):
             try:
                 text, mtime_ns = os.readlink(link), os.lstat(link).st_mtime_ns
             except OSError:  # gone by now, or replaced: another run works in this folder
@@ -147,16 +174,17 @@ class Twin:
                     continue
             relative = link[len(str(self.top)) + 1 :]
             if linked_object(text) is None and relative in self.tracked:
+                linked_folders.bring_tracked(self, relative, text)
                 continue
             written = not is_new and relative not in self.tracked
             # Snakemake names what is not there, where a job needs it.
             with contextlib.suppress(NotInArchiveError, FileNotFoundError):
                 if (name := self.archive.object_at(link)) is None:
-                    continue
-                if written and _is_file(self.worktree / relative):
+                    linked_folders.bring_other(self, relative)
+                elif written and _is_file(self.worktree / relative):
                     self.outdated[relative] = str(name.address)
                 else:
-                    self._bring_link(relative, name, mtime_ns)
+                    self.bring_link(relative, name, mtime_ns)
         for here, target in saved:
             self._save(here, target)
 
@@ -173,9 +201,9 @@ class Twin:
         else:
             return
         self.link(here, name, mtime_ns)
-        self._bring_link(str(here.relative_to(self.top)), name, mtime_ns)
+        self.bring_link(str(here.relative_to(self.top)), name, mtime_ns)
 
-    def _bring_link(self, relative: str, name: ObjectName, mtime_ns: int) -> None:
+    def bring_link(self, relative: str, name: ObjectName, mtime_ns: int) -> None:
         self.link(self.worktree / relative, name, mtime_ns)
         self.addresses[relative] = str(name.address)
 
@@ -189,105 +217,16 @@ class Twin:
             self.replace(self.worktree / relative, Path.touch)
             os.utime(self.worktree / relative, ns=(mtime_ns, mtime_ns))
 
-    def bring(self, path: str, rule: str) -> None:
-        """See to it that the worktree has the existing input `path` of `rule`.
-
-        Raises RunError for what is neither in the commit nor in the archive.
-        """
-        relative = self.relative(path)
-        if relative is None:
-            self._bring_outside(path)
-        elif relative not in self.addresses:
-            here = self.top / relative
-            if here.is_dir() and not here.is_symlink():
-                for inner in self._bring_folder(here):
-                    self._bring_file(inner, path, rule)
-            else:
-                self._bring_file(relative, path, rule)
-
-    def _bring_file(self, relative: str, path: str, rule: str) -> None:
-        here, there = self.top / relative, self.worktree / relative
-        if relative in self.addresses:
-            return
-        if here.name == tree.IGNORED and here.is_file() and there.is_file():
-            return
-        if relative in self.tracked and relative not in self.changed and not here.is_symlink():
-            if (pointer := self.withheld.get(relative)) is not None:
-                raise RunError(
-                    f"The input {path} of rule {rule} cannot be read: {relative} is "
-                    f"{pointer.name} whose content was not fetched.",
-                    hint=f"Fetch it: {pointer.command}",
-                )
-            return
-        real = self.relative(os.path.join(os.path.realpath(here.parent), here.name))
-        if real is not None and real != relative:  # through a linked folder
-            self._bring_file(real, path, rule)
-            return
-        if relative in self.logs:
-            is_older = relative in self.changed and relative not in self.placed
-            if is_older or not there.exists():
-                [stored] = self.archive.put([here], take=Take.COPY)
-                self.link(there, stored.name, stored.mtime_ns)
-            return
-        if here.is_symlink():
-            if (name := self.archive.object_at(here)) is not None:
-                self._bring_link(relative, name, here.lstat().st_mtime_ns)
-                return
-            target = here.resolve()
-            if target.is_relative_to(self.worktree) and target.exists():
-                return
-            if target.is_file() and not target.is_relative_to(self.top):
-                self._bring_outside(str(target))
-                self.addresses[relative] = self.outside[str(target)]
-                self.replace(there, lambda place: os.symlink(target, place))
-                return
-            if relative in self.tracked:
-                return
-        raise RunError(
-            f"The input {path} of rule {rule} is neither in the commit nor in the archive"
-            + ("." if relative == self.relative(path) else f": {relative}."),
-            hint=f"{FREEZE} {_quote(path)}",
-        )
-
-    def _bring_outside(self, path: str) -> None:
-        absolute = Path(os.path.normpath(self.folder / path))
-        key = str(absolute)
-        if key in self.outside:
-            return
-        if not os.path.isabs(path):
-            raise RunError(
-                f"The input {path} lies outside of the repository {self.top}.",
-                hint="Name it by its absolute path, or put it into the repository and freeze it.",
-            )
-        try:
-            self._stamps[key] = fsutil.stamp(absolute)
-            if absolute.is_dir():
-                found = str(
-                    tree.address(self.archive.describe_tree(absolute), self.archive.algorithm)
-                )
-            else:
-                found = str(hashing.hash_file(absolute, self.archive.algorithm)[0])
-        except OSError as error:
-            raise RunError(f"The input {path} cannot be read: {error.strerror}.") from error
-        self.outside[key] = self.addresses[key] = found
-        ours = self.cache is not None and absolute.is_relative_to(self.cache)
-        if os.access(absolute, os.W_OK) and os.getuid() != 0 and not ours:
-            self.warn(
-                f"The input {path} lies outside of the repository and can be changed while jobs "
-                "read it; its present content is recorded. gitbatch freeze makes it safe."
-            )
+    def tell_outside(self) -> None:
+        """Warn, once, of inputs outside of the repository that can be changed."""
+        if (text := self.outside.tell()) is not None:
+            self.warn(text)
 
     def check_outside(self, path: str) -> None:
         """Raise RunError where the input `path`, if outside of the repository, is not what was
         recorded when it was brought."""
-        if self._stamps and self.relative(path) is None:
-            key = os.path.normpath(self.folder / path)
-            if key in self._stamps and self._stamps[key] != fsutil.stamp(Path(key)):
-                raise RunError(
-                    f"The input {path} was changed during the run; nobody can say what the job "
-                    "has read.",
-                    hint="Freeze it: put it into the repository's folder and gitbatch freeze it.",
-                )
+        name = self.relative(path) or os.path.normpath(self.folder / path)
+        self.outside.check(name, path)
 
     def bring_output(self, path: str) -> None:
         """Bring an output that is up to date; what plain Snakemake made goes to the archive."""
@@ -295,21 +234,21 @@ class Twin:
         relative = self.relative(path)
         if relative is None or not os.path.lexists(here):
             if relative is not None:
-                self.remove(self.worktree / relative)
+                self._clear(self.worktree / relative)
             return
         if relative in self.addresses:
             return
         if here.is_dir() and not here.is_symlink():
-            self._store([inner for inner in self._bring_folder(here) if not self._is_known(inner)])
+            self._store([inner for inner in self.bring_folder(here) if not self._is_known(inner)])
             for found in folders_below(here):
                 (self.worktree / found.relative_to(self.top)).mkdir(parents=True, exist_ok=True)
         elif not self._is_known(relative):
             if (name := self.archive.object_at(here)) is None:
                 self._store([relative])
             else:
-                self._bring_link(relative, name, here.lstat().st_mtime_ns)
+                self.bring_link(relative, name, here.lstat().st_mtime_ns)
 
-    def _bring_folder(self, here: Path) -> list[str]:
+    def bring_folder(self, here: Path) -> list[str]:
         """Bring the links that a tree of this folder keeps as they are, and return its files."""
         files = []
         for found in tree.scan(str(here), self.archive.object_at):
@@ -352,8 +291,8 @@ class Twin:
             self.addresses[relative] = str(stored.address)
 
     def check_folder(self, path: str) -> None:
-        """Raise RunError where the output `path` lies behind a linked folder or in a submodule:
-        neither git nor the links into the archive could hold it there."""
+        """Raise RunError where the output `path` lies in a submodule: git could not hold the links
+        into the archive there."""
         parent = self.here(path).parent
         if self.relative(path) is None or parent in self._checked:
             return
@@ -366,18 +305,11 @@ class Twin:
                     f"The output {path} lies in the submodule {folder}.",
                     hint="A run commit cannot hold it there; write it outside of the submodule.",
                 )
-        if os.path.realpath(parent) != str(parent):
-            raise RunError(
-                f"The output {path} lies behind a linked folder: {parent} is "
-                f"{os.path.realpath(parent)}.",
-                hint="Make it a real folder; the data itself goes to the archive, whose place "
-                "--gitbatch-archive names.",
-            )
 
     def clear_missing(self, path: str) -> None:
         """An output of the commit that the user's folder lacks is not in the worktree either."""
         if (relative := self.relative(path)) is not None and not os.path.lexists(self.here(path)):
-            self.remove(self.worktree / relative)
+            self._clear(self.worktree / relative)
 
     def clear(self, path: str) -> None:
         """Make room for an output in the worktree."""
@@ -388,7 +320,7 @@ class Twin:
                 for known in [k for k in self.addresses if k.startswith(relative + "/")]:
                     del self.addresses[known]
             self.addresses.pop(relative, None)
-            self.remove(there)
+            self._clear(there)
             self.placed.add(relative)
 
     def lend(self, path: str) -> str | None:
@@ -399,7 +331,7 @@ class Twin:
             return None
         address = self.address_of(path)
         there = self.worktree / relative
-        self.remove(there)
+        self._clear(there)
         there.parent.mkdir(parents=True, exist_ok=True)
         fsutil.copy_writable(here, there)
         self.placed.add(relative)
@@ -425,6 +357,8 @@ class Twin:
     def link(self, path: Path, name: ObjectName, mtime_ns: int) -> None:
         """Put a link to the object at `path`, in either folder. Raises ArchiveError."""
         inside = path.is_relative_to(self.worktree)
+        if inside:
+            self._check_inside(path)
         if path.is_dir() and not path.is_symlink():
             self.remove(path)
         top, other = (self.worktree, self.top) if inside else (self.top, self.worktree)
@@ -435,11 +369,32 @@ class Twin:
 
     def replace(self, path: Path, make: Callable[[Path], None]) -> None:
         """Make room at `path`, in either folder, and have `make` fill it."""
+        inside = path.is_relative_to(self.worktree)
+        if inside:
+            self._check_inside(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         self.remove(path)
         make(path)
-        if path.is_relative_to(self.worktree):
+        if inside:
             self.placed.add(str(path.relative_to(self.worktree)))
+
+    def is_in_worktree(self, real: str) -> bool:
+        """Whether a path without links is the worktree or lies in it."""
+        return real == self._real_worktree or real.startswith(f"{self._real_worktree}/")
+
+    def _clear(self, there: Path) -> None:
+        self._check_inside(there)
+        self.remove(there)
+
+    def _check_inside(self, there: Path) -> None:
+        """Raise RunError where a link leads out of the worktree on the way to `there`: what is done
+        there must not be done elsewhere."""
+        folder = os.path.dirname(there)
+        if folder not in self._in_worktree:
+            real = os.path.realpath(folder)
+            if not self.is_in_worktree(real):
+                raise RunError(f"{folder} leads out of the run's worktree: to {real}.")
+            self._in_worktree.add(folder)
 
     @staticmethod
     def remove(path: Path) -> None:
@@ -452,7 +407,3 @@ class Twin:
 
 def _is_file(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
-
-
-def _quote(path: str) -> str:
-    return shlex.quote(path if not path.startswith("-") else f"./{path}")

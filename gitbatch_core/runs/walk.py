@@ -1,17 +1,18 @@
-"""What lies below a folder, on disk or by name. Links are not followed."""
+"""What lies below a folder, on disk or by name. Links are not followed, unless they are named."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from gitbatch_core import fsutil
 from gitbatch_core.archive import tree
 
-_NOT_DATA = frozenset({".git", ".gitbatch", ".snakemake"})
+NOT_DATA = frozenset({".git", ".gitbatch", ".snakemake"})
+"""Folders that are git's, ours or Snakemake's."""
 
 
 def links_below(top: Path) -> Iterator[Path]:
@@ -19,9 +20,11 @@ def links_below(top: Path) -> Iterator[Path]:
     return map(Path, link_names_below(top))
 
 
-def link_names_below(top: Path, besides: str = "") -> Iterator[str]:
-    """The same, as absolute names: of many, making paths takes a while. Also files that are called
-    `besides`."""
+def link_names_below(
+    top: Path, through: Container[str] = (), *, besides: str = ""
+) -> Iterator[str]:
+    """The same, as absolute names: of many, making paths takes a while. `through`: links to folders
+    that are looked into. Also files that are called `besides`."""
     waiting = [str(top)]
     while waiting:
         # Others may work in the same folder: what is gone by now is no part of it.
@@ -30,9 +33,10 @@ def link_names_below(top: Path, besides: str = "") -> Iterator[str]:
             for entry in entries:
                 if fsutil.is_temporary(entry.name):
                     continue
-                if entry.is_symlink() or entry.name == besides:
+                is_link = entry.is_symlink() and entry.path not in through
+                if is_link or entry.name == besides:
                     yield entry.path
-                elif entry.is_dir() and entry.name not in _NOT_DATA:
+                elif entry.is_dir() and entry.name not in NOT_DATA:
                     waiting.append(entry.path)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from gitbatch_core.archive.store import Archive
+from gitbatch_core.runs.outside_inputs import OutsideInputs
 from gitbatch_core.runs.twin import Twin
 
 
@@ -45,11 +46,13 @@ def bare_twin(folder: Path, *, pinned_ns: int = 0) -> Twin:
     """The mirror of a folder where no run is."""
     for name in ("top", "worktree"):
         (folder / name).mkdir()
+    archive = Archive.create(folder / "archive", "xxh3")
     return Twin(
         top=folder / "top",
         folder=folder / "top",
         worktree=folder / "worktree",
-        archive=Archive.create(folder / "archive", "xxh3"),
+        archive=archive,
+        outside=OutsideInputs(archive=archive),
         tracked=frozenset(),
         changed=frozenset(),
         withheld={},

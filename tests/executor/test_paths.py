@@ -221,16 +221,6 @@ def test_an_output_outside_is_refused_and_survives(make_project: MakeProject) ->
     assert outside.read_text() == "precious\n"
 
 
-def test_a_linked_output_folder_is_refused(make_project: MakeProject) -> None:
-    project = make_project(
-        {"Snakefile": "rule a:\n  output: 'results/a.txt'\n  shell: 'echo > {output}'\n"}
-    )
-    (project.path.parent / "scratch").mkdir()
-    (project.path / "results").symlink_to(project.path.parent / "scratch")
-    project.snakemake("a").failed("results/a.txt lies behind a linked folder", "real folder")
-    assert list((project.path.parent / "scratch").iterdir()) == []
-
-
 def test_other_working_directories(make_project: MakeProject) -> None:
     project = make_project(
         {"Snakefile": "rule a:\n  output: 'a.txt'\n  shell: 'echo > {output}'\n"}
