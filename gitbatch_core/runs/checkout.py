@@ -84,6 +84,7 @@ def _switch(runs: Runs, known: Known, found: Document) -> None:
     """`git checkout`, once links and files of which nothing is lost are out of its way: git takes
     them for what only the user has. So it does ignored files, here."""
     repository, commit = runs.repository, known.ended()
+    _check_folders(repository, known, found)
     aside = _in_the_way(runs, commit, found)
     files = {path: fsutil.temporary_beside(path) for path in _files_in_the_way(runs, commit)}
     try:
@@ -108,6 +109,21 @@ def _switch(runs: Runs, known: Known, found: Document) -> None:
         for path, link in aside.items()
         if path.is_symlink() and os.readlink(path) == link[0]
     )
+
+
+def _check_folders(repository: Repository, known: Known, found: Document) -> None:
+    """Raise UsageError where results would lie behind a link to a folder: git puts nothing there,
+    but a folder in the place of the link."""
+    paths = [output["path"] for output in found["outputs"]]
+    above = {str(f) for p in (*paths, *found.get("input_links", ())) for f in Path(p).parents}
+    for name in sorted(above):
+        link = repository.top / name
+        if link.is_symlink():
+            raise UsageError(
+                f"{name} is a link to a folder, {os.readlink(link)}: git cannot put results there.",
+                hint=f"A work tree of its own can have them: gitbatch runs checkout {known.run} "
+                "--into DIR",
+            )
 
 
 def _in_the_way(runs: Runs, commit: str, found: Document) -> dict[Path, tuple[str, int]]:

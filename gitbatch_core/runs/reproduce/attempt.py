@@ -27,9 +27,11 @@ from gitbatch_core.errors import RunError, UsageError
 from gitbatch_core.git import state
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository
+from gitbatch_core.git.worktree import Worktree
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document, place
 from gitbatch_core.runs.owner import LOG_VARIABLE, REPRODUCES_VARIABLE
+from gitbatch_core.runs.reproduce import elsewhere
 from gitbatch_core.runs.reproduce.subject import Subject
 
 _LOCK = "lock"
@@ -69,8 +71,10 @@ def run(
     started = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     with (
         _folder(subject.repository) as (folder, lock),
-        _worktree(subject, wishes, folder / "work") as top,
+        _worktree(subject, wishes, folder / "work") as made,
     ):
+        top = made.path
+        elsewhere.put(made, subject.document, subject.inputs(wishes.targets))
         updates = _prepare(subject, archive, top)
         argv = _argv(subject, archive, wishes, top, updates)
         argv += [*arguments, *_limits(wishes, arguments)]
@@ -119,8 +123,8 @@ def _folder(repository: Repository) -> Iterator[tuple[Path, int]]:
 
 
 @contextlib.contextmanager
-def _worktree(subject: Subject, wishes: Wishes, path: Path) -> Iterator[Path]:
-    """A worktree of the source commit in `path`, or where the user wants it; its real path."""
+def _worktree(subject: Subject, wishes: Wishes, path: Path) -> Iterator[Worktree]:
+    """A worktree of the source commit in `path`, or where the user wants it, by its real path."""
     top = (wishes.keep or path).expanduser().resolve()
     if wishes.keep and os.path.lexists(top) and (not top.is_dir() or any(top.iterdir())):
         raise UsageError(
@@ -129,7 +133,7 @@ def _worktree(subject: Subject, wishes: Wishes, path: Path) -> Iterator[Path]:
     try:
         made = worktrees.create(subject.repository, top, subject.source, read_only=False)
         subject.check_pointers(made, wishes.targets)
-        yield made.path
+        yield made
     finally:
         if not wishes.keep:
             worktrees.remove(subject.repository, top)
