@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitbatch_core import fsutil
-from gitbatch_core.git import index
+from gitbatch_core.git import index, state
 from gitbatch_core.git.checkout import Part
 from gitbatch_core.git.worktree import Worktree
 
@@ -33,9 +33,9 @@ def compare(worktree: Worktree) -> Unlike:
     differing: dict[str, str] = {}
     programs: list[str] = []
     for part, conversions in worktree.conversions:
-        replaced = _replaced(part)
+        replaced, overlooked = _replaced(part), state.overlooked(part.repository)
         for entry in index.entries(part.path):
-            if entry.is_submodule or entry.tag in "Ss":
+            if entry.is_submodule or entry.tag in "Ss" or entry.path in overlooked:
                 continue
             here, there = f"{part.repository.top}/{entry.path}", f"{part.path}/{entry.path}"
             try:

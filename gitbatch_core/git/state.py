@@ -133,15 +133,21 @@ def submodules(repository: Repository) -> list[str]:
     ]
 
 
+def overlooked(repository: Repository) -> frozenset[str]:
+    """Tracked links in whose place a worktree of ours has something else."""
+    file = repository.git_dir / OVERLOOKED
+    names = file.read_bytes().split(b"\0") if file.exists() else ()
+    return frozenset(map(decode, names))
+
+
 def _flags(repository: Repository) -> dict[str, str]:
     """Files that git was told not to look at, and by what option of `git update-index`: but for
     what a sparse checkout leaves out, and for what we put there: content in the place of pointers,
     and what is in the place of links to folders."""
     found = {}
-    file = repository.git_dir / OVERLOOKED
-    overlooked = frozenset(file.read_bytes().split(b"\0")) if file.exists() else frozenset()
+    known = overlooked(repository)
     for each in index.entries(repository.top):
-        if os.fsencode(each.path) in overlooked:
+        if each.path in known:
             continue
         if each.tag in "Ss" or each.tag.islower():
             is_there = os.path.lexists(repository.top / each.path)

@@ -64,6 +64,7 @@ def open_folders(twin: Twin, inputs: Iterable[str], products: Iterable[str]) -> 
         _clear_way(twin, os.path.dirname(name))
     for path in inputs:
         if (name := twin.relative(path)) is not None and name not in twin.addresses:
+            _clear_way(twin, name)
             for link in above(twin, name):
                 _bring(twin, link)
             if os.path.islink(f"{twin.top}/{name}"):

@@ -112,9 +112,11 @@ def test_inputs_behind_links(
     assert project.read("folder.out") == "folder/1\nfolder/2\n1\n2\n"
     assert project.read("through.out") == "deep\nown\nx\n"
     assert project.read("config.out") == "in.txt\n"  # and nothing is changed to git
-    # What is not declared was not written there.
-    assert listing(above / "disk") | listing(above / "far") == before
+    # What is not declared was not written there: it is kept in the archive.
     assert "data/in.txt.idx" in printed and "can be changed" in printed
+    after = listing(above / "disk") | listing(above / "far")
+    assert "/.gitbatch/archive/objects/" in str(after.pop("in.txt.idx"))
+    assert after == before
     assert f"data/in.txt  ({disk / 'in.txt'})" in printed
     project.nothing_to_do()
     assert "Nothing to be done" in project.snakemake().ok().text
