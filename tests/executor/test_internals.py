@@ -14,7 +14,7 @@ from snakemake.deployment.conda import Env
 from snakemake.sourcecache import LocalSourceFile
 
 from gitbatch_core.archive import hashing, links
-from gitbatch_core.runs import results
+from gitbatch_core.runs import inputs, results
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import snakemake_internals
 
@@ -61,7 +61,7 @@ def test_an_output_folder_is_marked_in_the_worktree_as_in_the_folder(twin: Twin)
     twin.bring_links()
     assert (twin.worktree / mark).lstat().st_mtime_ns == 5 * 10**17
     assert mark in twin.placed, "no job has written it"
-    twin.bring(mark, "each")
+    inputs.bring(twin, mark, "each")
     assert twin.address_of(mark) == str(hashing.hash_bytes(b"", "xxh3"))
 
     source = twin.top / "new"
