@@ -102,6 +102,7 @@ class Ending:
             "tainted": tainted,
             "undeclared": undeclared,
             "outside": self.twin.outside,
+            "parse_time": dict(sorted(self.twin.parse_time.items())),
         }
         of_results = inside(result.path for result in found)
         input_links = {

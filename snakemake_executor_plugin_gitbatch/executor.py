@@ -23,7 +23,7 @@ from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.pools.base import RefusedError
 from gitbatch_core.runs import owner
-from snakemake_executor_plugin_gitbatch import jobspec, snakemake_internals
+from snakemake_executor_plugin_gitbatch import jobspec, parse_writes, snakemake_internals
 from snakemake_executor_plugin_gitbatch.errors import text_of
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Executor(RemoteExecutor):
         # Snakemake makes an executor also where nothing is to be done, and never shuts it down.
         waits = self.dag.has_unfinished_queue_input_jobs()
         if not waits and not any(map(jobspec.has_outputs, self.dag.needrun_jobs())):
+            parse_writes.stop()
             self._end_status_thread()
             self._finish_left_over()
             return

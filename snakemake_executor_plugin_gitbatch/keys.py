@@ -70,6 +70,7 @@ class Keys:
             algorithm=twin.archive.algorithm,
             is_output=inside(declared),
             converted=converted,
+            parse_time=twin.parse_time,
             patterns=tuple(workflow.executor_settings.code),
         )
         return cls(workflow=workflow, twin=twin, folder=folder, code=code)

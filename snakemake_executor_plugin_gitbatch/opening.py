@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ from gitbatch_core.errors import (
 )
 from gitbatch_core.git import comparison, state
 from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs import copies, document
+from gitbatch_core.git.state import Changes
+from gitbatch_core.runs import copies, document, parse_time
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import FREEZE, Twin
 from gitbatch_core.runs.walk import inside
 from gitbatch_core.wording import listed, shortened
-from snakemake_executor_plugin_gitbatch import workflowview
+from snakemake_executor_plugin_gitbatch import parse_writes, workflowview
+from snakemake_executor_plugin_gitbatch.parse_time import ParseTime
 
 _MOST_NAMED = 20
 """Files that an error lists."""
@@ -41,6 +43,9 @@ class Source:
     """Outputs that git tracks, where the user's folder has something else than the commit."""
     is_output: Callable[[str], bool]
     """Whether a path, relative to the top, is an output, log or benchmark, or in one."""
+    untracked: tuple[str, ...] = ()
+    """Files that say what is run and that git does not track: refused, unless reading the commit's
+    workflow makes them."""
 
 
 def clean_source(
@@ -50,6 +55,7 @@ def clean_source(
 
     Raises DirtyTreeError where the user's folder differs from HEAD in what the run depends on.
     """
+    written = parse_time.inside(repository.top, parse_writes.paths())
     names = [repository.relative(Path(path)) for path in workflowview.sources(workflow)]
     if names and names[0] is None:
         raise UsageError(
@@ -60,28 +66,42 @@ def clean_source(
     declared = {repository.relative(Path(path)) for path in workflowview.declared(workflow)}
     results = document.results_in(repository, head)
     ignore = inside([*results, *(path for path in declared if path is not None)])
-    changes = state.changes(repository, [name for name in names if name is not None], ignore)
-    if not changes:
-        commit = document.source_of(repository, head)
+    asked = {name for name in names if name is not None}.difference(written)
+    changes = state.changes(repository, asked, ignore)
+    if not changes.modified and (dirty == "refuse" or not changes.untracked):
         return Source(
-            commit=commit, snapshot=False, changed_outputs=changes.ignored, is_output=ignore
+            commit=document.source_of(repository, head),
+            snapshot=False,
+            changed_outputs=changes.ignored,
+            is_output=ignore,
+            untracked=changes.untracked,
         )
     if dirty == "snapshot":
         commit = state.snapshot(repository, head=head, changes=changes, name=run_id)
         return Source(
             commit=commit, snapshot=True, changed_outputs=changes.ignored, is_output=ignore
         )
+    raise _unlike_commit(changes, written)
+
+
+def _unlike_commit(changes: Changes, written: Container[str] = ()) -> DirtyTreeError:
+    """The error for these; `written`: what the workflow has written while it was read."""
     lines = [
-        f"modified:    {path}" + (f"  (hidden from git status: {flag})" if flag else "")
+        f"modified:    {path}"
+        + (f"  (hidden from git status: {flag})" if flag else "")
+        + ("  (the workflow writes it while it is read)" if path in written else "")
         for path, flag in ((path, changes.hidden.get(path)) for path in changes.modified)
     ]
     lines += [f"not tracked: {path}" for path in changes.untracked]
     hint = "Commit them (git add …; git commit), or run their present state with "
     hint += "--gitbatch-dirty snapshot."
+    if any(path in written for path in changes.modified):
+        hint += "\nWhat the workflow writes while it is read need not be in the commit: "
+        hint += "git rm --cached FILE, and name it in .gitignore."
     if changes.hidden:
         hint += "\nHave git see what is hidden: git update-index --no-skip-worktree FILE …, "
         hint += "--no-assume-unchanged FILE …"
-    raise DirtyTreeError(
+    return DirtyTreeError(
         "These files differ from the commit, which is what jobs would run:\n" + _list(lines),
         hint=hint,
     )
@@ -209,12 +229,21 @@ def limit_threads(workflow: Any, cores: int | None) -> None:
             job._resources = job._params = None
 
 
-def fill(workflow: Any, twin: Twin, dead: Sequence[Path], *, is_new: bool) -> None:
+def fill(
+    workflow: Any,
+    twin: Twin,
+    dead: Sequence[Path],
+    *,
+    is_new: bool,
+    untracked: Sequence[str],
+    reading: ParseTime,
+) -> None:
     """Make the worktree the twin of the user's folder: all links into the archive, all outputs that
-    are up to date, all inputs; save what links lead to in `dead` worktrees. In a worktree that is
-    not new, jobs may be writing the missing ones.
+    are up to date, all inputs, and what the workflow writes while it is read; save what links lead
+    to in `dead` worktrees. In a worktree that is not new, jobs may be writing the missing ones.
+    `untracked`: see `Source`.
 
-    Raises RunError naming every input that nobody has.
+    Raises RunError naming every input that nobody has, DirtyTreeError.
     """
     twin.bring_links(dead)
     dag = workflow.dag
@@ -228,7 +257,27 @@ def fill(workflow: Any, twin: Twin, dead: Sequence[Path], *, is_new: bool) -> No
                 twin.bring_output(str(path))
             elif is_new:
                 twin.clear_missing(str(path))
-    missing = []
+    reading.bring()
+    missing = _bring_inputs(workflow, twin, coming)
+    if missing or untracked:
+        reading.read_again((*map(twin.relative, missing), *untracked))
+        missing = _bring_inputs(workflow, twin, coming)
+        if left := tuple(path for path in untracked if path not in twin.parse_time):
+            raise _unlike_commit(Changes(modified=(), untracked=left))
+    if missing:
+        explained = (reading.explain(path, error) for path, error in missing.items())
+        errors = list({error.message: error for error in explained}.values())
+        lines = shortened((error.message for error in errors), _MOST_NAMED)
+        hints = list(dict.fromkeys(error.hint or "" for error in errors))
+        if all(hint.startswith(FREEZE) for hint in hints):
+            hints = [" ".join((FREEZE, *(hint.removeprefix(FREEZE).strip() for hint in hints)))]
+        raise RunError("\n".join(lines), hint="\n".join(hints[:_MOST_NAMED]))
+
+
+def _bring_inputs(workflow: Any, twin: Twin, coming: Container[str]) -> dict[str, RunError]:
+    """Bring all inputs but those that are `coming`. Returns what is wrong with them, by path as the
+    workflow names it."""
+    missing = {}
     for job in workflowview.jobs(workflow):
         plain = (path for path in job.input if workflowview.storage(path) is None)
         for path in dict.fromkeys(map(str, plain)):
@@ -237,14 +286,8 @@ def fill(workflow: Any, twin: Twin, dead: Sequence[Path], *, is_new: bool) -> No
                 try:
                     twin.bring(path, job.rule.name)
                 except RunError as error:
-                    missing.append(error)
-    if missing:
-        errors = list({error.message: error for error in missing}.values())
-        lines = shortened((error.message for error in errors), _MOST_NAMED)
-        hints = list(dict.fromkeys(error.hint or "" for error in errors))
-        if all(hint.startswith(FREEZE) for hint in hints):
-            hints = [" ".join((FREEZE, *(hint.removeprefix(FREEZE).strip() for hint in hints)))]
-        raise RunError("\n".join(lines), hint="\n".join(hints[:_MOST_NAMED]))
+                    missing.setdefault(path, error)
+    return missing
 
 
 def bring(twin: Twin, path: Any, rule: str) -> None:

@@ -31,6 +31,7 @@ from snakemake_executor_plugin_gitbatch.errors import text_of
 from snakemake_executor_plugin_gitbatch.keys import Keys
 from snakemake_executor_plugin_gitbatch.missed import Missed
 from snakemake_executor_plugin_gitbatch.ordering import Job, Ordering
+from snakemake_executor_plugin_gitbatch.parse_time import ParseTime
 from snakemake_executor_plugin_gitbatch.plan import Plan
 from snakemake_executor_plugin_gitbatch.pools import Pools
 from snakemake_executor_plugin_gitbatch.report import Report
@@ -78,6 +79,7 @@ class Session:
         secrets: dict[str, str],
         earlier: Earlier,
         report: Report,
+        reading: ParseTime,
     ) -> None:
         self._lock = threading.RLock()
         self.workflow = workflow
@@ -90,6 +92,7 @@ class Session:
         self._secrets = secrets
         self._earlier = earlier
         self.report = report
+        self._reading = reading
         self._number = earlier.last_number
         self._orders: dict[int, Order] = {}
         self._news: list[JobStatus] = []
@@ -169,6 +172,9 @@ class Session:
         """Before jobs are prepared: what Snakemake has deleted is gone for them too."""
         with self._lock:
             self._temporary.sweep()
+            if self._reading.bring_late():
+                self._keys.code.forget()
+                self._plan.forget()
 
     def handed_over(self) -> None:
         """All jobs of a turn have been prepared and submitted: tell of those that had ended before,

@@ -31,10 +31,12 @@ from snakemake_executor_plugin_gitbatch import (
     environment,
     jobspec,
     opening,
+    parse_writes,
     snakemake_internals,
     software,
 )
 from snakemake_executor_plugin_gitbatch.earlier import Earlier
+from snakemake_executor_plugin_gitbatch.parse_time import ParseTime
 from snakemake_executor_plugin_gitbatch.report import Report
 from snakemake_executor_plugin_gitbatch.session import Session
 
@@ -93,8 +95,9 @@ def start(workflow: Any, logger: Any) -> Session:
 
     Raises GitbatchError; then nothing was started and nothing is left behind.
     """
-    place = _look(workflow, logger)
-    return _begin(place, logger, place.to_resume())
+    with parse_writes.unheard():
+        place = _look(workflow, logger)
+        return _begin(place, logger, place.to_resume())
 
 
 def finish_left_over(workflow: Any, logger: Any) -> None:
@@ -199,7 +202,15 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
         opening.limit_threads(workflow, pool.cores)
         others = [dead for dead in place.dead if dead.run != id]
         stale = [dead for dead in others if not is_used(dead, opening.queue_has_jobs)]
-        opening.fill(workflow, twin, [dead.worktree for dead in stale], is_new=not run.resumed)
+        reading = ParseTime(workflow=workflow, run=run, twin=twin, secrets=place.secrets)
+        opening.fill(
+            workflow,
+            twin,
+            [dead.worktree for dead in stale],
+            is_new=not run.resumed,
+            untracked=place.source.untracked,
+            reading=reading,
+        )
         opening.tell_withheld(twin, logger.warning)
         for dead in stale:
             clear(repository, dead)
@@ -213,6 +224,7 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
             secrets=place.secrets,
             earlier=earlier,
             report=report,
+            reading=reading,
         )
         session.recall(temporary)
         run.ready()

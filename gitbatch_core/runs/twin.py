@@ -67,6 +67,8 @@ class Twin:
     """Copies of sources that only this process makes, outside of the repository."""
     outside: dict[str, str] = field(default_factory=dict)
     """Inputs outside of the repository, with their addresses."""
+    parse_time: dict[str, str] = field(default_factory=dict)
+    """By path relative to the top: addresses of what the workflow writes while it is read."""
     _relatives: dict[str, str] = field(default_factory=dict)
     """What `relative` has found by names alone: it is asked some ten times of each path."""
     _checked: set[Path] = field(default_factory=set)

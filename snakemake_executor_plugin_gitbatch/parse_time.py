@@ -1,0 +1,106 @@
+"""What the workflow writes while it is read, for the jobs of a run.
+
+What this process has written itself is known (`parse_writes`). A file that a program wrote, or that
+was there already, is the workflow's own where reading the workflow in the worktree makes the same.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitbatch_core.errors import RunError
+from gitbatch_core.runner.process import Mask
+from gitbatch_core.runs import parse_time
+from gitbatch_core.runs.run import Run
+from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.walk import files_below, inside
+from snakemake_executor_plugin_gitbatch import command, environment, parse_writes, workflowview
+
+
+@dataclass(kw_only=True)
+class ParseTime:
+    """Brings into the worktree of one run what the workflow writes while it is read."""
+
+    workflow: Any
+    run: Run
+    twin: Twin
+    secrets: dict[str, str]
+    _secret: set[str] = field(default_factory=set)
+    """Files that hold secrets."""
+    _otherwise: set[str] = field(default_factory=set)
+    """Files that reading the workflow again has made otherwise."""
+
+    def bring(self) -> bool:
+        """What this process has written by now; whether there was anything new."""
+        declared = filter(None, map(self.twin.relative, workflowview.declared(self.workflow)))
+        is_declared, known = inside(declared), len(self.twin.parse_time)
+        written = parse_time.inside(self.twin.top, parse_writes.paths())
+        self._bring(path for path in written if not is_declared(path))
+        return len(self.twin.parse_time) > known
+
+    def bring_late(self) -> bool:
+        """Before the first jobs start, the same: `onstart:` comes after all else."""
+        if not parse_writes.is_on():
+            return False
+        parse_writes.stop()
+        return self.bring()
+
+    def _bring(self, relatives: Iterable[str]) -> None:
+        mask = Mask(self.secrets.values()).all
+        is_secret = lambda data: mask(data) != data  # noqa: E731
+        self._secret |= parse_time.bring(self.twin, relatives, is_secret)
+
+    def read_again(self, relatives: Iterable[str | None]) -> None:
+        """Read the workflow in the worktree, and bring what that has made of these files, or of
+        those in these folders, just as they are here."""
+        files = [path for path in relatives if path is not None and self._is_unknown(path)]
+        for folder in (self.twin.top / path for path in files):
+            if folder.is_dir() and not folder.is_symlink():
+                files += [str(inner.relative_to(self.twin.top)) for inner in files_below(folder)]
+        if not files:
+            return
+        subprocess.run(
+            self._argv(),
+            cwd=self.twin.there("."),
+            env=environment.of_jobs(self.twin) | self.secrets,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        same = [path for path in files if parse_time.is_the_same(self.twin, path)]
+        self._bring(same)
+        made = (path for path in files if (self.twin.worktree / path).is_file())
+        self._otherwise |= set(made).difference(same)
+
+    def _is_unknown(self, relative: str) -> bool:
+        return relative not in self.twin.addresses and relative not in self._secret
+
+    def _argv(self) -> list[str]:
+        """As this process reads it: without doing anything, and whatever comes of that."""
+        general = list(command.general_arguments(self.workflow, self.run, self.twin))
+        at = general.index("--mode")
+        del general[at : at + 2]
+        targets = map(str, self.workflow.dag_settings.targets)
+        dry = ("--dry-run", "--nolock", "--cores", "1", "--quiet", "all")
+        return [sys.executable, "-P", "-m", "snakemake", *general, *dry, "--", *targets]
+
+    def explain(self, path: str, error: RunError) -> RunError:
+        """What is wrong with the input `path`, where it was `error` so far."""
+        relative = self.twin.relative(path)
+        if relative in self._secret:
+            return RunError(
+                f"{path} is written while the workflow is read, and holds the value of an "
+                "environment variable that envvars: declares; such values are kept nowhere.",
+                hint="Have the jobs that read it take the value from the variable.",
+            )
+        if relative in self._otherwise:
+            return RunError(
+                f"{path} is neither in the commit nor in the archive, and what reading the "
+                "commit's workflow makes at its place is not the same.",
+                hint=f"Delete it, and the workflow makes it again: rm {path}",
+            )
+        return error
