@@ -4,6 +4,8 @@ gets a copy of its own instead.
 Those are the files of the commit, objects, and what the run's controller has written while it read
 the workflow (`runs.parse_time`). Each job reads the workflow again, and writes these again, when
 others may be reading them. What the copies hold in the end is compared.
+
+`python -m snakemake_executor_plugin_gitbatch.parse_overlay WORKTREE …` is Snakemake with that.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import io
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -186,3 +189,14 @@ class Overlay:
                     raise
 
         return make
+
+
+if __name__ == "__main__":
+    from snakemake import cli
+
+    _overlay = Overlay(Path(sys.argv.pop(1)))
+    _overlay.begin()
+    try:
+        cli.main(sys.argv[1:])
+    finally:
+        _overlay.end()

@@ -12,13 +12,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from gitbatch_core import fsutil
 from gitbatch_core.errors import RunError
 from gitbatch_core.runner.process import Mask
 from gitbatch_core.runs import parse_time
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.walk import files_below, inside
-from snakemake_executor_plugin_gitbatch import command, environment, parse_writes, workflowview
+from gitbatch_core.wording import some
+from snakemake_executor_plugin_gitbatch import (
+    command,
+    environment,
+    parse_overlay,
+    parse_writes,
+    workflowview,
+)
 
 
 @dataclass(kw_only=True)
@@ -63,7 +71,19 @@ class ParseTime:
                 files += [str(inner.relative_to(self.twin.top)) for inner in files_below(folder)]
         if not files:
             return
-        subprocess.run(
+        status = self._read()
+        same = [path for path in files if parse_time.is_the_same(self.twin, path)]
+        self._bring(same)
+        made = (path for path in files if (self.twin.worktree / path).is_file())
+        self._otherwise |= set(made).difference(same)
+        # What was there before this start is left alone when it is there.
+        pinned_ns = self.twin.pinned_ns
+        new = [p for p in same if (self.twin.top / p).stat().st_ctime_ns > pinned_ns]
+        if new:
+            self._check_left_alone(new, status)
+
+    def _read(self) -> int:
+        done = subprocess.run(
             self._argv(),
             cwd=self.twin.there("."),
             env=environment.of_jobs(self.twin) | self.secrets,
@@ -71,10 +91,22 @@ class ParseTime:
             capture_output=True,
             check=False,
         )
-        same = [path for path in files if parse_time.is_the_same(self.twin, path)]
-        self._bring(same)
-        made = (path for path in files if (self.twin.worktree / path).is_file())
-        self._otherwise |= set(made).difference(same)
+        return done.returncode
+
+    def _check_left_alone(self, files: list[str], status: int) -> None:
+        """Raise RunError where a program writes `files` also when they are there: jobs would see
+        them half-written, by the reading of other jobs."""
+        before = [fsutil.stamp(self.twin.worktree / path) for path in files]
+        if self._read() != status or before != [
+            fsutil.stamp(self.twin.worktree / path) for path in files
+        ]:
+            raise RunError(
+                "Each time the workflow is read, a program that it starts, or a library, writes "
+                f"{some(files, 5)}. Each job reads the workflow, and would write it while others "
+                "use it.",
+                hint="Start the program only where the file is missing (os.path.exists), write the "
+                "file with Python's open(), or make it the output of a rule.",
+            )
 
     def _is_unknown(self, relative: str) -> bool:
         return relative not in self.twin.addresses and relative not in self._secret
@@ -86,7 +118,8 @@ class ParseTime:
         del general[at : at + 2]
         targets = map(str, self.workflow.dag_settings.targets)
         dry = ("--dry-run", "--nolock", "--cores", "1", "--quiet", "all")
-        return [sys.executable, "-P", "-m", "snakemake", *general, *dry, "--", *targets]
+        program = (sys.executable, "-P", "-m", parse_overlay.__name__, str(self.twin.worktree))
+        return [*program, *general, *dry, "--", *targets]
 
     def explain(self, path: str, error: RunError) -> RunError:
         """What is wrong with the input `path`, where it was `error` so far."""

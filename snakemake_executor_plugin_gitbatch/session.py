@@ -13,7 +13,7 @@ from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import JobSpec, JobStatus, Pool, State
 from gitbatch_core.records import Answer, Order, redact
 from gitbatch_core.runner.process import Mask
-from gitbatch_core.runs import printed, results
+from gitbatch_core.runs import parse_time, printed, results
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import (
@@ -188,9 +188,9 @@ class Session:
                 self.logger.warning(ahead.text())
 
     def there(self, path: str) -> Path:
-        """Where jobs see `path`."""
+        """Where the bytes of `path` are, as the record of a job that reads it has them."""
         with self._lock:
-            return self.twin.there(path)
+            return parse_time.original(self.twin, path)
 
     def note_time(self, path: str, mtime_ns: int) -> None:
         """An output has been given this time by the storage that it lies in."""

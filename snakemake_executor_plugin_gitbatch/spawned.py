@@ -25,7 +25,7 @@ from snakemake_interface_executor_plugins.utils import TargetSpec
 
 from gitbatch_core.errors import GitbatchError, RunError
 from gitbatch_core.records import Order
-from gitbatch_core.wording import listed
+from gitbatch_core.wording import some
 from snakemake_executor_plugin_gitbatch import jobspec, script_copies
 from snakemake_executor_plugin_gitbatch.comparison import Comparison
 from snakemake_executor_plugin_gitbatch.parse_overlay import Overlay
@@ -139,9 +139,7 @@ def tell_written(files: list[str], jobs: Iterable[Any]) -> None:
     RunError where a job also sees what the Snakefile knows while it is read; others do not."""
     if not files:
         return
-    what = (
-        f"What the workflow writes while it is read is not the same each time: {listed(files, 5)}"
-    )
+    what = f"What the workflow writes while it is read is not the same each time: {some(files, 5)}"
     for job in jobs:
         if job.is_run:
             raise RunError(

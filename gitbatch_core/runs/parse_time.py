@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from gitbatch_core import fsutil
+from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.store import Take
 from gitbatch_core.runs import results
 from gitbatch_core.runs.twin import Twin
@@ -44,6 +45,7 @@ def bring(
         if here.is_symlink():
             if not there.is_symlink():
                 twin.replace(there, _linked(os.readlink(here), twin))
+            results.note_time(twin, relative, here.lstat().st_mtime_ns)
         elif here.is_dir():
             there.mkdir(parents=True, exist_ok=True)
         elif here.is_file():
@@ -70,6 +72,15 @@ def is_the_same(twin: Twin, relative: str) -> bool:
         return are_files and there.read_bytes() == _as_there(here.read_bytes(), twin)
     except OSError:
         return False
+
+
+def original(twin: Twin, path: str) -> Path:
+    """Where the bytes are that jobs see at `path`; of what the workflow has written, those that are
+    recorded: in the worktree they have its path for the folder's."""
+    relative = twin.relative(path)
+    if relative is None or (address := twin.parse_time.get(relative)) is None:
+        return twin.there(path)
+    return twin.archive.path(twin.archive.find(Address.parse(address)))
 
 
 def _as_there(data: bytes, twin: Twin) -> bytes:

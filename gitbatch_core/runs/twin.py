@@ -223,6 +223,13 @@ class Twin:
                 return
             if relative in self.tracked:
                 return
+            if target.is_file():
+                self._bring_file(str(target.relative_to(self.top)), path, rule)
+                if not there.is_symlink():
+                    text = os.path.relpath(target, os.path.realpath(here.parent))
+                    self.replace(there, lambda place: os.symlink(text, place))
+                self.addresses[relative] = self.address_of(str(here))
+                return
         raise RunError(
             f"The input {path} of rule {rule} is neither in the commit nor in the archive"
             + ("." if relative == self.relative(path) else f": {relative}."),
