@@ -11,13 +11,14 @@ others may be reading them. What the copies hold in the end is compared.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import io
 import os
 import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,15 @@ class Overlay:
     """Python's own ways to files, of this process, until `end`. Programs that it starts see what
     is there."""
 
-    def __init__(self, top: Path) -> None:
+    def __init__(self, top: Path, others: Collection[str] = ()) -> None:
         self.top = f"{top}/"
+        self.others = frozenset(others)
+        """Files elsewhere that nobody may write to either."""
         self._copies: dict[str, str] = {}
         """Absolute path -> this process's copy; where there is none, this process has removed
         it."""
         self._folder = ""
+        self._differing: list[str] = []
         self._before: list[tuple[Any, str, Any]] = []
 
     # ------------------------------------------------------------------ from here to there
@@ -61,23 +65,23 @@ class Overlay:
         for name in ("chmod", "utime", "truncate"):
             self._replace(os, name, self._changing(getattr(os, name)))
         self._replace(os, "rmdir", self._removing_folder(os.rmdir))
-        self._replace(os, "mkdir", self._making(os.mkdir, os.path.isdir))
-        self._replace(os, "symlink", self._making(os.symlink, os.path.islink))
+        self._replace(os, "mkdir", self._making_folder(os.mkdir))
+        self._replace(os, "symlink", self._linking(os.symlink))
 
     def end(self) -> list[str]:
         """Write as others do from now on. Returns the files, relative to the top, that came out
-        otherwise than the worktree has them."""
+        otherwise than the worktree has them; also when it is asked again."""
         while self._before:
             setattr(*self._before.pop())
-        differing = [
-            path[len(self.top) :]
-            for path, copy in self._copies.items()
-            if not fsutil.same_content(Path(path), Path(copy))
+        self._differing += [
+            path.removeprefix(self.top)
+            for path, copy in sorted(self._copies.items())
+            if not fsutil.same_content(Path(path).resolve(), Path(copy))
         ]
         self._copies = {}
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
-        return sorted(differing)
+        return self._differing
 
     def _replace(self, module: Any, name: str, function: Any) -> None:
         before = getattr(module, name)
@@ -93,7 +97,7 @@ class Overlay:
     # ------------------------------------------------------------------ one path
 
     def _absolute(self, path: Any, dir_fd: int | None = None) -> str | None:
-        """The path in the worktree, without links but for its last part; None: elsewhere."""
+        """A path in the worktree, without links but for its last part; None: elsewhere."""
         if not isinstance(path, (str, bytes, os.PathLike)):
             return None
         name = os.fsdecode(path)
@@ -101,7 +105,8 @@ class Overlay:
             name = os.path.join(os.readlink(f"/proc/self/fd/{dir_fd}"), name)
         folder, last = os.path.split(os.path.abspath(name))
         absolute = os.path.join(os.path.realpath(folder), last)
-        return absolute if absolute.startswith(self.top) else None
+        inside = absolute.startswith(self.top) or absolute in self.others
+        return absolute if inside else None
 
     def _copy(self, absolute: str, *, filled: bool = True) -> str | None:
         """This process's copy of what nobody may write to; None: it is as free as it looks."""
@@ -111,7 +116,8 @@ class Overlay:
             found = os.stat(absolute)
         except OSError:
             return None
-        if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o222:
+        is_free = found.st_mode & 0o222 and absolute not in self.others
+        if is_free or not stat.S_ISREG(found.st_mode):
             return None
         copy = os.path.join(self._place(), f"{len(self._copies)}-{os.path.basename(absolute)}")
         if filled:
@@ -128,6 +134,9 @@ class Overlay:
         if not (writes or self._copies) or (absolute := self._absolute(path, dir_fd)) is None:
             return path
         copy = self._copy(absolute) if writes else self._copies.get(absolute)
+        if copy is not None and writes:
+            with contextlib.suppress(FileNotFoundError):  # it may have the mode of another file
+                os.chmod(copy, 0o644)
         return path if copy is None else copy
 
     # ------------------------------------------------------------------ functions of os
@@ -174,21 +183,33 @@ class Overlay:
 
         return change
 
-    def _making(
-        self, original: Callable[..., None], is_there: Callable[[str], bool]
-    ) -> Callable[..., None]:
-        """Of two jobs that see at the same time that something is missing, both make it."""
+    # Of two jobs that see at the same time that something is missing, both make it.
 
-        def make(*args: Any, **kwargs: Any) -> None:
+    def _making_folder(self, original: Callable[..., None]) -> Callable[..., None]:
+        def mkdir(path: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
             try:
-                original(*args, **kwargs)
+                original(path, mode, dir_fd=dir_fd)
             except FileExistsError:
-                path = args[-1] if original.__name__ == "symlink" else args[0]
-                absolute = self._absolute(path, kwargs.get("dir_fd"))
-                if absolute is None or not is_there(absolute):
+                absolute = self._absolute(path, dir_fd)
+                if absolute is None or not os.path.isdir(absolute):
                     raise
 
-        return make
+        return mkdir
+
+    def _linking(self, original: Callable[..., None]) -> Callable[..., None]:
+        def symlink(src: Any, dst: Any, *args: Any, dir_fd: int | None = None) -> None:
+            try:
+                original(src, dst, *args, dir_fd=dir_fd)
+            except FileExistsError:
+                absolute = self._absolute(dst, dir_fd)
+                if absolute is None or not os.path.islink(absolute):
+                    raise
+                if os.readlink(absolute) == os.fsdecode(src):
+                    self._copies.pop(absolute, None)
+                elif absolute not in self._copies:
+                    raise
+
+        return symlink
 
 
 if __name__ == "__main__":

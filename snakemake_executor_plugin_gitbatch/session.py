@@ -19,6 +19,7 @@ from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import (
     jobspec,
     opening,
+    parse_writes,
     snakemake_internals,
     verdict,
     workflowview,
@@ -117,6 +118,7 @@ class Session:
             worktree=twin.worktree,
             secrets=tuple(secrets),
             configuration=facts["config"],
+            written=tuple(sorted(twin.outside.keys() & set(parse_writes.paths()))),
             renamed=renamed(workflow, twin),
         ).write(run.staging)
         converted = run.worktree.converted(run.archive.algorithm)

@@ -35,8 +35,9 @@ from snakemake_executor_plugin_gitbatch.resource_arguments import arguments
 def main(argv: list[str]) -> None:
     """Run Snakemake with the arguments after the order's path; ends the process."""
     order_file, *given = argv
-    overlay = Overlay(Path(Order.read(Path(order_file)).worktree))
-    guard(Path(order_file), overlay)
+    comparison = Comparison.read(Path(order_file).parents[2])
+    overlay = Overlay(comparison.worktree, comparison.written)
+    guard(Path(order_file), comparison, overlay)
     for name in ("retrieve_storage_inputs", "store_storage_outputs"):
         getattr(DAG, name)  # an AttributeError, should Snakemake call it otherwise one day
         setattr(DAG, name, leave_to_the_run)
@@ -97,11 +98,10 @@ async def leave_to_the_run(*args: Any, **kwargs: Any) -> None:
     what the job reads, and stores there what it has made, once that is recorded."""
 
 
-def guard(order_file: Path, overlay: Overlay) -> None:
+def guard(order_file: Path, comparison: Comparison, overlay: Overlay) -> None:
     """Have Snakemake's local executor compare each job with the order before it starts it: until
     then, the workflow is read, and what that writes goes to the `overlay`."""
     members = Order.read(order_file).record["members"]
-    comparison = Comparison.read(order_file.parents[2])
     run_job = local.Executor.run_job
 
     def compare_and_run(executor: Any, job: Any) -> None:
