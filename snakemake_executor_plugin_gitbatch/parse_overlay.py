@@ -197,9 +197,11 @@ class Overlay:
         return mkdir
 
     def _linking(self, original: Callable[..., None]) -> Callable[..., None]:
-        def symlink(src: Any, dst: Any, *args: Any, dir_fd: int | None = None) -> None:
+        def symlink(
+            src: Any, dst: Any, target_is_directory: bool = False, *, dir_fd: int | None = None
+        ) -> None:
             try:
-                original(src, dst, *args, dir_fd=dir_fd)
+                original(src, dst, target_is_directory, dir_fd=dir_fd)
             except FileExistsError:
                 absolute = self._absolute(dst, dir_fd)
                 if absolute is None or not os.path.islink(absolute):

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.executor.conftest import Project
 
@@ -201,6 +202,23 @@ def test_what_is_written_otherwise_each_time(make_project: MakeProject) -> None:
     assert again.returncode == 1, again.text
     assert "its input differs already: resources/now.txt" in again.text
     assert "written while the workflow is read: resources/now.txt" in again.text
+
+
+def test_a_file_elsewhere_that_is_written_while_the_workflow_is_read(
+    make_project: MakeProject, tmp_path: Path
+) -> None:
+    workflow = f"""
+        with open("{tmp_path}/elsewhere.txt", "w") as file:
+            file.write("elsewhere\\n")
+        rule a:
+            input: "{tmp_path}/elsewhere.txt"
+            output: "results/a.txt"
+            shell: "cat {{input}} > {{output}}"
+    """
+    project = make_project({".gitignore": IGNORED, "Snakefile": workflow})
+    project.snakemake().ok()
+    assert project.read("results/a.txt") == "elsewhere\n"
+    assert "Nothing to be done" in project.snakemake().ok().text
 
 
 def test_a_file_of_the_commit_that_is_written_while_the_workflow_is_read(
