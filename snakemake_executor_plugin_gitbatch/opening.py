@@ -259,11 +259,12 @@ def fill(
                 twin.clear_missing(str(path))
     reading.bring()
     missing = _bring_inputs(workflow, twin, coming)
-    if missing or untracked:
-        reading.read_again((*map(twin.relative, missing), *untracked))
-        missing = _bring_inputs(workflow, twin, coming)
+    if unknown := (*map(twin.relative, missing), *untracked, *reading.known_before()):
+        reading.read_again(unknown)
+        missing = _bring_inputs(workflow, twin, coming) if missing else {}
         if left := tuple(path for path in untracked if path not in twin.parse_time):
             raise _unlike_commit(Changes(modified=(), untracked=left))
+    reading.remember()
     if missing:
         explained = (reading.explain(path, error) for path, error in missing.items())
         errors = list({error.message: error for error in explained}.values())

@@ -125,6 +125,9 @@ def test_what_is_left_alone_when_it_is_there(make_project: MakeProject) -> None:
         if not os.path.exists("resources/old.txt"):
             with open("resources/old.txt", "w") as file:
                 file.write("old\\n")
+        if not os.path.exists("resources/undeclared.txt"):
+            with open("resources/undeclared.txt", "w") as file:
+                file.write("undeclared\\n")
         if not os.path.exists("resources/env.yaml"):
             subprocess.run("echo 'channels: [x]' > resources/env.yaml", shell=True, check=True)
         if EACH_TIME or not os.path.exists("resources/program.txt"):
@@ -133,21 +136,25 @@ def test_what_is_left_alone_when_it_is_there(make_project: MakeProject) -> None:
             input: "resources/old.txt", "resources/program.txt"
             output: "results/a.txt"
             conda: "resources/env.yaml"
-            shell: "cat {input} > {output}"
+            shell: "cat {input} resources/undeclared.txt > {output}"
     """
     project = make_project(
         {".gitignore": IGNORED, "Snakefile": workflow.replace("EACH_TIME", "False")}
     )
     project.plain("--cores", "1", "--quiet", "all").ok()
+    (project.path / "resources/undeclared.txt").unlink()  # nobody would know of it
     for name in ("old.txt", "env.yaml", "program.txt"):
         os.utime(project.path / "resources" / name, (1_500_000_000, 1_500_000_000))
     (project.path / "results/a.txt").unlink()
     project.snakemake().ok()
-    assert project.read("results/a.txt") == "old\nprogram\n"
+    assert project.read("results/a.txt") == "old\nprogram\nundeclared\n"
     [tag] = project.tags()
-    written = {f"resources/{name}" for name in ("old.txt", "env.yaml", "program.txt")}
-    assert project.run_document(tag)["parse_time"].keys() == written
+    names = ("env.yaml", "old.txt", "program.txt", "undeclared.txt")
+    assert list(project.run_document(tag)["parse_time"]) == [f"resources/{n}" for n in names]
     assert "Nothing to be done" in project.snakemake().ok().text
+    project.commit({"README.md": "more"})
+    (project.path / "results/a.txt").unlink()
+    assert "1 reused" in project.snakemake().ok().text
 
     # What somebody has edited is not what the commit makes.
     project.write({"resources/old.txt": "edited\n", "resources/env.yaml": "edited: 1\n"})
@@ -159,7 +166,7 @@ def test_what_is_left_alone_when_it_is_there(make_project: MakeProject) -> None:
     )
     (project.path / "resources/old.txt").unlink()
     project.snakemake().ok()
-    assert project.read("results/a.txt") == "old\nprogram\n"
+    assert project.read("results/a.txt") == "old\nprogram\nundeclared\n"
 
     # Half of what a program writes would be seen by others.
     project.commit({"Snakefile": workflow.replace("EACH_TIME", "True")})
