@@ -13,6 +13,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import io
+import itertools
 import os
 import shutil
 import stat
@@ -38,7 +39,7 @@ class Overlay:
         self._copies: dict[str, str] = {}
         """Absolute path -> this process's copy; where there is none, this process has removed
         it."""
-        self._folder = ""
+        self._folder, self._numbers = "", itertools.count()
         self._differing: list[str] = []
         self._before: list[tuple[Any, str, Any]] = []
 
@@ -49,10 +50,11 @@ class Overlay:
         original_open, original_os_open = io.open, os.open
 
         def open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
-            return original_open(self._opened(file, set("wax+") & set(mode)), mode, *args, **kwargs)
+            found = self._opened(file, set("wax+") & set(mode), anew="w" in mode)
+            return original_open(found, mode, *args, **kwargs)
 
         def os_open(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-            found = self._opened(path, flags & _WRITES, dir_fd)
+            found = self._opened(path, flags & _WRITES, dir_fd, anew=bool(flags & os.O_TRUNC))
             return original_os_open(found, flags, mode, dir_fd=dir_fd)
 
         for module in (builtins, io):
@@ -119,7 +121,7 @@ class Overlay:
         is_free = found.st_mode & 0o222 and absolute not in self.others
         if is_free or not stat.S_ISREG(found.st_mode):
             return None
-        copy = os.path.join(self._place(), f"{len(self._copies)}-{os.path.basename(absolute)}")
+        copy = os.path.join(self._place(), f"{next(self._numbers)}-{os.path.basename(absolute)}")
         if filled:
             fsutil.copy_writable(Path(absolute), Path(copy))
         self._copies[absolute] = copy
@@ -130,14 +132,26 @@ class Overlay:
             self._folder = tempfile.mkdtemp(prefix="gitbatch-")
         return self._folder
 
-    def _opened(self, path: Any, writes: Any, dir_fd: int | None = None) -> Any:
+    def _opened(
+        self, path: Any, writes: Any, dir_fd: int | None = None, *, anew: bool = False
+    ) -> Any:
+        """What to open in the place of `path`; `anew`: whatever it holds."""
         if not (writes or self._copies) or (absolute := self._absolute(path, dir_fd)) is None:
             return path
-        copy = self._copy(absolute) if writes else self._copies.get(absolute)
-        if copy is not None and writes:
-            with contextlib.suppress(FileNotFoundError):  # it may have the mode of another file
-                os.chmod(copy, 0o644)
-        return path if copy is None else copy
+        if not writes:
+            return self._copies.get(absolute, path)
+        is_new = absolute not in self._copies
+        if (copy := self._copy(absolute, filled=not anew)) is None:
+            return path
+        if is_new and anew:
+            Path(copy).touch()
+        with contextlib.suppress(FileNotFoundError):  # it may have the mode of another file
+            os.chmod(copy, 0o644)
+        return copy
+
+    def _inner(self, folder: str | None) -> list[str]:
+        """Files below a folder of which this process has its own."""
+        return [path for path in self._copies if path.startswith(f"{folder}/")]
 
     # ------------------------------------------------------------------ functions of os
 
@@ -145,8 +159,12 @@ class Overlay:
         def rename(
             src: Any, dst: Any, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None
         ) -> None:
-            source = self._opened(src, True, src_dir_fd)
             absolute = self._absolute(dst, dst_dir_fd)
+            if os.path.isdir(src) and self._inner(absolute):
+                assert absolute is not None
+                self._move_into(src, absolute)
+                return
+            source = self._opened(src, True, src_dir_fd)
             copy = None if absolute is None else self._copy(absolute, filled=False)
             if copy is None and source is src:
                 original(src, dst, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
@@ -155,6 +173,17 @@ class Overlay:
                 shutil.move(moved, copy or absolute or dst)
 
         return rename
+
+    @staticmethod
+    def _move_into(folder: Any, absolute: str) -> None:
+        """Instead of a folder of the worktree that this process has removed, for itself."""
+        for inner, folders, files in os.walk(folder):
+            there = os.path.join(absolute, os.path.relpath(inner, folder))
+            for name in folders:
+                os.makedirs(os.path.join(there, name), exist_ok=True)
+            for name in files:
+                os.rename(os.path.join(inner, name), os.path.normpath(os.path.join(there, name)))
+        shutil.rmtree(folder)
 
     def _removing(self, original: Callable[..., None]) -> Callable[..., None]:
         def remove(path: Any, *, dir_fd: int | None = None) -> None:
@@ -170,7 +199,7 @@ class Overlay:
     def _removing_folder(self, original: Callable[..., None]) -> Callable[..., None]:
         def rmdir(path: Any, *, dir_fd: int | None = None) -> None:
             absolute = self._absolute(path, dir_fd)
-            inner = [p for p in self._copies if p.startswith(f"{absolute}/")]
+            inner = self._inner(absolute)
             if not inner or any(os.path.lexists(self._copies[path]) for path in inner):
                 original(path, dir_fd=dir_fd)
 

@@ -7,6 +7,7 @@ was there already, is the workflow's own where reading the workflow in the workt
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -87,16 +88,17 @@ class ParseTime:
 
     def _bring(self, relatives: Iterable[str]) -> None:
         mask = Mask(self.secrets.values()).all
-        is_secret = lambda data: mask(data) != data  # noqa: E731
+
+        def is_secret(path: Path) -> bool:
+            return bool(self.secrets) and mask(data := path.read_bytes()) != data
+
         self._secret |= parse_time.bring(self.twin, relatives, is_secret)
 
     def read_again(self, relatives: Iterable[str | None]) -> None:
         """Read the workflow in the worktree, and bring what that has made of these files, or of
         those in these folders, just as they are here."""
-        files = [path for path in relatives if path is not None and self._is_unknown(path)]
-        for folder in (self.twin.top / path for path in files):
-            if folder.is_dir() and not folder.is_symlink():
-                files += [str(inner.relative_to(self.twin.top)) for inner in files_below(folder)]
+        unknown = [path for path in relatives if path is not None and self._is_unknown(path)]
+        files = [file for path in unknown for file in self._files_at(self.twin.top / path)]
         if not files:
             return
         status = self._read()
@@ -109,6 +111,10 @@ class ParseTime:
         new = [p for p in same if (self.twin.top / p).stat().st_ctime_ns > pinned_ns]
         if new:
             self._check_left_alone(new, status)
+
+    def _files_at(self, here: Path) -> list[str]:
+        found = files_below(here) if here.is_dir() and not here.is_symlink() else [here]
+        return [str(path.relative_to(self.twin.top)) for path in found]
 
     def _read(self) -> int:
         done = subprocess.run(
@@ -162,6 +168,6 @@ class ParseTime:
             return RunError(
                 f"{path} is neither in the commit nor in the archive, and what reading the "
                 "commit's workflow makes at its place is not the same.",
-                hint=f"Delete it, and the workflow makes it again: rm {path}",
+                hint=f"Delete it, and the workflow makes it again: rm -- {shlex.quote(path)}",
             )
         return error

@@ -17,6 +17,8 @@ from gitbatch_core.runs import results
 from gitbatch_core.runs.twin import Twin
 
 _NOT_DATA = frozenset({".git", ".gitbatch", ".snakemake", "__pycache__"})
+_MOST_COPIED = 1 << 26
+"""Bytes; what is larger is no text that names folders."""
 _PATH_ENDS = rb"(?![\w.+-])"
 
 
@@ -33,7 +35,7 @@ def inside(top: Path, paths: Iterable[str]) -> list[str]:
 
 
 def bring(
-    twin: Twin, relatives: Iterable[str], is_secret: Callable[[bytes], bool]
+    twin: Twin, relatives: Iterable[str], is_secret: Callable[[Path], bool]
 ) -> frozenset[str]:
     """Give the worktree what the user's folder has at these paths: files, links, folders. Returns
     the files that have secrets in them, which are not brought. Raises ArchiveError, OSError."""
@@ -49,14 +51,18 @@ def bring(
         elif here.is_dir():
             there.mkdir(parents=True, exist_ok=True)
         elif here.is_file():
-            if is_secret(here.read_bytes()):
+            if is_secret(here):
                 secret.add(relative)
             else:
                 files.append(here)
     for stored in twin.archive.put(files, take=Take.COPY):
         relative = str(stored.source.relative_to(twin.top))
-        data = _as_there(twin.archive.path(stored.name).read_bytes(), twin)
-        _place(twin.worktree / relative, data, stored.source.stat().st_mode, stored.mtime_ns)
+        there, mode = twin.worktree / relative, stored.source.stat().st_mode
+        if stored.size > _MOST_COPIED:
+            twin.link(there, stored.name, stored.mtime_ns)
+        else:
+            data = _as_there(twin.archive.path(stored.name).read_bytes(), twin)
+            _place(there, data, mode, stored.mtime_ns)
         twin.placed.add(relative)
         twin.addresses[relative] = twin.parse_time[relative] = str(stored.address)
         # To Snakemake, what is made of it must not look older.
@@ -68,8 +74,11 @@ def is_the_same(twin: Twin, relative: str) -> bool:
     """Whether the worktree has a file of its own at this path, and the user's folder the same."""
     here, there = twin.top / relative, twin.worktree / relative
     try:
-        are_files = all(stat.S_ISREG(path.lstat().st_mode) for path in (here, there))
-        return are_files and there.read_bytes() == _as_there(here.read_bytes(), twin)
+        if not all(stat.S_ISREG(path.lstat().st_mode) for path in (here, there)):
+            return False
+        if here.stat().st_size > _MOST_COPIED:
+            return fsutil.same_content(here, there)
+        return there.read_bytes() == _as_there(here.read_bytes(), twin)
     except OSError:
         return False
 

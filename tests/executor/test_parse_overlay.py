@@ -79,13 +79,18 @@ def test_something_else(top: Path) -> None:
         assert overlay.end() == ["folder/three", "object", "one", "two"]
 
 
-def test_folders_and_links_that_are_made_again(top: Path) -> None:
+def test_folders_and_links_that_are_made_again(top: Path, tmp_path: Path) -> None:
     with unchanged(top) as overlay:
         shutil.rmtree("folder")
         os.makedirs("folder")
         shutil.copy("one", "folder/three")
         Path("folder/three").write_text("folder/three\n")
         Path("folder").mkdir()
+        shutil.rmtree("folder")
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other/three").write_text("folder/three\n")
+        os.rename(tmp_path / "other", "folder")
+        assert not (tmp_path / "other").exists()
         os.unlink("object")
         os.symlink(top / "one", "object")
         assert overlay.end() == []
