@@ -51,7 +51,8 @@ class ParseTime:
         """What this process has written by now; whether there was anything new."""
         declared = filter(None, map(self.twin.relative, workflowview.declared(self.workflow)))
         is_declared, known = inside(declared), len(self.twin.parse_time)
-        written = parse_time.inside(self.twin.top, parse_writes.paths())
+        inputs = set(map(self.twin.relative, workflowview.inputs(self.workflow)))
+        written = parse_time.inside(self.twin.top, parse_writes.paths(), inputs)
         self._bring(path for path in written if not is_declared(path))
         return len(self.twin.parse_time) > known
 

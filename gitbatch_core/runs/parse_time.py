@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 
 from gitbatch_core import fsutil
@@ -22,15 +22,19 @@ _MOST_COPIED = 1 << 26
 _PATH_ENDS = rb"(?![\w.+-])"
 
 
-def inside(top: Path, paths: Iterable[str]) -> list[str]:
-    """Of these absolute paths, those in the repository that the workflow may mean for itself,
-    relative to the top."""
+def inside(top: Path, paths: Iterable[str], inputs: Container[str | None] = ()) -> list[str]:
+    """Of these absolute paths, those in the repository that the workflow means for itself, relative
+    to the top; `inputs`: what it surely does."""
     before = f"{top}/"
     found = (path[len(before) :] for path in map(_real, paths) if path.startswith(before))
     return [
         path
         for path in dict.fromkeys(found)
-        if _NOT_DATA.isdisjoint(path.split("/")) and not fsutil.is_temporary(os.path.basename(path))
+        if path in inputs
+        or (
+            _NOT_DATA.isdisjoint(path.split("/"))
+            and not fsutil.is_temporary(os.path.basename(path))
+        )
     ]
 
 

@@ -106,6 +106,11 @@ def test_a_workflow_that_writes_files_while_it_is_read(
     project.nothing_to_do()
     project.gitbatch("archive", "verify").ok()
     project.gitbatch("status").ok()
+    shown = project.gitbatch("archive", "show", "resources/config.json").ok().text
+    assert "no job: the workflow wrote it while it was read" in shown
+    lines = project.gitbatch("archive", "lineage", "results/b.txt").ok().text.splitlines()
+    [line] = [line for line in lines if "resources/config.json  " in line]
+    assert line.endswith(", written while the workflow was read")
     assert project.leftovers() == []
 
     project.commit({"README.md": "more"})
