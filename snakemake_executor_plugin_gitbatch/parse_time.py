@@ -10,6 +10,7 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,12 +50,27 @@ class ParseTime:
 
     def bring(self) -> bool:
         """What this process has written by now; whether there was anything new."""
+        written = parse_time.inside(self.twin.top, parse_writes.paths())
+        if hidden := list(filter(self._is_hidden, written)):
+            inputs = set(map(self.twin.relative, workflowview.inputs(self.workflow)))
+            written = [path for path in written if path not in hidden or path in inputs]
+        if not written:
+            return False
         declared = filter(None, map(self.twin.relative, workflowview.declared(self.workflow)))
         is_declared, known = inside(declared), len(self.twin.parse_time)
-        inputs = set(map(self.twin.relative, workflowview.inputs(self.workflow)))
-        written = parse_time.inside(self.twin.top, parse_writes.paths(), inputs)
         self._bring(path for path in written if not is_declared(path))
         return len(self.twin.parse_time) > known
+
+    def _is_hidden(self, relative: str) -> bool:
+        """Whether it lies where caches and temporary files do."""
+        sources = os.path.dirname(self.workflow.sourcecache.runtime_cache_path)
+        named = (os.environ.get("XDG_CACHE_HOME"), tempfile.gettempdir(), sources)
+        folders = [os.path.realpath(folder) for folder in named if folder]
+        return ".snakemake" in relative.split("/") or any(
+            folder.startswith(f"{self.twin.top}/")
+            and f"{self.twin.top}/{relative}/".startswith(f"{folder}/")
+            for folder in folders
+        )
 
     def bring_late(self) -> bool:
         """Before the first jobs start, the same: `onstart:` comes after all else."""

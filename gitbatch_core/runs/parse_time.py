@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from gitbatch_core import fsutil
@@ -16,26 +16,22 @@ from gitbatch_core.archive.store import Take
 from gitbatch_core.runs import results
 from gitbatch_core.runs.twin import Twin
 
-_NOT_DATA = frozenset({".git", ".gitbatch", ".snakemake", "__pycache__"})
+_OF_OTHERS = re.compile(
+    r"/\.git/|^/\.gitbatch/|/__pycache__/|/\.snakemake/((auxiliary|conda|conda-archive|incomplete|"
+    r"iocache|locks|log|metadata|shadow|singularity)/|$)|/\.gitbatch-[^/]*\.tmp/$"
+)
+"""What git, Python, Snakemake and we write."""
 _MOST_COPIED = 1 << 26
 """Bytes; what is larger is no text that names folders."""
 _PATH_ENDS = rb"(?![\w.+-])"
 
 
-def inside(top: Path, paths: Iterable[str], inputs: Container[str | None] = ()) -> list[str]:
-    """Of these absolute paths, those in the repository that the workflow means for itself, relative
-    to the top; `inputs`: what it surely does."""
+def inside(top: Path, paths: Iterable[str]) -> list[str]:
+    """Of these absolute paths, those in the repository that the workflow may have written for jobs,
+    relative to the top."""
     before = f"{top}/"
     found = (path[len(before) :] for path in map(_real, paths) if path.startswith(before))
-    return [
-        path
-        for path in dict.fromkeys(found)
-        if path in inputs
-        or (
-            _NOT_DATA.isdisjoint(path.split("/"))
-            and not fsutil.is_temporary(os.path.basename(path))
-        )
-    ]
+    return [path for path in dict.fromkeys(found) if not _OF_OTHERS.search(f"/{path}/")]
 
 
 def bring(
