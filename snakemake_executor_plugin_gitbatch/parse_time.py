@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gitbatch_core import fsutil, jsonio
-from gitbatch_core.errors import FormatError, RunError
+from gitbatch_core import fsutil
+from gitbatch_core.errors import RunError
 from gitbatch_core.runner.process import Mask
 from gitbatch_core.runs import parse_time
 from gitbatch_core.runs.run import Run
@@ -31,8 +31,6 @@ from snakemake_executor_plugin_gitbatch import (
     parse_writes,
     workflowview,
 )
-
-_FORMAT, _VERSION = "gitbatch-parse-time", 1
 
 
 @dataclass(kw_only=True)
@@ -79,29 +77,18 @@ class ParseTime:
         parse_writes.stop()
         return self.bring()
 
-    @property
-    def _memory(self) -> Path:
-        return self.run.repository.common_dir / "gitbatch" / "parse-time.json"
-
     def known_before(self) -> list[str]:
-        """What earlier runs here have taken, and is there still: what a workflow writes only where
+        """What an earlier run here has taken, and is there still: what a workflow writes only where
         it is missing may be read by jobs though no rule names it."""
-        try:
-            known = jsonio.read(self._memory, format=_FORMAT, version=_VERSION)["paths"]
-        except (FormatError, OSError, KeyError):
-            return []
         return [
             path
-            for path in known
+            for path in parse_time.recall(self.run.repository)
             if path not in self.twin.tracked and os.path.lexists(self.twin.top / path)
         ]
 
     def remember(self) -> None:
         """For the starts to come."""
-        paths = sorted(self.twin.parse_time)
-        if paths or self._memory.exists():
-            document = {"format": _FORMAT, "version": _VERSION, "paths": paths}
-            jsonio.write(self._memory, document)
+        parse_time.remember(self.run.repository, self.twin.parse_time)
 
     def _bring(self, relatives: Iterable[str]) -> None:
         mask = Mask(self.secrets.values()).all

@@ -10,9 +10,11 @@ import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from gitbatch_core import fsutil
+from gitbatch_core import fsutil, jsonio
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.store import Take
+from gitbatch_core.errors import FormatError
+from gitbatch_core.git.repo import Repository
 from gitbatch_core.runs import results
 from gitbatch_core.runs.twin import Twin
 
@@ -21,6 +23,7 @@ _OF_OTHERS = re.compile(
     r"iocache|locks|log|metadata|shadow|singularity)/|$)|/\.gitbatch-[^/]*\.tmp/$"
 )
 """What git, Python, Snakemake and we write."""
+_FORMAT, _VERSION = "gitbatch-parse-time", 1
 _MOST_COPIED = 1 << 26
 """Bytes; what is larger is no text that names folders."""
 _PATH_ENDS = rb"(?![\w.+-])"
@@ -90,6 +93,26 @@ def original(twin: Twin, path: str) -> Path:
     if relative is None or (address := twin.parse_time.get(relative)) is None:
         return twin.there(path)
     return twin.archive.path(twin.archive.find(Address.parse(address)))
+
+
+def recall(repository: Repository) -> list[str]:
+    """What the latest run has taken that took anything, relative to the top."""
+    try:
+        found = jsonio.read(_memory(repository), format=_FORMAT, version=_VERSION)["paths"]
+    except (FormatError, OSError, KeyError):
+        return []
+    return list(map(str, found))
+
+
+def remember(repository: Repository, paths: Iterable[str]) -> None:
+    """For `recall`. Raises OSError."""
+    memory, known = _memory(repository), sorted(paths)
+    if known or memory.exists():
+        jsonio.write(memory, {"format": _FORMAT, "version": _VERSION, "paths": known})
+
+
+def _memory(repository: Repository) -> Path:
+    return repository.common_dir / "gitbatch" / "parse-time.json"
 
 
 def _as_there(data: bytes, twin: Twin) -> bytes:

@@ -111,6 +111,9 @@ def test_a_workflow_that_writes_files_while_it_is_read(
     lines = project.gitbatch("archive", "lineage", "results/b.txt").ok().text.splitlines()
     [line] = [line for line in lines if "resources/config.json  " in line]
     assert line.endswith(", written while the workflow was read")
+    frozen = project.gitbatch("freeze", "resources")
+    assert frozen.returncode == 2
+    assert "The workflow writes these files while it is read" in frozen.text
     assert project.leftovers() == []
 
     project.commit({"README.md": "more"})
