@@ -84,15 +84,22 @@ def clean_source(
     raise _unlike_commit(changes, written)
 
 
-def _unlike_commit(changes: Changes, written: Container[str] = ()) -> DirtyTreeError:
-    """The error for these; `written`: what the workflow has written while it was read."""
+def _unlike_commit(
+    changes: Changes, written: Container[str] = (), otherwise: Container[str] = ()
+) -> DirtyTreeError:
+    """The error for these; `written`: what the workflow has written while it was read; `otherwise`:
+    what it would write otherwise if it was missing."""
     lines = [
         f"modified:    {path}"
         + (f"  (hidden from git status: {flag})" if flag else "")
         + ("  (the workflow writes it while it is read)" if path in written else "")
         for path, flag in ((path, changes.hidden.get(path)) for path in changes.modified)
     ]
-    lines += [f"not tracked: {path}" for path in changes.untracked]
+    lines += [
+        f"not tracked: {path}"
+        + ("  (without it, the workflow would write another)" if path in otherwise else "")
+        for path in changes.untracked
+    ]
     hint = "Commit them (git add …; git commit), or run their present state with "
     hint += "--gitbatch-dirty snapshot."
     if any(path in written for path in changes.modified):
@@ -263,7 +270,8 @@ def fill(
         reading.read_again(unknown)
         missing = _bring_inputs(workflow, twin, coming) if missing else {}
         if left := tuple(path for path in untracked if path not in twin.parse_time):
-            raise _unlike_commit(Changes(modified=(), untracked=left))
+            changes = Changes(modified=(), untracked=left)
+            raise _unlike_commit(changes, otherwise=reading.otherwise)
     reading.remember()
     if missing:
         explained = (reading.explain(path, error) for path, error in missing.items())

@@ -43,7 +43,7 @@ class ParseTime:
     secrets: dict[str, str]
     _secret: set[str] = field(default_factory=set)
     """Files that hold secrets."""
-    _otherwise: set[str] = field(default_factory=set)
+    otherwise: set[str] = field(default_factory=set)
     """Files that reading the workflow again has made otherwise."""
 
     def bring(self) -> bool:
@@ -109,7 +109,7 @@ class ParseTime:
         same = [path for path in files if parse_time.is_the_same(self.twin, path)]
         self._bring(same)
         made = (path for path in files if (self.twin.worktree / path).is_file())
-        self._otherwise |= set(made).difference(same)
+        self.otherwise |= set(made).difference(same)
         # What was there before this start is left alone when it is there.
         pinned_ns = self.twin.pinned_ns
         new = [p for p in same if (self.twin.top / p).stat().st_ctime_ns > pinned_ns]
@@ -168,7 +168,7 @@ class ParseTime:
                 "environment variable that envvars: declares; such values are kept nowhere.",
                 hint="Have the jobs that read it take the value from the variable.",
             )
-        if relative in self._otherwise:
+        if relative in self.otherwise:
             return RunError(
                 f"{path} is neither in the commit nor in the archive, and what reading the "
                 "commit's workflow makes at its place is not the same.",
