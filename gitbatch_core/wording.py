@@ -17,6 +17,20 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def human_size(size: int | None) -> str:
+    """`950 B`, `1.2 kB`, `3.4 GB` (powers of 1000); `?` for None."""
+    if size is None:
+        return "?"
+    if size < 1000:
+        return f"{size} B"
+    value, unit = float(size), ""
+    for unit in ("kB", "MB", "GB", "TB", "PB"):  # noqa: B007
+        value /= 1000
+        if value < 999.95:
+            break
+    return f"{value:.1f} {unit}"
+
+
 def some(names: Iterable[str], most: int = 3, *, noun: str = "") -> str:
     """`a, b, c and 4 more`; with a noun `a, b, c and 4 more files`."""
     found = list(names)

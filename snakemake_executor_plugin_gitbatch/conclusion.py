@@ -9,9 +9,10 @@ from typing import Any
 from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import JobStatus
 from gitbatch_core.records import LOG_NAME, Answer, Order
-from gitbatch_core.runs import results, reuse
+from gitbatch_core.runs import results
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.undeclared_files import UndeclaredFiles
 from snakemake_executor_plugin_gitbatch import jobspec, workflowview
 from snakemake_executor_plugin_gitbatch.ending import Ending
 from snakemake_executor_plugin_gitbatch.failure import explain, keep_log
@@ -31,13 +32,14 @@ class Conclusion:
     plan: Plan
     reusing: Reusing
     temporary: TemporaryOutputs
+    undeclared: UndeclaredFiles
     ending: Ending
     mask: Callable[[bytes], bytes]
 
     def of_reused(self, job: Any, record: Document) -> None:
         """Put in place what the record of an earlier job says. Raises ArchiveError, OSError."""
         try:
-            reuse.place(self.twin, record, self._date(job), copied=self._copied(job))
+            self.reusing.place(record, self._date(job), copied=self._copied(job))
         except BaseException:
             self.plan.forget()  # what follows may read something else now
             raise
@@ -61,6 +63,7 @@ class Conclusion:
                 folder=folder,
                 twin=self.twin,
                 outputs=[output.path for output in order.outputs],
+                left=self.undeclared.known,
             )
         members, copied = jobspec.members(job), self._copied(job)
         for path in (path for member in members for path in member.input):

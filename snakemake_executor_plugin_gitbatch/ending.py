@@ -18,7 +18,7 @@ from gitbatch_core.errors import GitbatchError, readable
 from gitbatch_core.git import refs
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs import document, done_before, ended, results, stale
+from gitbatch_core.runs import document, done_before, ended, results, stale, tracked_results
 from gitbatch_core.runs.document import Provenance, Result
 from gitbatch_core.runs.origins import Origin
 from gitbatch_core.runs.reproduce import evidence
@@ -26,9 +26,10 @@ from gitbatch_core.runs.run import Run, unfinished
 from gitbatch_core.runs.tainted import TaintedRuns
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.walk import inside
-from gitbatch_core.wording import count, listed
-from snakemake_executor_plugin_gitbatch import keys, workflowview
+from gitbatch_core.wording import count, listed, some
+from snakemake_executor_plugin_gitbatch import keys, leaving, workflowview
 from snakemake_executor_plugin_gitbatch.keys import Keys
+from snakemake_executor_plugin_gitbatch.leaving import Leaving
 from snakemake_executor_plugin_gitbatch.missed import Missed
 from snakemake_executor_plugin_gitbatch.reusing import Reusing
 
@@ -59,6 +60,7 @@ class Ending:
     reusing: Reusing
     keys: Keys
     missed: Missed
+    leaving: Leaving
     records: list[Document] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     """Jobs that failed, a retried one once each time."""
@@ -83,11 +85,7 @@ class Ending:
         found += self._results_put_in_place({result.path for result in found})
         known = inside([*self.twin.placed, *filter(None, map(self.twin.relative, declared))])
         tainted = worktrees.rewritten(self.run.worktree, known)
-        undeclared = {
-            path: self._writers(path)
-            for path in worktrees.added(self.run.worktree)
-            if not known(path) and "__pycache__" not in path.split("/")
-        }
+        left = self.leaving.gather(known, declared, self.records, self.reusing.taken.values())
         facts = facts | {
             "outcome": outcome,
             "tag": self._free_tag(logger) if outcome == "succeeded" and not tainted else None,
@@ -100,7 +98,7 @@ class Ending:
             "left_out": len(self.reusing.taken) - sum(self._reused().values()),
             "jobs_failed": self.failed_before + self.failed,
             "tainted": tainted,
-            "undeclared": undeclared,
+            **left.facts,
             "outside": self.twin.outside,
             "parse_time": dict(sorted(self.twin.parse_time.items())),
         }
@@ -134,12 +132,13 @@ class Ending:
             self.run.repository,
             document=composed,
             results=found,
-            inputs=input_links,
+            inputs={**left.links, **input_links},
             message="\n\n".join(
                 filter(None, (facts["message"], f"gitbatch run {self.run.id}: {outcome}"))
             ),
         )
-        _report_files(tainted, undeclared, logger)
+        _report_tainted(tainted, logger)
+        leaving.report(left, logger)
         self._say_compared(logger)
         tag, complete = None, True
         try:
@@ -150,6 +149,9 @@ class Ending:
         except (GitbatchError, OSError) as error:
             complete = False
             logger.warning(unfinished(self.run.id, error))
+        linked = {path for result in found for path in result.links}
+        if not self.twin.tracked.isdisjoint(linked):
+            self._settle_tracked(linked, logger)
         for line in (stale.text(stale.summary(composed)), self.missed.text()):
             if line:
                 logger.warning(readable(line))
@@ -159,6 +161,26 @@ class Ending:
             f"{_spared(facts)}{count(len(found), 'output')} in place, {name}"
         )
         return RunEnd(tag=tag, tainted=bool(tainted), complete=complete)
+
+    def _settle_tracked(self, results: Iterable[str], logger: Any) -> None:
+        """Say what to do about those of these links that git tracks as files, or do it."""
+        repository, twin = self.run.repository, self.twin
+        try:
+            if not (paths := tracked_results.linked(repository, results)):
+                return
+            if not tracked_results.are_files(repository):
+                command = tracked_results.command(twin.folder, twin.top, paths)
+                logger.warning(
+                    f"The archive has {count(len(paths), 'file')} that git tracks, with links in "
+                    f"their places: {readable(some(paths))}. A commit of these has only the links. "
+                    f"Files again, to commit them:\n  {readable(command)}\n"
+                    f"At the end of each run by itself: git config {tracked_results.KEY} files"
+                )
+                return
+            tracked_results.make_files(twin.archive, twin.top, paths)
+            logger.info(f"Files again, as git tracks them: {readable(some(paths))}")
+        except (GitbatchError, OSError) as error:
+            logger.warning(f"What git tracks as files stays links into the archive: {error}")
 
     def _free_tag(self, logger: Any) -> str | None:
         """The run's tag, unless somebody has taken its name since the run began."""
@@ -277,18 +299,6 @@ class Ending:
 
         return files_of
 
-    def _writers(self, path: str) -> list[str]:
-        """Rules whose jobs ran when the file was last written."""
-        try:
-            moment = _iso(
-                datetime.datetime.fromtimestamp(
-                    os.lstat(self.run.worktree.path / path).st_mtime, datetime.UTC
-                )
-            )
-        except FileNotFoundError:
-            return []
-        return sorted({r["rule"] for r in self.records if r["started"] <= moment <= r["ended"]})
-
 
 def _was_temporary(output: Document) -> bool:
     return bool(output.get("temporary"))
@@ -308,21 +318,12 @@ def _spared(facts: Document) -> str:
     return "".join(f"{part}, " for part in parts)
 
 
-def _report_files(tainted: list[str], undeclared: dict[str, list[str]], logger: Any) -> None:
+def _report_tainted(tainted: list[str], logger: Any) -> None:
     if tainted:
         logger.error(
             "This run is TAINTED: jobs changed files of the commit, so that others may have seen "
             "something else than it. There is no tag, and nothing of it will be reused:\n"
             + _list(tainted)
-        )
-    if undeclared:
-        logger.warning(
-            "These files were written but not declared as outputs, and go with the worktree. "
-            "Where they matter, declare them:\n"
-            + _list(
-                f"{path}  (rule {' or '.join(rules)})" if rules else path
-                for path, rules in sorted(undeclared.items())
-            )
         )
 
 

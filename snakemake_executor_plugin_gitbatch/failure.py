@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from gitbatch_core.errors import readable
@@ -58,11 +58,13 @@ def explain(
     folder: Path,
     twin: Twin,
     outputs: Iterable[str],
+    left: Container[str | None] = (),
 ) -> str:
     """The message of a failed job. `log`: what it printed, where it is kept; `rule_logs`: the
-    rule's own `log:` files; `folder`: the job's, with what the runner itself printed;
-    `outputs`: relative to the top. Paths in the worktree, which will be gone, are shown as those of
-    the user where that folder has them, else as the commit has them."""
+    rule's own `log:` files; `folder`: the job's, with what the runner itself printed; relative to
+    the top: `outputs`, and `left`, what other jobs have left beside theirs. Paths in the worktree,
+    which will be gone, are shown as those of the user where that folder has them, else as the
+    commit has them."""
     copies = list(script_copies.of_job(folder))
 
     def shown(text: str) -> str:
@@ -88,6 +90,12 @@ def explain(
             "Commit it, or declare it as input and gitbatch freeze it."
         )
     denied = {twin.relative(name): name for name in _named(_DENIED, said)}
+    parts += [
+        f"{name} is what another job has left beside its outputs, and can only be read: declare it "
+        "as an output of the rule that writes it, or remove it."
+        for path, name in denied.items()
+        if path in left
+    ]
     parts += [
         f"{name} is {twin.withheld[path].name} whose content was not fetched: "
         f"{twin.withheld[path].command}"

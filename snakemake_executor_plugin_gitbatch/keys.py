@@ -60,15 +60,24 @@ class Keys:
     _places: list[tuple[str, re.Pattern[str], str]] = field(init=False)
 
     @classmethod
-    def of(cls, workflow: Any, twin: Twin, folder: str, converted: Mapping[str, str]) -> Keys:
-        """For the code that the user has chosen. `converted`: see `Worktree.converted`. Raises
-        UsageError for patterns that match nothing."""
+    def of(
+        cls,
+        workflow: Any,
+        twin: Twin,
+        folder: str,
+        converted: Mapping[str, str],
+        is_left: Callable[[str], bool],
+    ) -> Keys:
+        """For the code that the user has chosen. `converted`: see `Worktree.converted`; `is_left`:
+        whether jobs have left something at a path beside their outputs. Raises UsageError for
+        patterns that match nothing."""
         declared = filter(None, map(twin.relative, workflowview.declared(workflow)))
+        is_declared = inside(declared)
         code = Code(
             worktree=twin.worktree,
             folder=twin.there("."),
             algorithm=twin.archive.algorithm,
-            is_output=inside(declared),
+            is_output=lambda path: is_declared(path) or is_left(path),
             converted=converted,
             parse_time=twin.parse_time,
             patterns=tuple(workflow.executor_settings.code),

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,14 @@ from gitbatch_core.errors import (
 from gitbatch_core.git import comparison, state
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.git.state import Changes
+from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import copies, document, parse_time
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import FREEZE, Twin
+from gitbatch_core.runs.undeclared_files import UndeclaredFiles
 from gitbatch_core.runs.walk import inside
 from gitbatch_core.wording import listed, shortened
-from snakemake_executor_plugin_gitbatch import parse_writes, workflowview
+from snakemake_executor_plugin_gitbatch import parse_writes, stale, workflowview
 from snakemake_executor_plugin_gitbatch.parse_time import ParseTime
 
 _MOST_NAMED = 20
@@ -42,7 +45,8 @@ class Source:
     changed_outputs: tuple[str, ...]
     """Outputs that git tracks, where the user's folder has something else than the commit."""
     is_output: Callable[[str], bool]
-    """Whether a path, relative to the top, is an output, log or benchmark, or in one."""
+    """Whether a path, relative to the top, is an output, log or benchmark, or in one; or what jobs
+    have left beside these."""
     untracked: tuple[str, ...] = ()
     """Files that say what is run and that git does not track: refused, unless reading the commit's
     workflow makes them."""
@@ -65,7 +69,12 @@ def clean_source(
         )
     declared = {repository.relative(Path(path)) for path in workflowview.declared(workflow)}
     results = document.results_in(repository, head)
-    ignore = inside([*results, *(path for path in declared if path is not None)])
+    is_declared = inside([*results, *(path for path in declared if path is not None)])
+    is_left = stale.undeclared_paths(repository, head)
+
+    def ignore(path: str) -> bool:
+        return is_declared(path) or is_left(path)
+
     asked = {name for name in names if name is not None}.difference(written)
     changes = state.changes(repository, asked, ignore)
     if not changes.modified and (dirty == "refuse" or not changes.untracked):
@@ -202,9 +211,11 @@ def check(workflow: Any, twin: Twin, warn: Callable[[str], None]) -> None:
         if not job.output and not job.is_norun:
             idle[job.rule.name] = None
     if idle:
+        drops = workflow.executor_settings.undeclared == "drop"
+        does = "what they write goes with it" if drops else "what they write is kept"
         warn(
-            f"Rules without outputs: {', '.join(idle)}. They run in the worktree, and what they "
-            "do there goes with it."
+            f"Rules without outputs: {', '.join(idle)}. They run in the run's worktree: {does}; "
+            "what they remove is still in your folder."
         )
 
 
@@ -252,7 +263,7 @@ def fill(
 
     Raises RunError naming every input that nobody has, DirtyTreeError.
     """
-    twin.bring_links(dead)
+    twin.bring_links(dead, is_new=is_new)
     dag = workflow.dag
     needed = set(dag.needrun_jobs())
     coming = {str(path) for job in needed for path in job.products()}
@@ -297,6 +308,21 @@ def _bring_inputs(workflow: Any, twin: Twin, coming: Container[str]) -> dict[str
                 except RunError as error:
                     missing.setdefault(path, error)
     return missing
+
+
+def recognise_undeclared(
+    workflow: Any,
+    repository: Repository,
+    head: str,
+    undeclared: UndeclaredFiles,
+    killed: Iterable[Document],
+) -> None:
+    """Find out what of the worktree earlier jobs have left beside their outputs; those of `killed`
+    runs, of which no document says it, too."""
+    twin = undeclared.twin
+    named = inside(filter(None, map(twin.relative, workflowview.named(workflow))))
+
+    undeclared.recognise(chain(killed, stale.latest(repository, head)), named)
 
 
 def bring(twin: Twin, path: Any, rule: str) -> None:

@@ -18,7 +18,7 @@ from gitbatch_core.archive.layout import ObjectName
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import Output
-from gitbatch_core.runs import results, reuse
+from gitbatch_core.runs import results
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import jobspec, workflowview
 from snakemake_executor_plugin_gitbatch.keys import Keys
@@ -127,7 +127,7 @@ class Plan:
             name = _name(job)
             if name in wanted and name in self._known and name not in self._placed:
                 date = results.date_of(self.twin, map(str, job.input))
-                reuse.place(self.twin, self._known[name], date)
+                self.reusing.place(self._known[name], date)
                 self._placed[name] = self._known[name]
 
     def _look(self, *, all_are_there: bool) -> None:

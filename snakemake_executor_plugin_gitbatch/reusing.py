@@ -10,10 +10,13 @@ from gitbatch_core.archive.reproduced import DIFFERS, IDENTICAL
 from gitbatch_core.errors import UsageError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import Output
+from gitbatch_core.runs import reuse
+from gitbatch_core.runs.executions import Execution
 from gitbatch_core.runs.reproduce import made
 from gitbatch_core.runs.reproduce.verdicts import Verdict
 from gitbatch_core.runs.reuse import Earlier
 from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.undeclared_files import UndeclaredFiles
 from snakemake_executor_plugin_gitbatch import jobspec, workflowview
 
 RESOURCE = "gitbatch_reuse"
@@ -32,6 +35,8 @@ class Reusing:
     mode: str
     """The run's: `on`, `off` or `verify`."""
     twin: Twin
+    undeclared: UndeclaredFiles | None = None
+    """Where what jobs have left beside their outputs comes along; None: it does not."""
     taken: dict[int, Document] = field(default_factory=dict)
     """Earlier records whose outputs were taken, by the job's number in this run."""
     compared: dict[str, list[Verdict]] = field(default_factory=dict)
@@ -54,6 +59,14 @@ class Reusing:
     ) -> Document | None:
         """The record of an earlier job whose outputs can be had. See `Earlier.find`."""
         return self._earlier.find(key, outputs, absent=absent)
+
+    def place(self, record: Document, mtime_ns: int, *, copied: Iterable[str | None] = ()) -> None:
+        """Put in place what an earlier job has made, as its record says, and what it has left
+        beside that. See `reuse.place`."""
+        reuse.place(self.twin, record, mtime_ns, copied=copied)
+        if self.undeclared is not None and (left := self._earlier.left_by(record)):
+            name = f"{record['run']}-{record['number']}"
+            self.undeclared.place(left, {name: Execution.of_record(record).as_document()})
 
     def add(self, records: Iterable[Document]) -> None:
         """Note what was put in place for jobs that need not run for that."""

@@ -11,6 +11,7 @@ from typing import Any
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import results
 from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.undeclared_files import UndeclaredFiles
 from snakemake_executor_plugin_gitbatch import jobspec, workflowview
 from snakemake_executor_plugin_gitbatch.temporary import TemporaryOutputs
 
@@ -22,6 +23,7 @@ class Room:
     workflow: Any
     twin: Twin
     temporary: TemporaryOutputs
+    undeclared: UndeclaredFiles
     _stay: dict[Any, set[str]] = field(default_factory=dict)
     """By job: outputs that stay, relative to the top."""
 
@@ -46,6 +48,12 @@ class Room:
         links = {path for path in same if (self.twin.top / path).is_symlink()}
         self._stay[job] = links
         self.forget(members)
+        if self.undeclared.known:
+            self.undeclared.make_room(
+                [self.twin.relative(str(path)) for member in members for path in member.output],
+                [jobspec.title(member) for member in members],
+                [jobspec.rule_name(job)],
+            )
         for path in (path for member in members for path in member.output):
             if workflowview.is_update(path):
                 self.twin.lend(str(path))

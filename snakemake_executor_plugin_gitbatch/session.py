@@ -16,11 +16,13 @@ from gitbatch_core.runner.process import Mask
 from gitbatch_core.runs import parse_time, printed, results
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.undeclared_files import UndeclaredFiles
 from snakemake_executor_plugin_gitbatch import (
     jobspec,
     opening,
     parse_writes,
     snakemake_internals,
+    stale,
     verdict,
     workflowview,
 )
@@ -30,6 +32,7 @@ from snakemake_executor_plugin_gitbatch.earlier import Claimed, Earlier
 from snakemake_executor_plugin_gitbatch.ending import Ending
 from snakemake_executor_plugin_gitbatch.errors import text_of
 from snakemake_executor_plugin_gitbatch.keys import Keys
+from snakemake_executor_plugin_gitbatch.leaving import Leaving
 from snakemake_executor_plugin_gitbatch.missed import Missed
 from snakemake_executor_plugin_gitbatch.ordering import Job, Ordering
 from snakemake_executor_plugin_gitbatch.parse_time import ParseTime
@@ -81,6 +84,7 @@ class Session:
         earlier: Earlier,
         report: Report,
         reading: ParseTime,
+        undeclared: UndeclaredFiles,
     ) -> None:
         self._lock = threading.RLock()
         self.workflow = workflow
@@ -103,7 +107,9 @@ class Session:
         after the other."""
         self._handed_over = threading.Event()
         self._temporary = TemporaryOutputs(twin, logger.warning)
-        self._room = Room(workflow=workflow, twin=twin, temporary=self._temporary)
+        self._room = Room(
+            workflow=workflow, twin=twin, temporary=self._temporary, undeclared=undeclared
+        )
         self._mask = Mask(secrets.values()).all
         self._ordering = Ordering(
             workflow=workflow,
@@ -122,8 +128,13 @@ class Session:
             renamed=renamed(workflow, twin),
         ).write(run.staging)
         converted = run.worktree.converted(run.archive.algorithm)
-        self._keys = Keys.of(workflow, twin, facts["folder"], converted)
-        self._reusing = Reusing(mode=workflow.executor_settings.reuse, twin=twin)
+        is_left = stale.undeclared_paths(run.repository, facts["head"])
+        self._keys = Keys.of(workflow, twin, facts["folder"], converted, is_left)
+        settings = workflow.executor_settings
+        keeps = settings.undeclared == "keep"
+        self._reusing = Reusing(
+            mode=settings.reuse, twin=twin, undeclared=undeclared if keeps else None
+        )
         self._plan = Plan(
             workflow=workflow,
             twin=twin,
@@ -137,6 +148,9 @@ class Session:
         self._in_place: set[Any] = set()
         """Jobs whose outputs are where they belong already."""
         self._missed = Missed.of(run, self._keys)
+        self._leaving = Leaving(
+            run=run, files=undeclared, keeps=keeps, caches=tuple(settings.caches)
+        )
         self._ending = Ending(
             run=run,
             twin=twin,
@@ -144,6 +158,7 @@ class Session:
             reusing=self._reusing,
             keys=self._keys,
             missed=self._missed,
+            leaving=self._leaving,
         )
         self._ending.failed_before = earlier.failed
         self._conclusion = Conclusion(
@@ -153,6 +168,7 @@ class Session:
             plan=self._plan,
             reusing=self._reusing,
             temporary=self._temporary,
+            undeclared=undeclared,
             ending=self._ending,
             mask=self._mask,
         )
@@ -223,6 +239,7 @@ class Session:
                 if not status.state.final and status.reason and status.number in self._orders:
                     rule = self._orders[status.number].record["rule"]
                     self.logger.info(f"Job {status.number}, rule {rule}: {status.reason}")
+                    self._leaving.restarted.add(status.number)
         return [status for status in found if status.state.final]
 
     def prepare(self, job: Any) -> Prepared:

@@ -96,6 +96,25 @@ class ExecutorSettings(ExecutorSettingsBase):
             "metavar": "WHAT",
         },
     )
+    undeclared: str = field(
+        default="keep",
+        metadata={
+            "help": "What to do with new files that jobs leave beside their outputs and no rule "
+            "declares, such as an index: 'keep' them in the archive, with links in the folder; "
+            "later runs bring them along. 'drop': they go with the run's worktree.",
+            "choices": ["keep", "drop"],
+            "metavar": "WHAT",
+        },
+    )
+    caches: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "More names of files and folders that jobs leave and nobody needs, as patterns "
+            "of .gitignore, besides __pycache__/, .pytest_cache/, .ipynb_checkpoints/, .cache/.",
+            "nargs": "+",
+            "metavar": "PATTERN",
+        },
+    )
     efficiency_report: Optional[Path] = field(  # noqa: UP045
         default=None,
         metadata={

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from gitbatch_core.archive.layout import LINK_PATH, linked_object
 from gitbatch_core.errors import GitbatchError
+from gitbatch_core.git import state
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
@@ -28,6 +30,7 @@ from gitbatch_core.runs.code_difference import CodeDifferences
 from gitbatch_core.runs.origins import Origin, Origins
 from gitbatch_core.runs.stale import OtherCommits
 from gitbatch_core.runs.tainted import TaintedRuns
+from gitbatch_core.runs.undeclared import UndeclaredPaths
 from gitbatch_core.runs.walk import inside
 from gitbatch_core.wording import count
 from snakemake_executor_plugin_gitbatch import keys, needrun, workflowview
@@ -95,13 +98,14 @@ def _find(workflow: Any, repository: Repository) -> _Stale:
     source = document.source_of(repository, head)
     relative = _Relative(repository)
     origins = Origins(documents=_documents(repository, head, source))
+    find = _Origins(repository, relative, origins)
     made: dict[Any, list[Origin]] = {}
     for job in workflow.dag.jobs:
         if not workflow.dag.needrun(job):
-            made[job] = [o for path in job.output if (o := _origin(path, relative, origins))]
+            made[job] = [o for path in job.output if (o := find(path))]
     in_dag = {str(path) for job in workflow.dag.jobs for path in job.output}
     gone = sorted(p for p in workflow.checkpoints.created_output if str(p) not in in_dag)
-    done = [o for path in gone if (o := _origin(path, relative, origins))]
+    done = [o for path in gone if (o := find(path))]
     if workflow.executor_settings.dirty == "snapshot":
         from snakemake_executor_plugin_gitbatch import opening
 
@@ -119,7 +123,10 @@ def _find(workflow: Any, repository: Repository) -> _Stale:
     if not any(others.values()):
         return result
     declared = filter(None, map(relative, workflowview.declared(workflow)))
-    differences = CodeDifferences(repository=repository, is_output=inside(declared))
+    is_declared, is_left = inside(declared), undeclared_paths(repository, head)
+    differences = CodeDifferences(
+        repository=repository, is_output=lambda path: is_declared(path) or is_left(path)
+    )
     for job, some in others.items():
         choice = None if job is None or not some else keys.choice(workflow, job, relative)
         for origin in some:
@@ -134,6 +141,17 @@ def _find(workflow: Any, repository: Repository) -> _Stale:
             elif job not in result.jobs[-1:]:
                 result.jobs.append(job)
     return result
+
+
+def undeclared_paths(repository: Repository, head: str) -> UndeclaredPaths:
+    """Where jobs have left something beside their outputs."""
+
+    return UndeclaredPaths(top=repository.top, documents=lambda: latest(repository, head))
+
+
+def latest(repository: Repository, head: str) -> Iterator[Document]:
+    """The documents of some runs, the latest first, with what tells where results come from."""
+    yield from _documents(repository, head, document.source_of(repository, head))
 
 
 def _documents(repository: Repository, head: str, source: str) -> Iterator[Document]:
@@ -166,15 +184,37 @@ class _Relative:
         return absolute[len(self._top) + 1 :] if inside_top else None
 
 
-def _origin(path: Any, relative: _Relative, origins: Origins) -> Origin | None:
-    """Where an output comes from that lies in the folder as a link, or as a folder of links."""
-    name = relative(str(path))
-    if name is None or workflowview.storage(path) is not None:
-        return None
-    if path.is_directory:
-        return origins.tree(name) if os.path.isdir(path) else None
-    try:
-        linked = linked_object(os.readlink(path))
-    except OSError:  # a file, or nothing
-        return None
-    return None if linked is None else origins.find(name, str(linked.address))
+class _Origins:
+    """Where an output comes from that lies in the folder as a link, as a folder of links, or as a
+    file that git tracks."""
+
+    def __init__(self, repository: Repository, relative: _Relative, origins: Origins) -> None:
+        self._repository, self._relative, self._origins = repository, relative, origins
+
+    def __call__(self, path: Any) -> Origin | None:
+        name = self._relative(str(path))
+        if name is None or workflowview.storage(path) is not None:
+            return None
+        if path.is_directory:
+            return self._origins.tree(name) if os.path.isdir(path) else None
+        try:
+            linked = linked_object(os.readlink(path))
+        except OSError:  # a file, or nothing
+            return self._of_file(path, name) if os.path.isfile(path) else None
+        return None if linked is None else self._origins.find(name, str(linked.address))
+
+    def _of_file(self, path: Any, name: str) -> Origin | None:
+        """That of the latest result, where the file has the same bytes: it was thawed."""
+        if name not in self._tracked or (latest := self._origins.file(name)) is None:
+            return None
+        if os.path.getsize(path) != latest.output.get("size"):
+            return None
+        from gitbatch_core.archive import hashing
+        from gitbatch_core.archive.layout import Address
+
+        address = Address.parse(latest.output["address"])
+        return latest if hashing.hash_file(Path(path), address.algorithm)[0] == address else None
+
+    @cached_property
+    def _tracked(self) -> frozenset[str]:
+        return state.tracked(self._repository.top)

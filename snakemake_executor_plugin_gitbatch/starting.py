@@ -20,11 +20,13 @@ from gitbatch_core.pools.base import Pool
 from gitbatch_core.pools.choose import choose
 from gitbatch_core.records import redact
 from gitbatch_core.runs import document, ended, owner
+from gitbatch_core.runs.killed import clear, left_by
 from gitbatch_core.runs.owner import LOG_VARIABLE, REPRODUCES_VARIABLE, Owner
 from gitbatch_core.runs.pin import pin
 from gitbatch_core.runs.place import open_archive
-from gitbatch_core.runs.run import Run, clear, dead_runs, is_used, new_id, private_folder
+from gitbatch_core.runs.run import Run, dead_runs, is_used, new_id, private_folder
 from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.undeclared_files import UndeclaredFiles
 from snakemake_executor_plugin_gitbatch import (
     alike,
     ending,
@@ -35,6 +37,7 @@ from snakemake_executor_plugin_gitbatch import (
     snakemake_internals,
     software,
 )
+from snakemake_executor_plugin_gitbatch import stale as stale_results
 from snakemake_executor_plugin_gitbatch.earlier import Earlier
 from snakemake_executor_plugin_gitbatch.parse_time import ParseTime
 from snakemake_executor_plugin_gitbatch.report import Report
@@ -142,6 +145,8 @@ def _look(workflow: Any, logger: Any) -> _Place:
         "command": redact(sys.argv, secrets.values()),
         "message": settings.message or "",
         "reproduces": os.environ.get(REPRODUCES_VARIABLE),
+        "undeclared": settings.undeclared,
+        "caches": settings.caches,
         "jobs": sum(map(jobspec.has_outputs, workflow.dag.needrun_jobs())),
         "log": os.environ.get(LOG_VARIABLE) or next(iter(logs), ""),
         # Snakemake's own, by which it keeps others out of the folder.
@@ -202,6 +207,10 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
         opening.limit_threads(workflow, pool.cores)
         others = [dead for dead in place.dead if dead.run != id]
         stale = [dead for dead in others if not is_used(dead, opening.queue_has_jobs)]
+        left = [
+            left_by(repository, archive, dead, stale_results.latest(repository, place.head))
+            for dead in stale
+        ]
         reading = ParseTime(workflow=workflow, run=run, twin=twin, secrets=place.secrets)
         opening.fill(
             workflow,
@@ -212,8 +221,10 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
             reading=reading,
         )
         opening.tell_withheld(twin, logger.warning)
-        for dead in stale:
-            clear(repository, dead)
+        undeclared = UndeclaredFiles(twin=twin)
+        opening.recognise_undeclared(workflow, repository, place.head, undeclared, left)
+        for dead, its in zip(stale, left, strict=True):
+            clear(repository, dead, its)
         session = Session(
             workflow=workflow,
             logger=logger,
@@ -225,6 +236,7 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
             earlier=earlier,
             report=report,
             reading=reading,
+            undeclared=undeclared,
         )
         session.recall(temporary)
         run.ready()

@@ -123,6 +123,12 @@ def inputs(workflow: Any) -> Iterator[str]:
         yield from (str(path) for path in job.input if storage(path) is None)
 
 
+def named(workflow: Any) -> Iterator[str]:
+    """All files that jobs declare."""
+    yield from declared(workflow)
+    yield from inputs(workflow)
+
+
 def storage(path: Any) -> Any | None:
     """The storage's object where an input or output lies in another storage: `path` is then where
     its local copy is, or will be."""

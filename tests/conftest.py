@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if os.getuid() == 0:
         raise pytest.UsageError(
             "HTCondor refuses jobs of root, and root is not bound by permissions: "
-            "run the tests as an ordinary user."
+            "tools/run-tests runs the tests as an ordinary user."
         )
     if not hasattr(config, "workerinput"):
         # Short, as HTCondor's sockets have long names.

@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from gitbatch_core.wording import human_size as human_size
 from gitbatch_core.wording import printable as printable
 
 if TYPE_CHECKING:
@@ -55,20 +56,6 @@ def cut(text: str, width: int) -> str:
     """The beginning of a text, on one line of at most so many characters."""
     line = printable(" ".join(text[: 4 * width].split()))
     return line if len(line) <= width else line[: width - 1] + "…"
-
-
-def human_size(size: int | None) -> str:
-    """`950 B`, `1.2 kB`, `3.4 GB` (powers of 1000); `?` for None."""
-    if size is None:
-        return "?"
-    if size < 1000:
-        return f"{size} B"
-    value, unit = float(size), ""
-    for unit in ("kB", "MB", "GB", "TB", "PB"):  # noqa: B007
-        value /= 1000
-        if value < 999.95:
-            break
-    return f"{value:.1f} {unit}"
 
 
 def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from gitbatch_core.archive.freeze import thaw
 from gitbatch_core.cli import output
 from gitbatch_core.cli.main import add_archive_option
+from gitbatch_core.errors import UsageError
 from gitbatch_core.git.repo import Repository
+from gitbatch_core.runs import tracked_results
 from gitbatch_core.runs.place import open_archive
 
 if TYPE_CHECKING:
@@ -19,7 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_archive_option(parser)
     parser.add_argument(
-        "paths", metavar="PATH", nargs="+", type=Path, help="links, or folders with links in them"
+        "paths", metavar="PATH", nargs="*", type=Path, help="links, or folders with links in them"
+    )
+    parser.add_argument(
+        "--tracked", action="store_true", help="all results that git tracks as files"
     )
 
 
@@ -27,8 +32,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Thaw; one line per file."""
     repository = Repository.find(Path.cwd())
     archive = open_archive(repository, arguments.archive, create=False)
+    paths = [*arguments.paths]
+    if arguments.tracked:
+        paths += [repository.top / path for path in tracked_results.linked_of_runs(repository)]
+    elif not paths:
+        raise UsageError("Nothing to thaw is named.", hint="Name links or folders, or --tracked.")
     with output.progress(None, "thaw") as progress:
-        done = thaw(archive, repository.top, arguments.paths, progress=progress)
+        done = thaw(archive, repository.top, paths, progress=progress)
     here = Path.cwd()
     for path in done:
         shown = path.relative_to(here) if path.is_relative_to(here) else path

@@ -253,11 +253,11 @@ def others(repository: Repository) -> frozenset[str]:
     return frozenset(map(decode, tops)) - {str(repository.top)}
 
 
-def added(worktree: Worktree) -> list[str]:
-    """Files that are not in the commit, ignored ones included."""
-    listing = worktree.git(
-        "ls-files", "-z", "--others", "--exclude=.snakemake/", "--exclude=/.gitbatch/"
-    )
+def added(worktree: Worktree, but: Iterable[str] = ()) -> list[str]:
+    """Files that are not in the commit, ignored ones included, `but` what these patterns of
+    .gitignore match. A repository in a folder is one path, with a slash at its end."""
+    patterns = (f"--exclude={pattern}" for pattern in (".snakemake/", "/.gitbatch/", *but))
+    listing = worktree.git("ls-files", "-z", "--others", *patterns)
     return [decode(name) for name in listing.split(b"\0") if name]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from gitbatch_core.archive import records
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs import document, marks, overview, stale
+from gitbatch_core.runs import document, marks, overview, stale, undeclared
 from gitbatch_core.runs.names import Known, Runs
 
 _VERDICTS = ("identical", "differs", "failed", "not run")
@@ -29,7 +29,10 @@ def describe(runs: Runs, known: Known, archive: Archive | None) -> Document:
         "run": known.run,
         "state": found.get("outcome", ""),
         "tainted": found.get("tainted", []),
-        "undeclared": found.get("undeclared", {}),
+        "undeclared": [
+            {name: entry[name] for name in ("path", "rule", "address", "size") if name in entry}
+            for entry in undeclared.entries(found)
+        ],
         "source_commit": found.get("source_commit", ""),
         "subject": _subject(runs, found.get("source_commit", "")),
         "snapshot": bool(found.get("snapshot")),

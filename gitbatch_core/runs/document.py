@@ -16,6 +16,7 @@ from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import reproduced_run
+from gitbatch_core.runs import undeclared
 
 FORMAT, VERSION = "gitbatch-run", 1
 PATH = ".gitbatch/run.json"
@@ -127,9 +128,11 @@ def makers(job: Document) -> dict[str, Document]:
 
 
 def products(documents: Iterable[Document]) -> set[str]:
-    """Outputs, logs and benchmarks of all jobs in these, relative to the top."""
+    """Outputs, logs and benchmarks of all jobs in these, and what they have left beside these,
+    relative to the top."""
     found: set[str] = set()
     for each in documents:
+        found.update(entry["path"] for entry in undeclared.kept(each))
         found.update(output["path"] for output in each.get("outputs", ()))
         for job in each.get("jobs", {}).values():
             for member in job.get("members", ()):
@@ -231,7 +234,8 @@ def results_in(repository: Repository, commit: str) -> set[str]:
 
 def _own(document: Document) -> set[str]:
     outputs = {output["path"] for output in document["outputs"]}
-    return {PATH, *outputs, *document.get("input_links", ())}
+    left = (entry["path"] for entry in undeclared.kept(document))
+    return {PATH, *outputs, *left, *document.get("input_links", ())}
 
 
 def source_of(repository: Repository, commit: str) -> str:

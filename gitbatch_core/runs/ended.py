@@ -8,30 +8,21 @@ was killed on the way, or where the archive could not be written.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gitbatch_core.archive import records
-from gitbatch_core.archive.layout import linked_object
-from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git import commits, refs
-from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository
-from gitbatch_core.git.worktree import Worktree
 from gitbatch_core.jsonio import Document
-from gitbatch_core.records import ORDER_NAME, RUN_FORMAT, RUN_VERSION, Answer, Order
-from gitbatch_core.runs import document, done_before, origin_index
-from gitbatch_core.runs.owner import JOBS_NAME, Owner
-from gitbatch_core.runs.walk import inside
+from gitbatch_core.records import RUN_FORMAT, RUN_VERSION
+from gitbatch_core.runs import document, done_before, origin_index, undeclared
 
 _KEPT = (
     "run", "outcome", "source_commit", "message", "user", "host", "started", "ended", "reproduces",
     done_before.JOBS,
 )  # fmt: skip
-
-KILLED = "killed"
-"""Outcome of a run that nobody has ended."""
 
 
 def complete(
@@ -80,55 +71,5 @@ def keep(root: Path, facts: Document, **more: Any) -> None:
     Raises ArchiveError."""
     kept = {"format": RUN_FORMAT, "version": RUN_VERSION}
     kept |= {name: facts[name] for name in _KEPT if name in facts}
+    kept[undeclared.FILES] = undeclared.to_share(facts)
     records.write_run(root, facts["run"], kept | {"tainted": bool(facts["tainted"]), **more})
-
-
-def keep_killed(repository: Repository, dead: Owner) -> None:
-    """Look into the worktree of a killed run, none of whose jobs runs any more, before it goes.
-    Where that cannot be done, nobody takes what its jobs have made. Never raises GitbatchError."""
-    if not dead.can_go_on:
-        return
-    with contextlib.suppress(GitbatchError, OSError, KeyError):
-        commit = str(dead.about["commit"])
-        worktree = Worktree(repository=repository, path=dead.worktree, commit=commit)
-        written = inside(_written(dead))
-        tainted = worktrees.rewritten(
-            worktree, lambda path: written(path) or _is_link(dead.worktree / path)
-        )
-        facts: Document = {
-            "run": dead.run,
-            "outcome": KILLED,
-            "source_commit": commit,
-            "tainted": tainted,
-        }
-        facts |= {"started": dead.about["begun"], "message": dead.about["message"]}
-        if not tainted:
-            facts[done_before.JOBS] = done_before.listed(_done(dead))
-        keep(
-            dead.archive,
-            facts | {"host": dead.host},
-            repository=str(repository.top),
-        )
-
-
-def _written(dead: Owner) -> set[str]:
-    """What the run's jobs were to write."""
-    found: set[str] = set()
-    for number in dead.job_numbers():
-        order = Order.read(dead.staging / JOBS_NAME / str(number) / ORDER_NAME)
-        found.update(output.path for output in order.outputs)
-        found.update(order.logs)
-    return found
-
-
-def _done(dead: Owner) -> Iterator[Document]:
-    """The records of the run's jobs that have succeeded."""
-    for number in dead.job_numbers():
-        with contextlib.suppress(GitbatchError):
-            answer = Answer.of_job(dead.staging / JOBS_NAME / str(number))
-            if answer is not None and answer.succeeded:
-                yield answer.record
-
-
-def _is_link(path: Path) -> bool:
-    return path.is_symlink() and linked_object(str(path.readlink())) is not None

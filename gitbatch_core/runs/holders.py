@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gitbatch_core.git.repo import Repository, decode
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs import document
+from gitbatch_core.runs import document, undeclared
 from gitbatch_core.runs.lookup import Runs
 
 
@@ -24,6 +24,8 @@ class Holder:
     """Outputs with the address, or that have it as a member."""
     made_outside: bool
     """Whether the run found the output there, made by nobody knows whom."""
+    left: tuple[Document, ...]
+    """What jobs have left with this address, beside their outputs: entries of the document."""
     document: Document
 
 
@@ -34,7 +36,8 @@ def holders(repository: Repository, addresses: Sequence[str]) -> list[Holder]:
     wanted, tags, known = set(addresses), None, None
     for each in document.earlier(repository, mentioning=addresses, own_first=True):
         outputs = [o for o in each.get("outputs", ()) if o.get("address") in wanted]
-        if outputs:
+        left = [entry for entry in undeclared.kept(each) if entry["address"] in wanted]
+        if outputs or left:
             tags = tags or _tags(repository)
             known = known or Runs(repository=repository).commits()
             commit = known.get(each["run"], "")
@@ -43,8 +46,10 @@ def holders(repository: Repository, addresses: Sequence[str]) -> list[Holder]:
                     run=each["run"],
                     commit=commit,
                     tags=tuple(tags.get(commit, ())),
-                    paths=tuple(output["path"] for output in outputs),
-                    made_outside=all(o.get("provenance") == "unknown" for o in outputs),
+                    paths=tuple(output["path"] for output in (*outputs, *left)),
+                    made_outside=bool(outputs)
+                    and all(o.get("provenance") == "unknown" for o in outputs),
+                    left=tuple(left),
                     document=each,
                 )
             )

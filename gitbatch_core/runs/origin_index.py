@@ -18,6 +18,7 @@ from gitbatch_core.archive import hashing
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
+from gitbatch_core.runs import undeclared
 from gitbatch_core.runs.code_difference import CHOSEN
 from gitbatch_core.runs.document import OTHER_CODE
 from gitbatch_core.runs.tainted import TAINTED
@@ -26,7 +27,7 @@ _FORMAT, _VERSION = "gitbatch-origins", 1
 _MOST = 10
 """Runs whose files stay."""
 _OF_CHOICE = ("commit", "run", "folder", CHOSEN)
-_OF_OUTPUT = ("path", "address", "kind", "rule", OTHER_CODE)
+_OF_OUTPUT = ("path", "address", "kind", "size", "rule", OTHER_CODE)
 
 
 def write(repository: Repository, document: Document) -> None:
@@ -46,7 +47,9 @@ def write(repository: Repository, document: Document) -> None:
         outputs.append(kept)
     found: dict[str, Any] = {"format": _FORMAT, "version": _VERSION, "run": document["run"]}
     found |= {
-        key: document[key] for key in ("source_commit", OTHER_CODE, TAINTED) if key in document
+        key: document[key]
+        for key in ("source_commit", OTHER_CODE, TAINTED, undeclared.FILES, undeclared.JOBS)
+        if key in document
     }
     folder = _folder(repository)
     folder.mkdir(parents=True, exist_ok=True)

@@ -57,6 +57,7 @@ class Origins:
     """Of these, what had to be read so far."""
     _known: dict[tuple[str, str], Origin] = field(default_factory=dict)
     _trees: dict[str, Origin] = field(default_factory=dict)
+    _files: dict[str, Origin] = field(default_factory=dict)
 
     @classmethod
     def of(cls, repository: Repository, head: str, source: str) -> Origins:
@@ -76,6 +77,12 @@ class Origins:
             pass
         return found
 
+    def file(self, path: str) -> Origin | None:
+        """Of the file that the latest run has had at `path`, whatever is there now."""
+        while (found := self._files.get(path)) is None and self.read_more():
+            pass
+        return found
+
     def read_more(self) -> bool:
         """Read the next document; whether there was one."""
         found = next(self.documents, None)
@@ -86,8 +93,8 @@ class Origins:
         for output in found.get("outputs", ()):
             origin = Origin(output=output, job=jobs.get(output.get("job"), {}), run=found)
             self.add(origin)
-            if output["kind"] == "tree":
-                self._trees.setdefault(output["path"], origin)
+            latest = self._trees if output["kind"] == "tree" else self._files
+            latest.setdefault(output["path"], origin)
         return True
 
     def add(self, origin: Origin) -> None:

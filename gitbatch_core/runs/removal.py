@@ -17,6 +17,7 @@ from gitbatch_core.errors import GitbatchError, UsageError
 from gitbatch_core.git import objects, refs, trees
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
+from gitbatch_core.runs import undeclared
 from gitbatch_core.runs.names import NOTES, Known, Runs
 from gitbatch_core.runs.printed import logs_of
 from gitbatch_core.runs.walk import links_below
@@ -96,6 +97,7 @@ class _Objects:
     def of_run(self, found: Document) -> set[str]:
         """What a run made, read and printed."""
         named = [output["address"] for output in found.get("outputs", ())]
+        named += [entry["address"] for entry in undeclared.kept(found)]
         if log := found.get("log"):
             named.append(log["address"])
         for job in found.get("jobs", {}).values():

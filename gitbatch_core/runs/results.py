@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from gitbatch_core import fsutil
@@ -213,6 +213,10 @@ def result_at(twin: Twin, path: str, *, folder: bool) -> Result | None:
     twin.bring_output(path)
     if not folder:
         name = twin.archive.object_at(here)
+        text = os.readlink(here) if name else ""
+        if name is None and relative in twin.addresses:  # a file that git tracks
+            name = twin.archive.object_at(twin.worktree / relative)
+            text = links.link_text(here, twin.top, name) if name else ""
         if name is None:
             return None
         return Result(
@@ -220,7 +224,7 @@ def result_at(twin: Twin, path: str, *, folder: bool) -> Result | None:
             kind="file",
             address=str(name.address),
             size=twin.archive.size(name),
-            links={relative: os.readlink(here)},
+            links={relative: text},
         )
     entries = twin.archive.describe_tree(here)
     address, _ = twin.archive.put_entries(entries)
@@ -229,17 +233,25 @@ def result_at(twin: Twin, path: str, *, folder: bool) -> Result | None:
         kind="tree",
         address=str(address),
         size=sum(entry.size for entry in entries),
-        links={
-            f"{relative}/{entry.path}": os.readlink(here / entry.path)
-            for entry in entries
-            if (here / entry.path).is_symlink()
-        },
+        links=dict(_tree_links(twin, relative, entries)),
         gone=tuple(
             path
             for path in below(relative, twin.tracked_in_order)
             if not os.path.lexists(twin.top / path)
         ),
     )
+
+
+def _tree_links(
+    twin: Twin, folder: str, entries: Iterable[tree.Entry]
+) -> Iterator[tuple[str, str]]:
+    """Of a folder as it lies there; for its files that git tracks, and has otherwise, too."""
+    for entry in entries:
+        path = f"{folder}/{entry.path}"
+        if (twin.top / path).is_symlink():
+            yield path, os.readlink(twin.top / path)
+        elif entry.kind == "f" and path in twin.changed:
+            yield path, _member_text(twin, twin.top / folder, entry)
 
 
 def stored_result(

@@ -16,7 +16,7 @@ from gitbatch_core.archive.layout import ObjectName
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import RECORD_FORMAT, RECORD_VERSION, Output
-from gitbatch_core.runs import results
+from gitbatch_core.runs import results, undeclared
 from gitbatch_core.runs.twin import Twin
 
 
@@ -26,6 +26,8 @@ class Earlier:
 
     twin: Twin
     _sound: dict[str, bool] = field(default_factory=dict)
+    _left: dict[str, dict[int, list[Document]]] = field(default_factory=dict)
+    """By run and job: what it has left beside its outputs."""
 
     def find(
         self, key: str, outputs: Iterable[Output], *, absent: Container[str] = ()
@@ -60,7 +62,12 @@ class Earlier:
             except (GitbatchError, OSError):
                 ended = None
             self._sound[run] = ended is not None and ended.get("tainted") is False
+            self._left[run] = undeclared.by_job(ended or {})
         return self._sound[run]
+
+    def left_by(self, record: Document) -> list[Document]:
+        """Of a record that was found: what its job has left beside its outputs."""
+        return self._left.get(str(record["run"]), {}).get(int(record["number"]), [])
 
 
 def place(

@@ -75,7 +75,7 @@ class Run:
             worktree = worktrees.create(repository, path, commit)
             place.link(path, archive.root)
         except BaseException as error:
-            _remove(repository, path, staging, private)
+            remove(repository, path, staging, private)
             if isinstance(error, OSError):
                 raise RunError(
                     f"The run's folders cannot be made: {error}.",
@@ -127,7 +127,7 @@ class Run:
     def close(self, *, known: bool = True) -> None:
         """Take worktree, staging and private folder away; that last one stays where not all is
         `known` yet that others must know of the run, for a later start to see to it."""
-        _remove(self.repository, self.worktree.path, self.staging, self.private if known else None)
+        remove(self.repository, self.worktree.path, self.staging, self.private if known else None)
 
 
 def dead_runs(repository: Repository, warn: Callable[[str], object]) -> list[Owner]:
@@ -145,7 +145,7 @@ def dead_runs(repository: Repository, warn: Callable[[str], object]) -> list[Own
             try:
                 if dead.claim() is not None:
                     ended.complete(repository, dead.archive, decode(commit).strip(), warn=warn)
-                    _remove(repository, dead.worktree, dead.staging, dead.private)
+                    remove(repository, dead.worktree, dead.staging, dead.private)
             except (GitbatchError, OSError) as error:
                 warn(unfinished(dead.run, error))
     return found
@@ -165,14 +165,6 @@ def is_used(dead: Owner, has_jobs: Callable[[str], bool]) -> bool:
     return bool(dead.jobs_here()) or (dead.pool == "htcondor" and has_jobs(dead.run))
 
 
-def clear(repository: Repository, dead: Owner) -> None:
-    """Take away what a dead run left behind, as far as that is possible."""
-    if dead.claim() is not None:
-        ended.keep_killed(repository, dead)
-        with contextlib.suppress(GitbatchError, OSError):
-            _remove(repository, dead.worktree, dead.staging, dead.private)
-
-
 def _worktree_path(repository: Repository, archive: Archive, id: str, parent: Path | None) -> Path:
     if parent is not None:
         return parent.expanduser().resolve() / id
@@ -187,7 +179,8 @@ def private_folder(repository: Repository, id: str) -> Path:
     return owner.folder_of_all(repository) / id
 
 
-def _remove(repository: Repository, worktree: Path, staging: Path, private: Path | None) -> None:
+def remove(repository: Repository, worktree: Path, staging: Path, private: Path | None) -> None:
+    """Take a run's worktree, staging and private folder away; None: that one stays."""
     with contextlib.suppress(FileNotFoundError):  # nobody goes on with half of a worktree
         (staging / JOBS_NAME).rename(staging / "over")
     worktrees.remove(repository, worktree)

@@ -23,14 +23,14 @@ from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import reproduced_run
-from gitbatch_core.runs import document
+from gitbatch_core.runs import document, undeclared
 from gitbatch_core.runs.asked import folders_above
 from gitbatch_core.runs.code_difference import CodeDifferences
 from gitbatch_core.runs.in_place import FOREIGN, InPlace
 from gitbatch_core.runs.origins import Origin, Origins
 from gitbatch_core.runs.reproduce.made import job_inputs, member_of
 from gitbatch_core.runs.tainted import TAINTED, TaintedRuns
-from gitbatch_core.runs.walk import inside
+from gitbatch_core.runs.walk import below, files_below, inside
 
 CURRENT = "current"
 OTHER_CODE = "other code"
@@ -188,9 +188,9 @@ class _Look:
             if address not in (None, FOREIGN) and (o := self.origins.find(path, address)):
                 self._origins[path] = o
         self._ask_records(lying)
-        frozen = self._frozen
+        others = self._frozen.union(path for path, _ in self._undeclared)
         for path, address in lying.items():
-            if path in self.known or path in self._origins or path not in frozen:
+            if path in self.known or path in self._origins or path not in others:
                 self._found[path] = self._standing(path, address)
         self._look_at_inputs()
         for path, inputs in self._stale.items():
@@ -201,24 +201,59 @@ class _Look:
     # ------------------------------------------------------------------ what lies there
 
     def _address(self, path: str, output: Document) -> str | None:
-        if output["kind"] != "tree":
-            return self.in_place.address(path)
-        expected = str(output["address"])
-        is_it = self.in_place.is_tree(path, expected)
-        return expected if is_it else self.in_place.address(path, folder=True)
+        expected, is_tree = str(output["address"]), output["kind"] == "tree"
+        if is_tree and self.in_place.is_tree(path, expected):
+            return expected
+        found = self.in_place.address(path, folder=is_tree)
+        if found == FOREIGN and self._is_thawed(path, expected, output.get("size")):
+            return expected
+        return found
+
+    def _is_thawed(self, path: str, address: str, size: int | None) -> bool:
+        """Whether files that git tracks lie there and have the same bytes; these are read where
+        the size is the same."""
+        here, archive = self.repository.top / path, self.in_place.archive
+        if path not in self._tracked and next(below(path, self._tracked_names), None) is None:
+            return False
+        files = [here] if here.is_file() else files_below(here)
+        try:
+            if size is None or sum(file.stat().st_size for file in files) != size:
+                return False
+            if here.is_file():
+                algorithm = layout.Address.parse(address).algorithm
+                return str(hashing.hash_file(here, algorithm)[0]) == address
+            entries = archive.describe_tree(here) if archive and here.is_dir() else ()
+            return archive is not None and str(tree.address(entries, archive.algorithm)) == address
+        except (GitbatchError, OSError):
+            return False
 
     def _others(self) -> Iterator[str]:
         """Links into the archive that the last run has not made, and git does not track."""
         belongs = inside(self.known)
         here = [path for path in self.in_place.links if not belongs(path)]
         tracked = state.tracked(self.repository.top) if here else frozenset()
-        frozen = self._frozen
-        return (path for path in here if path not in tracked and path not in frozen)
+        frozen, left = self._frozen, self._undeclared
+        return (
+            path
+            for path in here
+            if path not in tracked
+            and path not in frozen
+            and (path, self.in_place.links[path]) not in left
+        )
 
     @property
     def _frozen(self) -> frozenset[str]:
         """Inputs that the runs whose documents were read so far had as links of their own."""
         return frozenset(path for run in self.origins.read for path in run.get("input_links", ()))
+
+    @property
+    def _undeclared(self) -> set[tuple[str, str]]:
+        """By path and address: what the jobs of these runs have left beside their outputs."""
+        return {
+            (entry["path"], entry["address"])
+            for run in self.origins.read
+            for entry in undeclared.kept(run)
+        }
 
     def _ask_records(self, lying: Mapping[str, str | None]) -> None:
         """The archive's own: of jobs of a run that has not ended, or of another clone's."""
@@ -369,6 +404,14 @@ class _Look:
         return tuple(path for path in self._modified if not self._is_product(path))
 
     @cached_property
+    def _tracked(self) -> frozenset[str]:
+        return state.tracked(self.repository.top)
+
+    @cached_property
+    def _tracked_names(self) -> list[str]:
+        return sorted(self._tracked)
+
+    @cached_property
     def _of_head(self) -> frozenset[str]:
         """Tracked files that are as HEAD has them."""
-        return state.tracked(self.repository.top).difference(self._modified)
+        return self._tracked.difference(self._modified)

@@ -55,6 +55,8 @@ class Twin:
     what was made of that."""
     addresses: dict[str, str] = field(default_factory=dict)
     """By path relative to the top (absolute outside of it), of what jobs may read."""
+    outdated: dict[str, str] = field(default_factory=dict)
+    """The same of the user's links where the worktree has what a job has written."""
     placed: set[str] = field(default_factory=set)
     """Paths, relative to the top, that were put into the worktree."""
     logs: set[str | None] = field(default_factory=set)
@@ -124,12 +126,13 @@ class Twin:
 
     # ------------------------------------------------------------------ before jobs run
 
-    def bring_links(self, dead: Sequence[Path] = ()) -> None:
+    def bring_links(self, dead: Sequence[Path] = (), *, is_new: bool = True) -> None:
         """Link everything into the worktree that is a link into the archive for the user: what
         Snakefiles look for when they are parsed may be anything.
 
-        A link into one of the `dead` worktrees is a temporary output that its run finished: it
-        goes into the archive, before the worktree goes.
+        In a worktree that is not new, what jobs have written there stays. A link into one of the
+        `dead` worktrees is a temporary output that its run finished: it goes into the archive,
+        before the worktree goes.
         """
         saved = []
         for link in link_names_below(self.top):
@@ -145,9 +148,14 @@ class Twin:
             relative = link[len(str(self.top)) + 1 :]
             if linked_object(text) is None and relative in self.tracked:
                 continue
+            written = not is_new and relative not in self.tracked
             # Snakemake names what is not there, where a job needs it.
             with contextlib.suppress(NotInArchiveError, FileNotFoundError):
-                if (name := self.archive.object_at(link)) is not None:
+                if (name := self.archive.object_at(link)) is None:
+                    continue
+                if written and _is_file(self.worktree / relative):
+                    self.outdated[relative] = str(name.address)
+                else:
                     self._bring_link(relative, name, mtime_ns)
         for here, target in saved:
             self._save(here, target)
@@ -317,8 +325,15 @@ class Twin:
         )
 
     def _store(self, relatives: list[str]) -> None:
-        """Move files of the user's into the archive, with links in both folders."""
-        for stored in self.archive.put([self.top / each for each in relatives], take=Take.SHARE):
+        """Move files of the user's into the archive, with links in both folders. What git tracks
+        stays a file for the user."""
+        own = [self.top / each for each in relatives if each in self.tracked]
+        for stored in self.archive.put(own, take=Take.COPY):
+            relative = str(stored.source.relative_to(self.top))
+            self.link(self.worktree / relative, stored.name, stored.mtime_ns)
+            self.addresses[relative] = str(stored.address)
+        rest = [self.top / each for each in relatives if each not in self.tracked]
+        for stored in self.archive.put(rest, take=Take.SHARE):
             relative = str(stored.source.relative_to(self.top))
             try:
                 for top in (self.top, self.worktree):
@@ -425,6 +440,10 @@ class Twin:
             path.unlink()
         elif path.is_dir():
             fsutil.remove_tree(path)
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def _quote(path: str) -> str:

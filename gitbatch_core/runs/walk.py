@@ -63,6 +63,13 @@ def inside(paths: Iterable[str]) -> Callable[[str], bool]:
     known = frozenset(paths)
 
     def test(path: str) -> bool:
-        return path in known or any(str(parent) in known for parent in Path(path).parents)
+        if path in known or "." in known:
+            return True
+        end = path.rfind("/")
+        while end > 0:
+            if path[:end] in known:
+                return True
+            end = path.rfind("/", 0, end)
+        return False
 
     return test

@@ -104,7 +104,9 @@ def test_values_that_hurt(make_project: MakeProject, pool: str) -> None:
     outputs = {output["path"]: output for output in document["outputs"]}
     assert set(outputs) == {f"{NAME}.txt", f"{NAME}.script", "folder"}
     assert document["jobs"][outputs[f"{NAME}.txt"]["job"]]["members"] == [member]
-    assert "folder" in document["undeclared"]["undeclared \udcff"]
+    [left] = document["undeclared"]
+    assert left["path"] == "undeclared \udcff" and records["folder"]["number"] in left["jobs"]
+    assert os.readlink(os.fsencode(project.path) + b"/undeclared \xff")
     names = subprocess.run(
         ["git", "ls-tree", "-r", "-z", "--name-only", run],
         cwd=project.path,

@@ -93,7 +93,11 @@ def _what(asked: Asked, known: About, runs: Sequence[Holder]) -> Rows:
     rows += _list("names", [output.printable(path) for path in sorted(paths)])
     rows += _list("storage", [f"gitbatch://name/{output.printable(name)}" for name in known.names])
     rows += _list("in runs", [_run(known, holder) for holder in runs])
-    if runs and all(holder.made_outside for holder in runs) and not known.makers:
+    left = next((entry for holder in runs for entry in holder.left), None)
+    if left is not None and not known.makers:
+        rule = f"rule {output.printable(left['rule'])}" if "rule" in left else "a job"
+        rows.append(("made by", f"{rule}, run {left['run']}, beside its outputs: not declared"))
+    elif runs and all(holder.made_outside for holder in runs) and not known.makers:
         rows.append(("made by", "unknown: a run found it there, made without gitbatch"))
     elif known.is_of_parse_time:
         rows.append(("made by", "no job: the workflow wrote it while it was read"))

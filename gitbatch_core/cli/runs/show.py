@@ -64,9 +64,15 @@ def _rows(found: Document) -> Iterator[tuple[str, str]]:
     yield from _texts("", _few(outputs["paths"]))
     yield from _texts("other code", filter(None, [stale.text(found["other_code"])]))
     yield from _texts("tainted by changes of", _few(found["tainted"]))
-    undeclared = [f"{p} (rule {' or '.join(r) or '?'})" for p, r in found["undeclared"].items()]
-    yield from _texts("not declared", _few(undeclared))
+    yield from _texts("not declared", _few([_undeclared(each) for each in found["undeclared"]]))
     yield from _texts("reproduced", map(_reproduction, found["reproductions"]))
+
+
+def _undeclared(each: Document) -> str:
+    words = ", ".join(
+        [f"rule {each['rule']}"] * ("rule" in each) + ["not kept"] * ("address" not in each)
+    )
+    return f"{each['path']} ({words})" if words else str(each["path"])
 
 
 def _jobs(row: Document) -> str:

@@ -1,0 +1,133 @@
+"""Runs that nobody has ended, and whose jobs run no more: what of them others can take, kept before
+their worktrees go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from gitbatch_core.archive import links
+from gitbatch_core.archive.layout import linked_object
+from gitbatch_core.archive.store import Archive
+from gitbatch_core.errors import GitbatchError
+from gitbatch_core.git import worktree as worktrees
+from gitbatch_core.git.repo import Repository
+from gitbatch_core.git.worktree import Worktree
+from gitbatch_core.jsonio import Document
+from gitbatch_core.records import ORDER_NAME, Answer, Order
+from gitbatch_core.runs import done_before, ended, executions, undeclared
+from gitbatch_core.runs.owner import JOBS_NAME, Owner
+from gitbatch_core.runs.run import remove
+from gitbatch_core.runs.twin import Twin
+from gitbatch_core.runs.undeclared_files import UndeclaredFiles
+from gitbatch_core.runs.walk import inside
+
+KILLED = "killed"
+"""Outcome of such a run."""
+
+
+def left_by(
+    repository: Repository, archive: Archive, dead: Owner, documents: Iterable[Document]
+) -> Document:
+    """Keep what the jobs of a killed run have left beside their outputs, with links in the folder;
+    what a run's document would say of it. `documents`: of runs, the latest first. Never raises
+    GitbatchError."""
+    about = dead.about
+    if not dead.can_go_on or about["top"] != str(repository.top) or dead.archive != archive.root:
+        return {}
+    with contextlib.suppress(GitbatchError, OSError, KeyError):
+        twin = Twin(
+            top=repository.top,
+            folder=repository.top,
+            worktree=dead.worktree,
+            archive=archive,
+            tracked=frozenset(),
+            changed=frozenset(),
+            warn=lambda text: None,
+            pinned_ns=about["pinned_ns"],
+        )
+        worktree = Worktree(repository=repository, path=dead.worktree, commit=about["commit"])
+        written = inside(_written(dead))
+        paths = [
+            path
+            for path in worktrees.added(worktree, (*undeclared.CACHES, *about["caches"]))
+            if not written(path) and not _is_link(dead.worktree / path)
+        ]
+        files = UndeclaredFiles(twin=twin)
+        for path in paths:
+            if (address := links.address_of(twin.top / path)) is not None:
+                twin.outdated[path] = str(address)
+        files.recognise(documents, lambda path: False)
+        left = files.end(
+            dead.run,
+            paths,
+            executions.all_of(_done(dead), dead.staging / JOBS_NAME, ()),
+            (),
+            lambda path: False,
+            keep=about["undeclared"] == "keep",
+        )
+        return {"run": dead.run, **left.facts}
+    return {}
+
+
+def clear(repository: Repository, dead: Owner, left: Document) -> None:
+    """Take away what a dead run left behind, as far as that is possible. `left`: see `left_by`."""
+    if dead.claim() is not None:
+        _keep(repository, dead, left)
+        with contextlib.suppress(GitbatchError, OSError):
+            remove(repository, dead.worktree, dead.staging, dead.private)
+
+
+def _keep(repository: Repository, dead: Owner, left: Document) -> None:
+    """Look into the worktree of a killed run, none of whose jobs runs any more, before it goes.
+    Where that cannot be done, nobody takes what its jobs have made. Never raises
+    GitbatchError."""
+    if not dead.can_go_on:
+        return
+    with contextlib.suppress(GitbatchError, OSError, KeyError):
+        commit = str(dead.about["commit"])
+        worktree = Worktree(repository=repository, path=dead.worktree, commit=commit)
+        written = inside(_written(dead))
+        tainted = worktrees.rewritten(
+            worktree, lambda path: written(path) or _is_link(dead.worktree / path)
+        )
+        facts: Document = {
+            **left,
+            "run": dead.run,
+            "outcome": KILLED,
+            "source_commit": commit,
+            "tainted": tainted,
+        }
+        facts |= {"started": dead.about["begun"], "message": dead.about["message"]}
+        if not tainted:
+            facts[done_before.JOBS] = done_before.listed(_done(dead))
+        ended.keep(
+            dead.archive,
+            facts | {"host": dead.host},
+            repository=str(repository.top),
+        )
+
+
+def _written(dead: Owner) -> set[str]:
+    """What the run's jobs were to write."""
+    found: set[str] = set()
+    for number in dead.job_numbers():
+        order = Order.read(dead.staging / JOBS_NAME / str(number) / ORDER_NAME)
+        found.update(output.path for output in order.outputs)
+        found.update(order.logs)
+    return found
+
+
+def _done(dead: Owner) -> Iterator[Document]:
+    """The records of the run's jobs that have succeeded."""
+    for number in dead.job_numbers():
+        with contextlib.suppress(GitbatchError):
+            answer = Answer.of_job(dead.staging / JOBS_NAME / str(number))
+            if answer is not None and answer.succeeded:
+                yield answer.record
+
+
+def _is_link(path: Path) -> bool:
+    return path.is_symlink() and linked_object(str(path.readlink())) is not None
