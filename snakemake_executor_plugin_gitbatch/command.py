@@ -94,8 +94,11 @@ def command(
 
 
 def _group_arguments(workflow: Any, group: Any) -> tuple[str, ...]:
-    # What only the group's jobs need goes as soon as they have had it.
-    unneeded = sorted(map(str, workflow.dag.get_unneeded_temp_files(group)))
+    # What only the group's jobs need goes as soon as they have had it; what comes after a
+    # checkpoint may need it, too.
+    dag = workflow.dag
+    may_grow = dag.checkpoint_jobs or dag.has_unfinished_queue_input_jobs()
+    unneeded = [] if may_grow else sorted(map(str, dag.get_unneeded_temp_files(group)))
     named = ("--unneeded-temp-files", *unneeded) if unneeded else ()
     return "--local-groupid", str(group.jobid), *named
 

@@ -10,6 +10,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from gitbatch_core import __version__
@@ -103,9 +104,10 @@ class Ending:
             "parse_time": dict(sorted(self.twin.parse_time.items())),
         }
         of_results = inside(result.path for result in found)
+        jobs = (*self.reusing.taken.values(), *self.records)
         input_links = {
             path: text
-            for path, text in results.input_links(self.twin, inputs).items()
+            for path, text in results.input_links(self.twin, [*inputs, *self._inputs(jobs)]).items()
             if not of_results(path)
         }
         if input_links:
@@ -115,7 +117,6 @@ class Ending:
                 "them: git add -- <path>\n" + _list(sorted(input_links))
             )
         if not tainted:
-            jobs = (*self.reusing.taken.values(), *self.records)
             facts[done_before.JOBS] = done_before.listed(jobs)
         if self.reusing.compared:
             facts["comparisons"] = self._comparisons(facts)
@@ -192,14 +193,27 @@ class Ending:
         return self.tag if other is None else None
 
     def _results_put_in_place(self, known: set[str]) -> Iterator[Result]:
-        """What was put in place for jobs that nothing asks for then: those before a checkpoint."""
-        for record in self.reusing.taken.values():
-            for output in record["outputs"]:
-                path = output["path"]
-                if path not in known and path in self.twin.made:
-                    here, folder = str(self.twin.top / path), output["kind"] == "tree"
-                    if (result := results.result_at(self.twin, here, folder=folder)) is not None:
-                        yield result
+        """What jobs have made that are no part of the DAG any more, as only a checkpoint asked for
+        it, and that this process has not seen succeed: they were reused, or an earlier one has."""
+        for path, output in self.twin.made.items():
+            here, folder = f"{self.twin.top}/{path}", output["kind"] == "tree"
+            if path in known or self._is_copy(path) or not os.path.lexists(here):
+                continue
+            if (result := results.result_at(self.twin, here, folder=folder)) is not None:
+                yield result
+
+    def _inputs(self, records: Iterable[Document]) -> Iterator[str]:
+        """What jobs have read, as the workflow names it."""
+        for record in records:
+            for path in (each["path"] for m in record["members"] for each in m["inputs"]):
+                if not self._is_copy(self.twin.relative(path) or path):
+                    yield path
+
+    @cached_property
+    def _is_copy(self) -> Callable[[str], bool]:
+        """Whether a path, relative to the top, is a local copy of what lies in another storage."""
+        prefix = self.twin.relative(str(self.keys.workflow.storage_settings.local_storage_prefix))
+        return inside([] if prefix is None else [prefix])
 
     def _reused(self) -> dict[str, int]:
         """How many jobs were reused, by the run that has done them. Those that have made nothing

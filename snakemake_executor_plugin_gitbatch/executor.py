@@ -23,7 +23,7 @@ from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.pools.base import RefusedError
 from gitbatch_core.runs import owner
-from snakemake_executor_plugin_gitbatch import jobspec, parse_writes, snakemake_internals
+from snakemake_executor_plugin_gitbatch import parse_writes, snakemake_internals
 from snakemake_executor_plugin_gitbatch.errors import text_of
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ class Executor(RemoteExecutor):
 
         stale.look(self.workflow, self.logger)
         # Snakemake makes an executor also where nothing is to be done, and never shuts it down.
-        waits = self.dag.has_unfinished_queue_input_jobs()
-        if not waits and not any(map(jobspec.has_outputs, self.dag.needrun_jobs())):
+        if not stale.anything_to_do(self.workflow):
             parse_writes.stop()
             self._end_status_thread()
             self._finish_left_over()
@@ -98,7 +97,7 @@ class Executor(RemoteExecutor):
     def run_jobs(self, jobs: list[Any]) -> None:
         """Hand over all jobs together; one that cannot be handed over does not stop the others."""
         assert self._session is not None
-        self._session.settle()
+        self._session.settle(jobs)
         prepared = []
         for job in jobs:
             self.run_job_pre(job)

@@ -6,7 +6,7 @@ import functools
 import platform
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from gitbatch_core.records import KEY_SCHEME
 from gitbatch_core.runs.code import Code
 from gitbatch_core.runs.code_difference import ALL, Choice, CodeDifferences
 from gitbatch_core.runs.twin import Twin
-from gitbatch_core.runs.walk import inside
+from gitbatch_core.runs.walk import below, inside
 from snakemake_executor_plugin_gitbatch import jobspec, resources, workflowview
 
 CODE_RESOURCE = "gitbatch_code"
@@ -54,6 +54,10 @@ class Keys:
     folder: str
     """The working directory, relative to the top."""
     code: Code
+    declared: set[str]
+    """Outputs, logs and benchmarks, relative to the top."""
+    is_left: Callable[[str], bool]
+    """Whether jobs have left something at a path beside their outputs."""
     _fetched: dict[str, str] = field(default_factory=dict)
     """Digests of remote sources by their names."""
     _config: Any = field(init=False)
@@ -71,22 +75,39 @@ class Keys:
         """For the code that the user has chosen. `converted`: see `Worktree.converted`; `is_left`:
         whether jobs have left something at a path beside their outputs. Raises UsageError for
         patterns that match nothing."""
-        declared = filter(None, map(twin.relative, workflowview.declared(workflow)))
-        is_declared = inside(declared)
+        declared = set(filter(None, map(twin.relative, workflowview.declared(workflow))))
         code = Code(
             worktree=twin.worktree,
             folder=twin.there("."),
             algorithm=twin.archive.algorithm,
-            is_output=lambda path: is_declared(path) or is_left(path),
+            is_output=_any_of(inside(declared), is_left),
             converted=converted,
             parse_time=twin.parse_time,
             patterns=tuple(workflow.executor_settings.code),
         )
-        return cls(workflow=workflow, twin=twin, folder=folder, code=code)
+        return cls(
+            workflow=workflow,
+            twin=twin,
+            folder=folder,
+            code=code,
+            declared=declared,
+            is_left=is_left,
+        )
 
     def differences(self, repository: Repository) -> CodeDifferences:
         """Between commits, as these keys see the code."""
-        return CodeDifferences(repository=repository, is_output=self.code.is_output)
+        # Not as it is now: a checkpoint may bring more outputs.
+        return CodeDifferences(
+            repository=repository, is_output=lambda name: self.code.is_output(name)
+        )
+
+    def declare(self, paths: Iterable[str]) -> None:
+        """From now on, what lies at these paths, as the workflow names them, is no code either."""
+        names = set(filter(None, map(self.twin.relative, paths)))
+        self.declared |= names
+        tracked, in_order = self.twin.tracked, self.twin.tracked_in_order
+        if any(name in tracked or any(below(name, in_order)) for name in names):
+            self.code.leave_out(_any_of(inside(self.declared), self.is_left))
 
     def __post_init__(self) -> None:
         self.code.digest()  # patterns that match nothing are told before anything runs
@@ -194,6 +215,10 @@ class Keys:
         if isinstance(value, (list, tuple)):
             return [self._anywhere(item) for item in value]
         return value
+
+
+def _any_of(*tests: Callable[[str], bool]) -> Callable[[str], bool]:
+    return lambda path: any(test(path) for test in tests)
 
 
 def choice(workflow: Any, job: Any, relative: Callable[[str], str | None]) -> Choice:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from gitbatch_core.archive.layout import linked_object
 from gitbatch_core.errors import (
     DirtyTreeError,
     GitbatchError,
@@ -22,14 +24,13 @@ from gitbatch_core.git import comparison, state
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.git.state import Changes
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs import copies, document, parse_time
+from gitbatch_core.runs import document, origin_index, parse_time
 from gitbatch_core.runs.run import Run
-from gitbatch_core.runs.twin import FREEZE, Twin
+from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.undeclared_files import UndeclaredFiles
 from gitbatch_core.runs.walk import inside
-from gitbatch_core.wording import listed, shortened
-from snakemake_executor_plugin_gitbatch import parse_writes, stale, workflowview
-from snakemake_executor_plugin_gitbatch.parse_time import ParseTime
+from gitbatch_core.wording import listed
+from snakemake_executor_plugin_gitbatch import parse_writes, standing, workflowview
 
 _MOST_NAMED = 20
 """Files that an error lists."""
@@ -67,14 +68,7 @@ def clean_source(
             f"{repository.top}.",
             hint="Run Snakemake in the repository that the workflow is part of.",
         )
-    declared = {repository.relative(Path(path)) for path in workflowview.declared(workflow)}
-    results = document.results_in(repository, head)
-    is_declared = inside([*results, *(path for path in declared if path is not None)])
-    is_left = stale.undeclared_paths(repository, head)
-
-    def ignore(path: str) -> bool:
-        return is_declared(path) or is_left(path)
-
+    ignore = outputs_in(workflow, repository, head, [name for name in names if name])
     asked = {name for name in names if name is not None}.difference(written)
     changes = state.changes(repository, asked, ignore)
     if not changes.modified and (dirty == "refuse" or not changes.untracked):
@@ -90,10 +84,10 @@ def clean_source(
         return Source(
             commit=commit, snapshot=True, changed_outputs=changes.ignored, is_output=ignore
         )
-    raise _unlike_commit(changes, written)
+    raise unlike_commit(changes, written)
 
 
-def _unlike_commit(
+def unlike_commit(
     changes: Changes, written: Container[str] = (), otherwise: Container[str] = ()
 ) -> DirtyTreeError:
     """The error for these; `written`: what the workflow has written while it was read; `otherwise`:
@@ -121,6 +115,51 @@ def _unlike_commit(
         "These files differ from the commit, which is what jobs would run:\n" + _list(lines),
         hint=hint,
     )
+
+
+def outputs_in(
+    workflow: Any, repository: Repository, head: str = "HEAD", sources: Iterable[str] = ()
+) -> Callable[[str], bool]:
+    """Tells whether a path, relative to the top, is an output, log or benchmark, or in one, or what
+    jobs have left beside these; what was one in an earlier run alone must be no input and none of
+    these `sources`."""
+    declared = {repository.relative(Path(path)) for path in workflowview.declared(workflow)}
+    results = document.results_in(repository, head)
+    is_declared = inside([*results, *(path for path in declared if path is not None)])
+    left = _Left(workflow=workflow, repository=repository, sources=sources)
+    is_left = standing.undeclared_paths(repository, head)
+    return lambda path: is_declared(path) or is_left(path) or left.is_one(path)
+
+
+@dataclass(kw_only=True)
+class _Left:
+    """What earlier runs have left in the folder: outputs, also where nobody can say yet that a job
+    of this run makes them, as a checkpoint comes before."""
+
+    workflow: Any
+    repository: Repository
+    sources: Iterable[str]
+
+    def is_one(self, path: str) -> bool:
+        """Whether a path, relative to the top, was an output, and holds nothing else now."""
+        if not self._was_made(path) or path in self._read:
+            return False
+        here = self.repository.top / path
+        try:
+            return linked_object(os.readlink(here)) is not None
+        except OSError:  # no link, or not there
+            return not os.path.lexists(here)
+
+    @cached_property
+    def _read(self) -> frozenset[str]:
+        """What this run is known to read: that is edited, whatever has made it."""
+        inputs = (Path(path) for path in workflowview.inputs(self.workflow))
+        return frozenset([*self.sources, *filter(None, map(self.repository.relative, inputs))])
+
+    @cached_property
+    def _was_made(self) -> Callable[[str], bool]:
+        runs = origin_index.documents(self.repository)
+        return inside(output["path"] for run in runs for output in run["outputs"])
 
 
 def unlike_outputs(
@@ -195,28 +234,42 @@ def find_repository(workflow: Any, folder: Path) -> Repository:
 
 def check(workflow: Any, twin: Twin, warn: Callable[[str], None]) -> None:
     """Raise RunError for paths that a worktree cannot have; warn of rules whose work is lost."""
-    dag = workflow.dag
     idle: dict[str, None] = {}
-    for job in dag.needrun_jobs():
-        for path in (*job.output, *job.log, *((job.benchmark,) if job.benchmark else ())):
-            if (storage := workflowview.storage(path)) is not None:
-                _check_stored(storage, job.rule.name)
-            if twin.relative(str(path)) is None:
-                raise RunError(
-                    f"The output {path} of rule {job.rule.name} lies outside of the repository "
-                    f"{twin.top}.",
-                    hint="Only what lies inside can be kept; name it by a path relative to it.",
-                )
-            twin.check_folder(str(path))
-        if not job.output and not job.is_norun:
+    for job in workflow.dag.needrun_jobs():
+        check_products(job, twin)
+        if is_idle(job):
             idle[job.rule.name] = None
     if idle:
-        drops = workflow.executor_settings.undeclared == "drop"
-        does = "what they write goes with it" if drops else "what they write is kept"
-        warn(
-            f"Rules without outputs: {', '.join(idle)}. They run in the run's worktree: {does}; "
-            "what they remove is still in your folder."
-        )
+        warn_of_idle(workflow, idle, warn)
+
+
+def check_products(job: Any, twin: Twin) -> None:
+    """Raise RunError where a worktree cannot have what the single job is to write."""
+    for path in (*job.output, *workflowview.logs(job)):
+        if (storage := workflowview.storage(path)) is not None:
+            _check_stored(storage, job.rule.name)
+        if twin.relative(str(path)) is None:
+            raise RunError(
+                f"The output {path} of rule {job.rule.name} lies outside of the repository "
+                f"{twin.top}.",
+                hint="Only what lies inside can be kept; name it by a path relative to it.",
+            )
+        twin.check_folder(str(path))
+
+
+def is_idle(job: Any) -> bool:
+    """Whether a single job runs something and makes nothing."""
+    return not job.output and not job.is_norun
+
+
+def warn_of_idle(workflow: Any, rules: Iterable[str], warn: Callable[[str], None]) -> None:
+    """Say what becomes of what jobs of these rules do."""
+    drops = workflow.executor_settings.undeclared == "drop"
+    does = "what they write goes with it" if drops else "what they write is kept"
+    warn(
+        f"Rules without outputs: {', '.join(rules)}. They run in the run's worktree: {does}; "
+        "what they remove is still in your folder."
+    )
 
 
 def _check_stored(storage: Any, rule: str) -> None:
@@ -247,69 +300,6 @@ def limit_threads(workflow: Any, cores: int | None) -> None:
             job._resources = job._params = None
 
 
-def fill(
-    workflow: Any,
-    twin: Twin,
-    dead: Sequence[Path],
-    *,
-    is_new: bool,
-    untracked: Sequence[str],
-    reading: ParseTime,
-) -> None:
-    """Make the worktree the twin of the user's folder: all links into the archive, all outputs that
-    are up to date, all inputs, and what the workflow writes while it is read; save what links lead
-    to in `dead` worktrees. In a worktree that is not new, jobs may be writing the missing ones.
-    `untracked`: see `Source`.
-
-    Raises RunError naming every input that nobody has, DirtyTreeError.
-    """
-    twin.bring_links(dead, is_new=is_new)
-    dag = workflow.dag
-    needed = set(dag.needrun_jobs())
-    coming = {str(path) for job in needed for path in job.products()}
-    twin.logs.update(map(twin.relative, workflowview.logs(workflow)))
-    for job in workflowview.jobs(workflow):
-        # Local copies of what lies in other storages come when they are up to date: see `bring`.
-        for path in (path for path in job.output if workflowview.storage(path) is None):
-            if job not in needed:
-                twin.bring_output(str(path))
-            elif is_new:
-                twin.clear_missing(str(path))
-    reading.bring()
-    missing = _bring_inputs(workflow, twin, coming)
-    if unknown := (*map(twin.relative, missing), *untracked, *reading.known_before()):
-        reading.read_again(unknown)
-        missing = _bring_inputs(workflow, twin, coming) if missing else {}
-        if left := tuple(path for path in untracked if path not in twin.parse_time):
-            changes = Changes(modified=(), untracked=left)
-            raise _unlike_commit(changes, otherwise=reading.otherwise)
-    reading.remember()
-    if missing:
-        explained = (reading.explain(path, error) for path, error in missing.items())
-        errors = list({error.message: error for error in explained}.values())
-        lines = shortened((error.message for error in errors), _MOST_NAMED)
-        hints = list(dict.fromkeys(error.hint or "" for error in errors))
-        if all(hint.startswith(FREEZE) for hint in hints):
-            hints = [" ".join((FREEZE, *(hint.removeprefix(FREEZE).strip() for hint in hints)))]
-        raise RunError("\n".join(lines), hint="\n".join(hints[:_MOST_NAMED]))
-
-
-def _bring_inputs(workflow: Any, twin: Twin, coming: Container[str]) -> dict[str, RunError]:
-    """Bring all inputs but those that are `coming`. Returns what is wrong with them, by path as the
-    workflow names it."""
-    missing = {}
-    for job in workflowview.jobs(workflow):
-        plain = (path for path in job.input if workflowview.storage(path) is None)
-        for path in dict.fromkeys(map(str, plain)):
-            # What is not there belongs to a job that need not run: a temporary file, say.
-            if path not in coming and os.path.lexists(twin.here(path)):
-                try:
-                    twin.bring(path, job.rule.name)
-                except RunError as error:
-                    missing.setdefault(path, error)
-    return missing
-
-
 def recognise_undeclared(
     workflow: Any,
     repository: Repository,
@@ -322,22 +312,7 @@ def recognise_undeclared(
     twin = undeclared.twin
     named = inside(filter(None, map(twin.relative, workflowview.named(workflow))))
 
-    undeclared.recognise(chain(killed, stale.latest(repository, head)), named)
-
-
-def bring(twin: Twin, path: Any, rule: str) -> None:
-    """See to it that the worktree has the input `path` of `rule`, for a job that is to start now.
-
-    Raises RunError, ArchiveError.
-    """
-    storage = workflowview.storage(path)
-    if storage is None:
-        twin.bring(str(path), rule)
-    elif storage.retrieve:
-        copies.bring(twin, str(path))
-    else:
-        known = workflowview.address_in(storage) or storage.print_query
-        copies.refer(twin, str(path), known)
+    undeclared.recognise(chain(killed, standing.latest(repository, head)), named)
 
 
 def queue_has_jobs(run_id: str) -> bool:

@@ -7,7 +7,7 @@ read them are known themselves. What they read is known by its address.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from gitbatch_core.jsonio import Document
 from gitbatch_core.records import Output
 from gitbatch_core.runs import results
 from gitbatch_core.runs.twin import Twin
-from snakemake_executor_plugin_gitbatch import jobspec, workflowview
+from snakemake_executor_plugin_gitbatch import jobspec, needrun, workflowview
 from snakemake_executor_plugin_gitbatch.keys import Keys
 from snakemake_executor_plugin_gitbatch.missed import Missed
 from snakemake_executor_plugin_gitbatch.reusing import Reusing
@@ -55,10 +55,25 @@ class Plan:
         while found := [job for job in self._checkpoints() if self._can_be_placed(job)]:
             self._place_up_to(found)
             self.workflow.async_run(self.workflow.dag.update_checkpoint_dependencies(found))
+            needrun.provide_software(self.workflow)
             self._list_needed()
             self._look(all_are_there=True)
         if self._checkpoints():
             self._look(all_are_there=False)
+
+    def make_again(self, handed_out: Iterable[Any]) -> None:
+        """Once no more jobs will come: look at those that a checkpoint has brought, among them some
+        that are being `handed_out`. What is known of others is found when their turn comes; this is
+        for what can be left out."""
+        dag = self.workflow.dag
+        self._list_needed()
+        may_grow = self._checkpoints() or dag.has_unfinished_queue_input_jobs()
+        if not may_grow and any(map(self._makes_temporary, self._needed.values())):
+            running = dag._running.difference(handed_out)
+            self._look(
+                all_are_there=True,
+                running={member for job in running for member in jobspec.members(job)},
+            )
 
     def take(self, job: Any) -> Document | None:
         """The record that stands for a job that is handed out, if there is one and the job reads
@@ -88,9 +103,10 @@ class Plan:
 
     def _has_to_do_with_temporary(self, job: Any) -> bool:
         """Also by what may follow it."""
-        return job.is_checkpoint or any(
-            workflowview.is_temporary(path, self.workflow) for path in job.output
-        )
+        return job.is_checkpoint or self._makes_temporary(job)
+
+    def _makes_temporary(self, job: Any) -> bool:
+        return any(workflowview.is_temporary(path, self.workflow) for path in job.output)
 
     def _checkpoints(self) -> list[Any]:
         """Those that are still to say which jobs there are."""
@@ -98,13 +114,16 @@ class Plan:
         return [job for name, job in found if job.is_checkpoint and name not in self._placed]
 
     def _can_be_placed(self, job: Any) -> bool:
-        """Whether all that a job makes is known, lies in the archive and nowhere else, and neither
-        this nor what it depends on would take the place of something protected."""
-        record = self._known.get(_name(job))
-        if not self._is_whole(record) or workflowview.in_other_storages(job):
+        """Whether all that a job makes is known; whether this, and what it depends on, lies in the
+        archive and nowhere else, and would not take the place of something protected."""
+        if not self._is_whole(self._known.get(_name(job))):
             return False
         dag = self.workflow.dag
-        return not any(map(self._is_protected, dag.bfs(dag.dependencies, job)))
+        return not any(
+            self._is_protected(each)
+            or (_name(each) in self._known and workflowview.in_other_storages(each))
+            for each in dag.bfs(dag.dependencies, job)
+        )
 
     def _is_protected(self, job: Any) -> bool:
         """Whether there is a protected output that is not what is known of the job."""
@@ -130,15 +149,17 @@ class Plan:
                 self.reusing.place(self._known[name], date)
                 self._placed[name] = self._known[name]
 
-    def _look(self, *, all_are_there: bool) -> None:
-        """Find what is known. `all_are_there`: no jobs will come that need temporary outputs."""
+    def _look(self, *, all_are_there: bool, running: Container[Any] = ()) -> None:
+        """Find what is known. `all_are_there`: no jobs will come that need temporary outputs;
+        `running`: single jobs of which nobody can say yet what they make."""
         dag = self.workflow.dag
         self._known = {}
         coming: dict[str, str | None] = {}
         for job in (job for level in dag.toposorted() for job in level):
             if (name := _name(job)) not in self._needed:
                 continue
-            record = self._placed.get(name) or self._record(job, coming)
+            is_running = job in running
+            record = self._placed.get(name) or (None if is_running else self._record(job, coming))
             made = {} if record is None else _made(record)
             for path in map(self.twin.relative, map(str, job.products())):
                 coming[path or ""] = made.get(path)

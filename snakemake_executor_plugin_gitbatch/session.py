@@ -19,10 +19,10 @@ from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.undeclared_files import UndeclaredFiles
 from snakemake_executor_plugin_gitbatch import (
     jobspec,
-    opening,
+    mirroring,
     parse_writes,
     snakemake_internals,
-    stale,
+    standing,
     verdict,
     workflowview,
 )
@@ -34,6 +34,7 @@ from snakemake_executor_plugin_gitbatch.errors import text_of
 from snakemake_executor_plugin_gitbatch.keys import Keys
 from snakemake_executor_plugin_gitbatch.leaving import Leaving
 from snakemake_executor_plugin_gitbatch.missed import Missed
+from snakemake_executor_plugin_gitbatch.newjobs import NewJobs
 from snakemake_executor_plugin_gitbatch.ordering import Job, Ordering
 from snakemake_executor_plugin_gitbatch.parse_time import ParseTime
 from snakemake_executor_plugin_gitbatch.plan import Plan
@@ -128,7 +129,7 @@ class Session:
             renamed=renamed(workflow, twin),
         ).write(run.staging)
         converted = run.worktree.converted(run.archive.algorithm)
-        is_left = stale.undeclared_paths(run.repository, facts["head"])
+        is_left = standing.undeclared_paths(run.repository, facts["head"])
         self._keys = Keys.of(workflow, twin, facts["folder"], converted, is_left)
         settings = workflow.executor_settings
         keeps = settings.undeclared == "keep"
@@ -142,9 +143,15 @@ class Session:
             reusing=self._reusing,
             outputs=self._ordering.outputs,
         )
+        self._new_jobs = NewJobs(
+            workflow=workflow, run=run, twin=twin, keys=self._keys, warn=logger.warning
+        )
+        self._done: list[Any] = []
+        """Single jobs that have succeeded."""
         if not run.resumed:  # what is queued or running goes before
             self._plan.make()
             self._reusing.add(self._plan.unasked())
+            self._new_jobs.take_over(self._done)
         self._in_place: set[Any] = set()
         """Jobs whose outputs are where they belong already."""
         self._missed = Missed.of(run, self._keys)
@@ -186,13 +193,16 @@ class Session:
             of_checkpoint = any(r.name in rules and r.is_checkpoint for r in self.workflow.rules)
             self._temporary.add(path, of_checkpoint=of_checkpoint)
 
-    def settle(self) -> None:
-        """Before jobs are prepared: what Snakemake has deleted is gone for them too."""
+    def settle(self, jobs: list[Any]) -> None:
+        """Before `jobs` are prepared: what Snakemake has deleted is gone for them, too, and what a
+        checkpoint has brought is taken over."""
         with self._lock:
             self._temporary.sweep()
             if self._reading.bring_late():
                 self._keys.code.forget()
                 self._plan.forget()
+            if self._new_jobs.take_over(self._done) and not self.run.resumed:
+                self._plan.make_again(jobs)
 
     def handed_over(self) -> None:
         """All jobs of a turn have been prepared and submitted: tell of those that had ended before,
@@ -251,6 +261,8 @@ class Session:
         """
         members = jobspec.members(job)
         with self._lock:
+            for member in members:
+                self._new_jobs.check(member)
             if (known := self._plan.take(job)) is not None:
                 if self._plan.is_in_place(job):
                     self._in_place.add(job)
@@ -261,7 +273,7 @@ class Session:
             for member in members:
                 for path in member.input:
                     if str(path) not in made:
-                        opening.bring(self.twin, path, member.rule.name)
+                        mirroring.bring(self.twin, path, member.rule.name)
             updated = self._room.updated(members)
             description = jobspec.describe(job, self.twin.address_of, top=self.twin.top)
             key = self._keys.job_key(job, description, updated)
@@ -336,7 +348,9 @@ class Session:
             failure = f"The job's results could not be taken over: {why}"
         with self._lock:
             self.report.conclude(status.number, job, failure)
-            if failure is not None:
+            if failure is None:
+                self._done += jobspec.members(job)
+            else:
                 self._failed(job)
         return failure
 
@@ -397,7 +411,7 @@ class Session:
             self.report.show(outcome, lambda n: Answer.of_job(self.run.job_folder(n)))
             if not self._temporary.end():
                 raise RunError("Temporary outputs that are still needed could not be kept.")
-            outputs = workflowview.kept_outputs(self.workflow)
+            outputs = workflowview.kept_outputs(self.workflow, self._done)
             declared = list(workflowview.declared(self.workflow))
             inputs = workflowview.inputs(self.workflow)
             facts = self._facts | {"costs": self.report.costs.document()}

@@ -91,7 +91,7 @@ class ExecutorSettings(ExecutorSettingsBase):
         metadata={
             "help": "What to do with results that are up to date to Snakemake, but were made by "
             "other code than the commit's: 'warn': say how many there are, 'rerun': make them "
-            "again, and what depends on them, 'ignore': do not look.",
+            "again, checkpoints too, and what depends on them, 'ignore': do not look.",
             "choices": ["warn", "rerun", "ignore"],
             "metavar": "WHAT",
         },

@@ -11,7 +11,7 @@ import contextlib
 import functools
 import os
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -102,6 +102,18 @@ def leave_times_alone(dag: Any) -> None:
         await original(job, **kwargs | {"no_touch": True, "check_output_mtime": False})
 
     dag.check_and_touch_output = check_output
+
+
+def tell_updates(dag: Any, call: Callable[[], Awaitable[None]]) -> None:
+    """Have `call` called whenever Snakemake has put other jobs into the DAG: those that follow a
+    checkpoint, or come from a queue."""
+    original = dag.postprocess_after_update
+
+    async def postprocess_after_update() -> None:
+        await original()
+        await call()
+
+    dag.postprocess_after_update = postprocess_after_update
 
 
 def take_over_end(job: Any, mirror: Mirror) -> None:

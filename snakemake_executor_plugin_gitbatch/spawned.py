@@ -41,6 +41,9 @@ def main(argv: list[str]) -> None:
     for name in ("retrieve_storage_inputs", "store_storage_outputs"):
         getattr(DAG, name)  # an AttributeError, should Snakemake call it otherwise one day
         setattr(DAG, name, leave_to_the_run)
+    # The run's own start has looked at that. Here, the jobs that a checkpoint has brought stand in
+    # the first DAG, where its folder and a file in it may both look like outputs of its rule.
+    DAG.check_directory_outputs = leave_as_it_is
     cli.parse_target_jobs_cli_args = parse_targets
     follow(order_file)
     script_copies.note(Path(order_file).parent)
@@ -96,6 +99,10 @@ def follow(order_file: str) -> None:
 async def leave_to_the_run(*args: Any, **kwargs: Any) -> None:
     """Do nothing with other storages: the process that has started the run has brought from there
     what the job reads, and stores there what it has made, once that is recorded."""
+
+
+def leave_as_it_is(dag: DAG) -> None:
+    """Do not complain of outputs that lie in others."""
 
 
 def guard(order_file: Path, comparison: Comparison, overlay: Overlay) -> None:

@@ -1,5 +1,6 @@
 """Results that are up to date to Snakemake, but were made by other code than the commit's: an edit
-of what it does not look at, an imported module, a program that a command names.
+of what it does not look at, an imported module, a program that a command names. And what else a
+start has to say of what lies in the folder.
 
 Looked for at each start, also where nothing is to be done: it costs a call of git or two, unless
 there are some.
@@ -7,55 +8,144 @@ there are some.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from snakemake.exceptions import RuleException
 from snakemake_interface_common.exceptions import WorkflowError
 
-from gitbatch_core.archive.layout import LINK_PATH, linked_object
-from gitbatch_core.errors import GitbatchError
+from gitbatch_core.errors import GitbatchError, readable
 from gitbatch_core.git import state
-from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repo import Repository
-from gitbatch_core.jsonio import Document
-from gitbatch_core.records import reproduced_run
-from gitbatch_core.runs import document, origin_index
-from gitbatch_core.runs.code_difference import CodeDifferences
-from gitbatch_core.runs.origins import Origin, Origins
-from gitbatch_core.runs.stale import OtherCommits
-from gitbatch_core.runs.tainted import TaintedRuns
-from gitbatch_core.runs.undeclared import UndeclaredPaths
-from gitbatch_core.runs.walk import inside
-from gitbatch_core.wording import count
-from snakemake_executor_plugin_gitbatch import keys, needrun, workflowview
+from gitbatch_core.wording import count, printable, some
+from snakemake_executor_plugin_gitbatch import jobspec, needrun, snakemake_internals
+from snakemake_executor_plugin_gitbatch.standing import Found, Look
 
-_MOST_DOCUMENTS = 3
-"""Of runs, to be read where the index does not know what lies in the folder."""
+_FAILS = (GitbatchError, WorkflowError, RuleException, OSError, ValueError, RuntimeError)
+"""What may keep the look from an answer; the workflow's own functions are asked, too."""
 
 
 def look(workflow: Any, logger: Any) -> None:
     """Say how many up-to-date results other code has made, or have Snakemake make them again, as
-    the user wants it."""
+    the user wants it; which no run has made; and where nothing is to be done, that edits are in
+    none of them."""
     wish = workflow.executor_settings.stale
     if wish == "ignore":
         return
     try:
-        found = _find(workflow, Repository.find(Path.cwd()))
-    except (GitbatchError, WorkflowError, RuleException, OSError, ValueError) as error:
+        with ThreadPoolExecutor(1) as beside:
+            # git looks at the whole tree; a run does that when it starts.
+            is_idle = not anything_to_do(workflow)
+            modified = beside.submit(_modified) if is_idle else None
+            at = Look.of(workflow, lambda: () if modified is None else modified.result())
+            found = at.find(workflow.dag.jobs)
+            for line in _of_others(found):
+                logger.warning(line)
+            if wish == "rerun":
+                _Again(workflow=workflow, logger=logger, at=at).begin(found)
+            elif found.number:
+                them = "it" if found.number == 1 else "them"
+                logger.warning(
+                    f"{_text(found)}--gitbatch-stale rerun makes {them} again; gitbatch status "
+                    "shows more."
+                )
+            if not anything_to_do(workflow) and (edits := at.edits()):
+                logger.warning(
+                    f"Uncommitted edits are in none of the results: {_some(edits)}. Commit them, "
+                    "and the next start says which results are of older code."
+                )
+    except _FAILS as error:
         if wish == "rerun":
-            logger.warning(f"Which results other code has made cannot be told: {error}")
-        return
-    of_code = sum(found.makers.numbers.values())
-    if not (number := of_code + found.tainted):
-        return
+            logger.warning(_cannot_tell(error))
+
+
+def anything_to_do(workflow: Any) -> bool:
+    """Whether Snakemake has jobs that a run is needed for."""
+    dag = workflow.dag
+    waits = dag.has_unfinished_queue_input_jobs()
+    return waits or any(map(jobspec.has_outputs, dag.needrun_jobs()))
+
+
+def _modified() -> list[str]:
+    return state.modified(Repository.find(Path.cwd()))
+
+
+@dataclass(kw_only=True)
+class _Again:
+    """Has Snakemake make stale results again; also those of which only a checkpoint tells."""
+
+    workflow: Any
+    logger: Any
+    at: Look
+    _seen: set[Any] = field(default_factory=set)
+    _marked: set[str] = field(default_factory=set)
+    """Outputs of checkpoints that run in this start: whatever they were, they are new then."""
+    _is_looking: bool = False
+
+    def begin(self, found: Found) -> None:
+        """With what was `found` at the start."""
+        dag = self.workflow.dag
+        if found.number:
+            self._say(found)
+            with needrun.more(self.workflow):
+                if found.checkpoints:
+                    again = needrun.run_checkpoints_again(dag, found.checkpoints)
+                    self.workflow.async_run(again)
+                    found = self.at.find(dag.jobs)
+                    if found.checkpoints:
+                        self.logger.warning(
+                            f"Their checkpoints cannot run, as what they read is gone: "
+                            f"{_some(found.checkpoints)}."
+                        )
+                self.workflow.async_run(needrun.run_again(dag, found.jobs))
+        self._note()
+        if dag.checkpoint_jobs or dag.has_unfinished_queue_input_jobs():
+            snakemake_internals.tell_updates(dag, self._look_again)
+
+    async def _look_again(self) -> None:
+        """At the jobs that a checkpoint has brought, before Snakemake finds that all is done."""
+        if self._is_looking:
+            return
+        self._is_looking = True
+        try:
+            await self._look_at_new()
+        except _FAILS as error:
+            self.logger.warning(_cannot_tell(error))
+        finally:
+            self._is_looking = False
+
+    async def _look_at_new(self) -> None:
+        dag = self.workflow.dag
+        found = self._find_new()
+        if found.jobs or found.checkpoints:
+            self._say(found)
+            if found.checkpoints:
+                await needrun.run_checkpoints_again(dag, found.checkpoints)
+                self._marked.update(found.checkpoints)
+                found = self._find_new()
+            await needrun.run_again(dag, found.jobs)
+        self._note()
+
+    def _find_new(self) -> Found:
+        new = [job for job in self.workflow.dag.jobs if job not in self._seen]
+        return self.at.find(new, but=self._marked)
+
+    def _note(self) -> None:
+        dag = self.workflow.dag
+        self._seen.update(dag.jobs)
+        self._marked.update(str(path) for job in dag.checkpoint_jobs for path in job.output)
+
+    def _say(self, found: Found) -> None:
+        them = "It is" if found.number == 1 else "They are"
+        self.logger.info(f"{_text(found)}{them} made again.")
+
+
+def _text(found: Found) -> str:
     text = ""
-    if of_code:
+    if of_code := sum(found.makers.numbers.values()):
         text += (
             f"{count(of_code, 'result')} {'is' if of_code == 1 else 'are'} up to date to "
             f"Snakemake, but not of this commit's code: {found.makers.text()}. "
@@ -65,156 +155,28 @@ def look(workflow: Any, logger: Any) -> None:
             f"{count(found.tainted, 'result')} {'is' if found.tainted == 1 else 'are'} up to date "
             "to Snakemake, but made by a tainted run, whose jobs changed files of the commit. "
         )
-    # Of a checkpoint that is done, Snakemake has no job left that could run.
-    forced = "".join(f" -R {rule}" for rule in sorted(found.checkpoints))
-    if wish != "rerun":
-        again = "makes it again" if number == 1 else "makes them again"
-        logger.warning(f"{text}--gitbatch-stale rerun{forced} {again}; gitbatch status shows more.")
-        return
-    if forced:
-        logger.warning(f"{text}The checkpoints among what made them run again with{forced}.")
-    else:
-        logger.info(f"{text}{'It is' if number == 1 else 'They are'} made again.")
-    if found.jobs:
-        needrun.run_again(workflow, found.jobs)
+    return text
 
 
-@dataclass(kw_only=True)
-class _Stale:
-    """What other code, or a tainted run, has made."""
-
-    jobs: list[Any] = field(default_factory=list)
-    """That have made some of the results."""
-    makers: OtherCommits = field(default_factory=OtherCommits)
-    """Of the results."""
-    tainted: int = 0
-    """How many others a tainted run has made."""
-    checkpoints: set[str] = field(default_factory=set)
-    """Rules of which no job is there."""
-
-
-def _find(workflow: Any, repository: Repository) -> _Stale:
-    head = repository.commit_of("HEAD")
-    source = document.source_of(repository, head)
-    relative = _Relative(repository)
-    origins = Origins(documents=_documents(repository, head, source))
-    find = _Origins(repository, relative, origins)
-    made: dict[Any, list[Origin]] = {}
-    for job in workflow.dag.jobs:
-        if not workflow.dag.needrun(job):
-            made[job] = [o for path in job.output if (o := find(path))]
-    in_dag = {str(path) for job in workflow.dag.jobs for path in job.output}
-    gone = sorted(p for p in workflow.checkpoints.created_output if str(p) not in in_dag)
-    done = [o for path in gone if (o := find(path))]
-    if workflow.executor_settings.dirty == "snapshot":
-        from snakemake_executor_plugin_gitbatch import opening
-
-        source = opening.clean_source(workflow, repository, head, None, "snapshot").commit
-    tainted = TaintedRuns(root=repository.top / LINK_PATH)
-    others = {
-        job: [
-            origin
-            for origin in some
-            if origin.job and (origin.commit != source or tainted.have_made(origin.job, origin.run))
-        ]
-        for job, some in (*made.items(), (None, done))
-    }
-    result = _Stale()
-    if not any(others.values()):
-        return result
-    declared = filter(None, map(relative, workflowview.declared(workflow)))
-    is_declared, is_left = inside(declared), undeclared_paths(repository, head)
-    differences = CodeDifferences(
-        repository=repository, is_output=lambda path: is_declared(path) or is_left(path)
-    )
-    for job, some in others.items():
-        choice = None if job is None or not some else keys.choice(workflow, job, relative)
-        for origin in some:
-            if (files := origin.files(differences, source, choice)) != ():
-                result.makers.add(origin.commit, files)
-            elif tainted.have_made(origin.job, origin.run):
-                result.tainted += 1
-            else:
-                continue
-            if job is None:
-                result.checkpoints.add(str(origin.output.get("rule")))
-            elif job not in result.jobs[-1:]:
-                result.jobs.append(job)
-    return result
+def _of_others(found: Found) -> Iterator[str]:
+    if number := len(found.by_hand):
+        them = "it" if number == 1 else "them"
+        yield (
+            f"{count(number, 'result')} {'was' if number == 1 else 'were'} changed by hand since "
+            f"a run has made {them}: {_some(found.by_hand)}. Remove {them} to have {them} made "
+            "again."
+        )
+    if number := len(found.unknown):
+        them = "it" if number == 1 else "them"
+        yield (
+            f"Of {count(number, 'result')} no run knows the origin: {_some(found.unknown)}. "
+            f"Remove {them} to have {them} made with a record."
+        )
 
 
-def undeclared_paths(repository: Repository, head: str) -> UndeclaredPaths:
-    """Where jobs have left something beside their outputs."""
-
-    return UndeclaredPaths(top=repository.top, documents=lambda: latest(repository, head))
+def _some(names: Collection[str]) -> str:
+    return readable(some(map(printable, names)))
 
 
-def latest(repository: Repository, head: str) -> Iterator[Document]:
-    """The documents of some runs, the latest first, with what tells where results come from."""
-    yield from _documents(repository, head, document.source_of(repository, head))
-
-
-def _documents(repository: Repository, head: str, source: str) -> Iterator[Document]:
-    """The index first; then, where that does not know all, the documents of some runs, which it
-    knows from then on."""
-    indexed = set()
-    if source == head:
-        for each in origin_index.documents(repository):
-            indexed.add(each.get("run"))
-            yield each
-    elsewhere = worktrees.others(repository)
-    for each in islice(Origins.of(repository, head, source).documents, _MOST_DOCUMENTS):
-        if each.get("run") not in indexed:
-            yield each
-            if not reproduced_run(each) and each.get("repository") not in elsewhere:
-                origin_index.write(repository, each)
-
-
-class _Relative:
-    """A path as the workflow names it, relative to the top; None: outside of the repository."""
-
-    def __init__(self, repository: Repository) -> None:
-        self._top, self._folder = str(repository.top), os.getcwd()
-
-    def __call__(self, path: str) -> str | None:
-        absolute = os.path.normpath(os.path.join(self._folder, path))
-        if absolute == self._top:
-            return ""
-        inside_top = absolute.startswith(f"{self._top}/")
-        return absolute[len(self._top) + 1 :] if inside_top else None
-
-
-class _Origins:
-    """Where an output comes from that lies in the folder as a link, as a folder of links, or as a
-    file that git tracks."""
-
-    def __init__(self, repository: Repository, relative: _Relative, origins: Origins) -> None:
-        self._repository, self._relative, self._origins = repository, relative, origins
-
-    def __call__(self, path: Any) -> Origin | None:
-        name = self._relative(str(path))
-        if name is None or workflowview.storage(path) is not None:
-            return None
-        if path.is_directory:
-            return self._origins.tree(name) if os.path.isdir(path) else None
-        try:
-            linked = linked_object(os.readlink(path))
-        except OSError:  # a file, or nothing
-            return self._of_file(path, name) if os.path.isfile(path) else None
-        return None if linked is None else self._origins.find(name, str(linked.address))
-
-    def _of_file(self, path: Any, name: str) -> Origin | None:
-        """That of the latest result, where the file has the same bytes: it was thawed."""
-        if name not in self._tracked or (latest := self._origins.file(name)) is None:
-            return None
-        if os.path.getsize(path) != latest.output.get("size"):
-            return None
-        from gitbatch_core.archive import hashing
-        from gitbatch_core.archive.layout import Address
-
-        address = Address.parse(latest.output["address"])
-        return latest if hashing.hash_file(Path(path), address.algorithm)[0] == address else None
-
-    @cached_property
-    def _tracked(self) -> frozenset[str]:
-        return state.tracked(self._repository.top)
+def _cannot_tell(error: Exception) -> str:
+    return f"Which results other code has made cannot be told: {error}"

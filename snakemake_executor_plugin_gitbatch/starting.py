@@ -31,13 +31,15 @@ from snakemake_executor_plugin_gitbatch import (
     alike,
     ending,
     environment,
+    groups,
     jobspec,
+    mirroring,
     opening,
     parse_writes,
     snakemake_internals,
     software,
+    standing,
 )
-from snakemake_executor_plugin_gitbatch import stale as stale_results
 from snakemake_executor_plugin_gitbatch.earlier import Earlier
 from snakemake_executor_plugin_gitbatch.parse_time import ParseTime
 from snakemake_executor_plugin_gitbatch.report import Report
@@ -199,6 +201,11 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
         }
         twin = Twin.of(run, Path.cwd(), changed=changed, warn=logger.warning)
         snakemake_internals.leave_times_alone(workflow.dag)
+        if in_groups := groups.take_checkpoints_out(workflow):
+            logger.info(
+                f"Checkpoints run by themselves, not within their groups: {', '.join(in_groups)}. "
+                "What follows one is known only when it has ended."
+            )
         twin.cache = Path(workflow.sourcecache.runtime_cache_path)
         twin.there(".").mkdir(parents=True, exist_ok=True)
         earlier = Earlier() if mine is None else Earlier.of(run, mine, pool)
@@ -208,11 +215,11 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
         others = [dead for dead in place.dead if dead.run != id]
         stale = [dead for dead in others if not is_used(dead, opening.queue_has_jobs)]
         left = [
-            left_by(repository, archive, dead, stale_results.latest(repository, place.head))
+            left_by(repository, archive, dead, standing.latest(repository, place.head))
             for dead in stale
         ]
         reading = ParseTime(workflow=workflow, run=run, twin=twin, secrets=place.secrets)
-        opening.fill(
+        mirroring.fill(
             workflow,
             twin,
             [dead.worktree for dead in stale],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,12 @@ def sources(workflow: Any) -> Iterator[str]:
     yield from (str(path) for path in workflow.configfiles)
     for job in jobs(workflow):
         yield from sources_of(job)
+    if workflow.dag.checkpoint_jobs:  # whose jobs will follow is not known
+        for rule in workflow.rules:
+            for named in (rule.script, rule.notebook):
+                if named is not None and "{" not in str(named):
+                    found = _local(infer_source_file(named, rule.basedir or None))
+                    yield from filter(os.path.exists, found)
 
 
 def snakefiles(workflow: Any) -> Iterator[str]:
@@ -106,15 +112,16 @@ def _local(source: Any) -> Iterator[str]:
 
 
 def declared(workflow: Any) -> Iterator[str]:
-    """Outputs, logs and benchmarks of all jobs, as the workflow names them."""
+    """Outputs, logs and benchmarks of all jobs, as the workflow names them, and what checkpoints
+    have made that are no part of the DAG any more."""
     for job in jobs(workflow):
         yield from (str(path) for path in job.products())
+    yield from map(str, workflow.checkpoints.created_output)
 
 
-def logs(workflow: Any) -> Iterator[str]:
-    """Logs and benchmarks of all jobs."""
-    for job in jobs(workflow):
-        yield from (str(path) for path in (*job.log, *((job.benchmark,) if job.benchmark else ())))
+def logs(job: Any) -> list[Any]:
+    """Logs and benchmark of a single job."""
+    return [*job.log, *((job.benchmark,) if job.benchmark else ())]
 
 
 def inputs(workflow: Any) -> Iterator[str]:
@@ -160,11 +167,12 @@ def is_update(path: Any) -> bool:
     return is_flagged(path, "update")
 
 
-def kept_outputs(workflow: Any) -> list[Any]:
-    """Outputs of the DAG that are to last, at the end of a run: all but the temporary ones that
-    Snakemake has removed."""
+def kept_outputs(workflow: Any, done: Iterable[Any]) -> list[Any]:
+    """Outputs that are to last, at the end of a run: those of the DAG, and of single jobs that were
+    `done` for it, but for the temporary ones that Snakemake has removed."""
     found = {}
-    outputs = [path for job in jobs(workflow) for path in job.output]
+    # What only a checkpoint asked for is no part of the DAG any more.
+    outputs = [path for job in (*jobs(workflow), *done) for path in job.output]
     # Snakemake drops the job of a checkpoint that was done before, but not what it knows of it.
     for path in (*outputs, *sorted(workflow.checkpoints.created_output)):
         gone = is_temporary(path, workflow) and not os.path.lexists(path)

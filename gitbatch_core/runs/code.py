@@ -69,6 +69,11 @@ class Code:
             self._digests[asked] = self._digest(*asked)
         return self._digests[asked]
 
+    def leave_out(self, is_output: Callable[[str], bool]) -> None:
+        """From now on, these paths are outputs."""
+        self.is_output = is_output
+        self._digests.clear()
+
     def _digest(self, patterns: tuple[str, ...], always: tuple[str, ...]) -> str:
         if self._tracked is None:
             listing = index.entries(self.worktree, submodules=True)

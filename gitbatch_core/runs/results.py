@@ -52,8 +52,8 @@ def place(twin: Twin, output: Document, mtime_ns: int, *, copied: bool = False) 
         for top, place in ((twin.worktree, there), (twin.top, here))[: 1 if copied else 2]:
             twin.remove(place)
             links.place_tree(twin.archive, place, entries, top=top, mtime_ns=mtime_ns)
-        if not copied:
-            _stamp(here, mtime_ns)
+        for place in () if copied else (there, here):
+            _stamp(place, mtime_ns)
     else:
         name = ObjectName.parse(output["name"])
         for place in (there, here)[: 1 if copied else 2]:
@@ -129,7 +129,8 @@ def _link_temporary(twin: Twin, here: Path, there: Path, mtime_ns: int) -> None:
     here.mkdir(parents=True)
     for inner in files_below(there):
         link(here / inner.relative_to(there), inner)
-    _stamp(here, mtime_ns)
+    for folder in (there, here):
+        _stamp(folder, mtime_ns)
 
 
 def note_time(twin: Twin, relative: str, mtime_ns: int) -> None:
@@ -139,7 +140,8 @@ def note_time(twin: Twin, relative: str, mtime_ns: int) -> None:
 
 
 def _stamp(folder: Path, mtime_ns: int) -> None:
-    """Give an output folder its time, as Snakemake does."""
+    """Give an output folder its time, as Snakemake does. Jobs must find the same in it as those
+    see who look at the user's: one of them may list it."""
     sign = folder / tree.IGNORED
     sign.touch()
     for path in (sign, folder):

@@ -10,7 +10,7 @@ import contextlib
 import datetime
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitbatch_core import fsutil
@@ -123,6 +123,13 @@ class Run:
     def sign(self, number: int) -> Path:
         """The file by which job `number` says that it is done."""
         return self.staging / "signs" / str(number)
+
+    def expect(self, jobs: int) -> None:
+        """Let others know how many jobs there are, by now."""
+        with contextlib.suppress(GitbatchError, OSError):
+            mine = Owner.read(self.private)
+            if jobs > mine.about.get("jobs", 0):
+                replace(mine, about=mine.about | {"jobs": jobs}).write()
 
     def close(self, *, known: bool = True) -> None:
         """Take worktree, staging and private folder away; that last one stays where not all is

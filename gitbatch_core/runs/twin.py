@@ -127,18 +127,20 @@ class Twin:
     # ------------------------------------------------------------------ before jobs run
 
     def bring_links(self, dead: Sequence[Path] = (), *, is_new: bool = True) -> None:
-        """Link everything into the worktree that is a link into the archive for the user: what
-        Snakefiles look for when they are parsed may be anything.
+        """Link everything into the worktree that is a link into the archive for the user, and mark
+        the folders that Snakemake has marked: what Snakefiles look for when they are parsed may be
+        anything.
 
         In a worktree that is not new, what jobs have written there stays. A link into one of the
         `dead` worktrees is a temporary output that its run finished: it goes into the archive,
         before the worktree goes.
         """
         saved = []
-        for link in link_names_below(self.top):
+        for link in link_names_below(self.top, besides=tree.IGNORED):
             try:
                 text, mtime_ns = os.readlink(link), os.lstat(link).st_mtime_ns
             except OSError:  # gone by now, or replaced: another run works in this folder
+                self._bring_mark(link)
                 continue
             if dead:
                 target = Path(os.path.normpath(os.path.join(os.path.dirname(link), text)))
@@ -179,6 +181,16 @@ class Twin:
         self.link(self.worktree / relative, name, mtime_ns)
         self.addresses[relative] = str(name.address)
 
+    def _bring_mark(self, mark: str) -> None:
+        """The file by which Snakemake dates an output folder, at the absolute path `mark`."""
+        relative = mark[len(str(self.top)) + 1 :]
+        if os.path.basename(mark) != tree.IGNORED or relative in self.tracked:
+            return
+        with contextlib.suppress(OSError):
+            mtime_ns = os.lstat(mark).st_mtime_ns
+            self.replace(self.worktree / relative, Path.touch)
+            os.utime(self.worktree / relative, ns=(mtime_ns, mtime_ns))
+
     def bring(self, path: str, rule: str) -> None:
         """See to it that the worktree has the existing input `path` of `rule`.
 
@@ -198,6 +210,8 @@ class Twin:
     def _bring_file(self, relative: str, path: str, rule: str) -> None:
         here, there = self.top / relative, self.worktree / relative
         if relative in self.addresses:
+            return
+        if here.name == tree.IGNORED and here.is_file() and there.is_file():
             return
         if relative in self.tracked and relative not in self.changed and not here.is_symlink():
             if (pointer := self.withheld.get(relative)) is not None:
@@ -299,7 +313,10 @@ class Twin:
             for found in folders_below(here):
                 (self.worktree / found.relative_to(self.top)).mkdir(parents=True, exist_ok=True)
         elif not self._is_known(relative):
-            self._store([relative])
+            if (name := self.archive.object_at(here)) is None:
+                self._store([relative])
+            else:
+                self._bring_link(relative, name, here.lstat().st_mtime_ns)
 
     def _bring_folder(self, here: Path) -> list[str]:
         """Bring the links that a tree of this folder keeps as they are, and return its files."""

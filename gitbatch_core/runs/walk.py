@@ -19,8 +19,9 @@ def links_below(top: Path) -> Iterator[Path]:
     return map(Path, link_names_below(top))
 
 
-def link_names_below(top: Path) -> Iterator[str]:
-    """The same, as absolute names: of many, making paths takes a while."""
+def link_names_below(top: Path, besides: str = "") -> Iterator[str]:
+    """The same, as absolute names: of many, making paths takes a while. Also files that are called
+    `besides`."""
     waiting = [str(top)]
     while waiting:
         # Others may work in the same folder: what is gone by now is no part of it.
@@ -29,7 +30,7 @@ def link_names_below(top: Path) -> Iterator[str]:
             for entry in entries:
                 if fsutil.is_temporary(entry.name):
                     continue
-                if entry.is_symlink():
+                if entry.is_symlink() or entry.name == besides:
                     yield entry.path
                 elif entry.is_dir() and entry.name not in _NOT_DATA:
                     waiting.append(entry.path)

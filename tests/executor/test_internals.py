@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from snakemake.api import ResourceSettings, SnakemakeApi
 from snakemake.deployment.conda import Env
 from snakemake.sourcecache import LocalSourceFile
 
-from gitbatch_core.archive import links
+from gitbatch_core.archive import hashing, links
 from gitbatch_core.runs import results
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import snakemake_internals
@@ -49,6 +50,29 @@ def test_environment_files_are_those_of_the_worktree(twin: Twin) -> None:
         environment = Env(workflow, env_file=source, envs_dir="envs")
         snakemake_internals.read_environment(environment, twin, workflow)
     assert environment.content == b"of the commit" and environment.file is source
+
+
+def test_an_output_folder_is_marked_in_the_worktree_as_in_the_folder(twin: Twin) -> None:
+    """Whoever lists it there finds what those find who list it here, and may read it."""
+    mark = "out/parts/.snakemake_timestamp"
+    (twin.top / mark).parent.mkdir(parents=True)
+    (twin.top / mark).touch()
+    os.utime(twin.top / mark, ns=(5 * 10**17, 5 * 10**17))
+    twin.bring_links()
+    assert (twin.worktree / mark).lstat().st_mtime_ns == 5 * 10**17
+    assert mark in twin.placed, "no job has written it"
+    twin.bring(mark, "each")
+    assert twin.address_of(mark) == str(hashing.hash_bytes(b"", "xxh3"))
+
+    source = twin.top / "new"
+    source.mkdir()
+    (source / "a.txt").write_text("a")
+    stored = twin.archive.put_tree(source)
+    output = {"path": "out/new", "kind": "tree", "address": str(stored.address)}
+    results.place(twin, output, 10**18)
+    for top in (twin.top, twin.worktree):
+        assert sorted(os.listdir(top / "out/new")) == [".snakemake_timestamp", "a.txt"]
+        assert links.time_of(top / "out/new") == 10**18
 
 
 def test_a_workflow_knows_when_snakemake_began(twin: Twin) -> None:

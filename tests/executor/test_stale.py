@@ -172,12 +172,13 @@ def test_made_again_where_nothing_was_to_be_done(make_project: MakeProject) -> N
         }
     )
     project.snakemake().ok()
+    [first] = project.tags()
     project.commit({"tools/a.sh": "echo two\n"})
     ended = project.snakemake().ok()
     assert "3 results are up to date to Snakemake" in ended.text
-    assert "-R parts" in ended.text
+    assert project.tags() == [first]
     # Snakemake has dropped the checkpoint from what it may do.
-    ended = project.snakemake("--gitbatch-stale", "rerun", "-R", "parts").ok()
+    ended = project.snakemake("--gitbatch-stale", "rerun").ok()
     assert project.read("out/all.txt") == "two\n"
     # The run knows this one, and so can take it away where its process was killed.
     assert project.read("out/locks") == "0.output.lock\n"
@@ -185,6 +186,132 @@ def test_made_again_where_nothing_was_to_be_done(make_project: MakeProject) -> N
     assert states(project)["out/ancient.txt"] == "other inputs"
     assert set(states(project).values()) == {"current", "other inputs"}
     project.nothing_to_do()
+
+
+def test_checkpoints_are_made_again_and_what_comes_after_them(
+    make_project: MakeProject, pool: str
+) -> None:
+    """Also where the checkpoint says the same as before, so that Snakemake sees no change in what
+    follows; and a checkpoint after another."""
+    project = make_project(
+        {
+            "Snakefile": """
+                def names(wildcards):
+                    with checkpoints.first.get().output[0].open() as file:
+                        return expand("out/{x}.end", x=file.read().split())
+                rule all:
+                    input: names
+                    output: "out/all.txt"
+                    resources: gitbatch_code="tools/none.sh"
+                    default_target: True
+                    shell: "cat {input} > {output}"
+                checkpoint first:
+                    output: "out/first.txt"
+                    resources: gitbatch_code="tools/first.sh"
+                    shell: "bash tools/first.sh > {output}"
+                checkpoint second:
+                    output: "out/{x}.second"
+                    resources: gitbatch_code="tools/second.sh"
+                    shell: "bash tools/second.sh > {output}"
+                rule mid:
+                    output: "out/{x}.mid"
+                    resources: gitbatch_code="tools/mid.sh"
+                    shell: "bash tools/mid.sh > {output}"
+                rule end:
+                    input: "out/{x}.mid", lambda w: checkpoints.second.get(x=w.x).output[0]
+                    output: "out/{x}.end"
+                    resources: gitbatch_code="tools/none.sh"
+                    shell: "cat {input} > {output}"
+                """,
+            "tools/first.sh": "echo a b\n",
+            "tools/second.sh": "echo second\n",
+            "tools/mid.sh": "echo mid\n",
+            "tools/none.sh": "",
+            ".gitignore": "/out/\n.snakemake/\n",
+        },
+        pool=pool,
+    )
+    project.snakemake().ok()
+    assert project.read("out/all.txt") == "mid\nsecond\n" * 2
+    edits = {
+        "tools/first.sh": "# An edit that changes nothing.\necho a b\n",
+        "tools/mid.sh": "echo new mid\n",
+        "tools/second.sh": "echo new second\n",
+    }
+    project.commit(edits)
+    assert set(states(project).values()) == {"other code", "other inputs"}
+    ended = project.snakemake("--gitbatch-stale", "rerun").ok()
+    assert project.read("out/all.txt") == "new mid\nnew second\n" * 2
+    assert set(states(project).values()) == {"current"}
+    assert "8 jobs done" in ended.text and project.leftovers() == []
+    project.nothing_to_do()
+    assert "up to date to Snakemake" not in project.snakemake("--gitbatch-stale", "rerun").ok().text
+    # What stays is not made again.
+    project.commit({"tools/second.sh": "echo newer second\n"})
+    ended = project.snakemake("--gitbatch-stale", "rerun").ok()
+    assert "2 results are up to date to Snakemake" in ended.text and "5 jobs done" in ended.text
+    assert project.read("out/all.txt") == "new mid\nnewer second\n" * 2
+
+
+def test_a_start_says_what_no_run_has_made_and_what_no_result_has_seen(
+    make_project: MakeProject,
+) -> None:
+    project = make_project(
+        {
+            "Snakefile": """
+                rule all:
+                    input: "out/made.txt", "out/plain.txt", "out/folder", "kept.txt"
+                rule made:
+                    output: "out/made.txt"
+                    shell: "bash tools/a.sh > {output}"
+                rule plain:
+                    output: "out/plain.txt"
+                    shell: "echo plain > {output}"
+                rule folder:
+                    output: directory("out/folder")
+                    shell: "mkdir {output}"
+                rule kept:
+                    output: "kept.txt"
+                    shell: "echo kept > {output}"
+                """,
+            "tools/a.sh": "echo a\n",
+            "README.md": "",
+            ".gitignore": "/out/\n.snakemake/\n",
+        }
+    )
+
+    def said(*args: str) -> list[str]:
+        text = project.snakemake(*args).ok().text
+        assert "Nothing to be done" in text
+        before, _, _ = text.partition("Nothing to be done")
+        return before.partition("Building DAG of jobs...\n")[2].splitlines()
+
+    project.snakemake("out/made.txt").ok()
+    project.plain("--cores", "1").ok()
+    unknown = (
+        "Of {} no run knows the origin: {}. Remove them to have them made with a record.".format
+    )
+    assert said() == [unknown("3 results", "kept.txt, out/folder, out/plain.txt")]
+    project.commit()  # git has made this one its own
+    others = unknown("2 results", "out/folder, out/plain.txt")
+    assert said() == [others]
+    # What is up to date to Snakemake has seen no edit; prose is none.
+    project.write({"tools/a.sh": "echo b\n", "README.md": "more\n"})
+    edits = (
+        "Uncommitted edits are in none of the results: tools/a.sh. Commit them, and the next start "
+        "says which results are of older code."
+    )
+    assert said() == [others, edits]
+    assert said("--gitbatch-stale", "ignore") == []
+    [by_code] = said("--gitbatch-dirty", "snapshot")[1:]
+    assert "1 result is up to date to Snakemake, but not of this commit's code" in by_code
+    project.git("checkout", "--quiet", "tools/a.sh")
+    (project.path / "out/made.txt").unlink()
+    project.write({"out/made.txt": "by hand\n", "kept.txt": "by hand\n"})
+    by_hand = "1 result was changed by hand since a run has made it: out/made.txt. Remove it"
+    first, second = said()
+    assert first.startswith(by_hand)
+    assert second == unknown("3 results", "kept.txt, out/folder, out/plain.txt")
 
 
 # ---------------------------------------------------------------- elsewhere

@@ -1,0 +1,120 @@
+"""What of the user's folder jobs are to see in the worktree: all that there is, before the first of
+them, and the inputs of each before it starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Container, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gitbatch_core.errors import RunError
+from gitbatch_core.git.state import Changes
+from gitbatch_core.runs import copies
+from gitbatch_core.runs.twin import FREEZE, Twin
+from gitbatch_core.wording import shortened
+from snakemake_executor_plugin_gitbatch import opening, workflowview
+from snakemake_executor_plugin_gitbatch.parse_time import ParseTime
+
+_MOST_NAMED = 20
+"""Files that an error lists."""
+
+
+def fill(
+    workflow: Any,
+    twin: Twin,
+    dead: Sequence[Path],
+    *,
+    is_new: bool,
+    untracked: Sequence[str],
+    reading: ParseTime,
+) -> None:
+    """Make the worktree the twin of the user's folder: all links into the archive, all outputs that
+    are up to date, all inputs, and what the workflow writes while it is read; save what links lead
+    to in `dead` worktrees. In a worktree that is not new, jobs may be writing the missing ones.
+    `untracked`: see `opening.Source`.
+
+    Raises RunError naming every input that nobody has, DirtyTreeError.
+    """
+    twin.bring_links(dead, is_new=is_new)
+    needed = set(workflow.dag.needrun_jobs())
+    coming = products_of(needed)
+    for path in workflow.checkpoints.created_output:  # their jobs may be no part of the DAG
+        if workflowview.storage(path) is None and str(path) not in coming:
+            twin.bring_output(str(path))
+    jobs = workflowview.jobs(workflow)
+    for job in jobs:
+        bring_outputs(job, twin, is_needed=job in needed, is_new=is_new)
+    reading.bring()
+    missing = _bring_all_inputs(jobs, twin, coming)
+    if unknown := (*map(twin.relative, missing), *untracked, *reading.known_before()):
+        reading.read_again(unknown)
+        missing = _bring_all_inputs(jobs, twin, coming) if missing else {}
+        if left := tuple(path for path in untracked if path not in twin.parse_time):
+            changes = Changes(modified=(), untracked=left)
+            raise opening.unlike_commit(changes, otherwise=reading.otherwise)
+    reading.remember()
+    if missing:
+        explained = (reading.explain(path, error) for path, error in missing.items())
+        errors = list({error.message: error for error in explained}.values())
+        lines = shortened((error.message for error in errors), _MOST_NAMED)
+        hints = list(dict.fromkeys(error.hint or "" for error in errors))
+        if all(hint.startswith(FREEZE) for hint in hints):
+            hints = [" ".join((FREEZE, *(hint.removeprefix(FREEZE).strip() for hint in hints)))]
+        raise RunError("\n".join(lines), hint="\n".join(hints[:_MOST_NAMED]))
+
+
+def bring(twin: Twin, path: Any, rule: str) -> None:
+    """See to it that the worktree has the input `path` of `rule`, for a job that is to start now.
+
+    Raises RunError, ArchiveError.
+    """
+    storage = workflowview.storage(path)
+    if storage is None:
+        twin.bring(str(path), rule)
+    elif storage.retrieve:
+        copies.bring(twin, str(path))
+    else:
+        known = workflowview.address_in(storage) or storage.print_query
+        copies.refer(twin, str(path), known)
+
+
+def products_of(jobs: Iterable[Any]) -> set[str]:
+    """Outputs, logs and benchmarks of single jobs, as the workflow names them."""
+    return {str(path) for job in jobs for path in job.products()}
+
+
+def bring_outputs(job: Any, twin: Twin, *, is_needed: bool, is_new: bool) -> None:
+    """Those of a single job that are up to date; of others, none is there that the folder lacks."""
+    twin.logs.update(map(twin.relative, map(str, workflowview.logs(job))))
+    # Local copies of what lies in other storages come when they are up to date: see `bring`.
+    for path in (path for path in job.output if workflowview.storage(path) is None):
+        if not is_needed:
+            twin.bring_output(str(path))
+        elif is_new:
+            twin.clear_missing(str(path))
+
+
+def _bring_all_inputs(
+    jobs: Iterable[Any], twin: Twin, coming: Container[str]
+) -> dict[str, RunError]:
+    found: dict[str, RunError] = {}
+    for job in jobs:
+        for path, error in bring_inputs(job, twin, coming).items():
+            found.setdefault(path, error)
+    return found
+
+
+def bring_inputs(job: Any, twin: Twin, coming: Container[str]) -> dict[str, RunError]:
+    """Those of a single job that are there, and are not `coming` yet; why some cannot be had, by
+    path as the workflow names it."""
+    missing = {}
+    plain = (path for path in job.input if workflowview.storage(path) is None)
+    for path in dict.fromkeys(map(str, plain)):
+        # What is not there belongs to a job that need not run: a temporary file, say.
+        if path not in coming and os.path.lexists(twin.here(path)):
+            try:
+                twin.bring(path, job.rule.name)
+            except RunError as error:
+                missing[path] = error
+    return missing
