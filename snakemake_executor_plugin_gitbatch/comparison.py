@@ -44,6 +44,8 @@ class Comparison:
     """Names of the environment variables whose values neither side shows."""
     configuration: Any
     """The workflow's, as JSON data without the values of secrets."""
+    written: tuple[str, ...] = ()
+    """Inputs outside of the repository that the workflow has written while it was read."""
     renamed: tuple[str, str] = ("", "")
     """A folder as the command line names it, by way of a link, and where that leads; or nothing."""
 
@@ -62,6 +64,7 @@ class Comparison:
             worktree=Path(document["worktree"]),
             secrets=tuple(document["secrets"]),
             configuration=document["configuration"],
+            written=tuple(document["written"]),
             renamed=tuple(document["renamed"]),
         )
 

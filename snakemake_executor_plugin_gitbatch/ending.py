@@ -102,6 +102,7 @@ class Ending:
             **left.facts,
             "outside": self.twin.outside.addresses,
             "linked": self.twin.linked.files | self.twin.linked.folders,
+            "parse_time": dict(sorted(self.twin.parse_time.items())),
         }
         of_results = inside(result.path for result in found)
         jobs = (*self.reusing.taken.values(), *self.records)

@@ -23,7 +23,7 @@ from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.pools.base import RefusedError
 from gitbatch_core.runs import owner
-from snakemake_executor_plugin_gitbatch import snakemake_internals
+from snakemake_executor_plugin_gitbatch import parse_writes, snakemake_internals
 from snakemake_executor_plugin_gitbatch.errors import text_of
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Executor(RemoteExecutor):
         stale.look(self.workflow, self.logger)
         # Snakemake makes an executor also where nothing is to be done, and never shuts it down.
         if not stale.anything_to_do(self.workflow):
+            parse_writes.stop()
             self._end_status_thread()
             self._finish_left_over()
             return

@@ -82,6 +82,7 @@ class Keys:
             algorithm=twin.archive.algorithm,
             is_output=_any_of(inside(declared), is_left),
             converted=converted,
+            parse_time=twin.parse_time,
             patterns=tuple(workflow.executor_settings.code),
         )
         return cls(

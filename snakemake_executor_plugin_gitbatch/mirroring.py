@@ -9,22 +9,33 @@ from pathlib import Path
 from typing import Any
 
 from gitbatch_core.errors import RunError
+from gitbatch_core.git.state import Changes
 from gitbatch_core.runs import copies, inputs, linked_folders
 from gitbatch_core.runs.inputs import FREEZE
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.wording import shortened
-from snakemake_executor_plugin_gitbatch import workflowview
+from snakemake_executor_plugin_gitbatch import opening, workflowview
+from snakemake_executor_plugin_gitbatch.parse_time import ParseTime
 
 _MOST_NAMED = 20
 """Files that an error lists."""
 
 
-def fill(workflow: Any, twin: Twin, dead: Sequence[Path], *, is_new: bool) -> None:
+def fill(
+    workflow: Any,
+    twin: Twin,
+    dead: Sequence[Path],
+    *,
+    is_new: bool,
+    untracked: Sequence[str],
+    reading: ParseTime,
+) -> None:
     """Make the worktree the twin of the user's folder: all links into the archive, all outputs that
-    are up to date, all inputs; save what links lead to in `dead` worktrees. In a worktree that is
-    not new, jobs may be writing the missing ones.
+    are up to date, all inputs, and what the workflow writes while it is read; save what links lead
+    to in `dead` worktrees. In a worktree that is not new, jobs may be writing the missing ones.
+    `untracked`: see `opening.Source`.
 
-    Raises RunError naming every input that nobody has.
+    Raises RunError naming every input that nobody has, DirtyTreeError.
     """
     linked_folders.open_folders(
         twin, workflowview.inputs(workflow), workflowview.local_products(workflow)
@@ -38,11 +49,20 @@ def fill(workflow: Any, twin: Twin, dead: Sequence[Path], *, is_new: bool) -> No
     jobs = workflowview.jobs(workflow)
     for job in jobs:
         bring_outputs(job, twin, is_needed=job in needed, is_new=is_new)
-    missing = [error for job in jobs for error in bring_inputs(job, twin, coming)]
+    reading.bring()
+    missing = _bring_all_inputs(jobs, twin, coming)
+    if unknown := (*map(twin.relative, missing), *untracked, *reading.known_before()):
+        reading.read_again(unknown)
+        missing = _bring_all_inputs(jobs, twin, coming) if missing else {}
+        if left := tuple(path for path in untracked if path not in twin.parse_time):
+            changes = Changes(modified=(), untracked=left)
+            raise opening.unlike_commit(changes, otherwise=reading.otherwise)
+    reading.remember()
     linked_folders.settle(twin)
     twin.tell_outside()
     if missing:
-        errors = list({error.message: error for error in missing}.values())
+        explained = (reading.explain(path, error) for path, error in missing.items())
+        errors = list({error.message: error for error in explained}.values())
         lines = shortened((error.message for error in errors), _MOST_NAMED)
         hints = list(dict.fromkeys(error.hint or "" for error in errors))
         if all(hint.startswith(FREEZE) for hint in hints):
@@ -104,9 +124,20 @@ def bring_outputs(job: Any, twin: Twin, *, is_needed: bool, is_new: bool) -> Non
             twin.clear_missing(str(path))
 
 
-def bring_inputs(job: Any, twin: Twin, coming: Container[str]) -> list[RunError]:
-    """Those of a single job that are there, and are not `coming` yet; why some cannot be had."""
-    missing = []
+def _bring_all_inputs(
+    jobs: Iterable[Any], twin: Twin, coming: Container[str]
+) -> dict[str, RunError]:
+    found: dict[str, RunError] = {}
+    for job in jobs:
+        for path, error in bring_inputs(job, twin, coming).items():
+            found.setdefault(path, error)
+    return found
+
+
+def bring_inputs(job: Any, twin: Twin, coming: Container[str]) -> dict[str, RunError]:
+    """Those of a single job that are there, and are not `coming` yet; why some cannot be had, by
+    path as the workflow names it."""
+    missing = {}
     plain = (path for path in job.input if workflowview.storage(path) is None)
     for path in dict.fromkeys(map(str, plain)):
         # What is not there belongs to a job that need not run: a temporary file, say.
@@ -114,5 +145,5 @@ def bring_inputs(job: Any, twin: Twin, coming: Container[str]) -> list[RunError]
             try:
                 inputs.bring(twin, path, job.rule.name)
             except RunError as error:
-                missing.append(error)
+                missing[path] = error
     return missing

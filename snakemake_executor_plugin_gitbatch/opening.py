@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -22,14 +22,15 @@ from gitbatch_core.errors import (
 )
 from gitbatch_core.git import comparison, state
 from gitbatch_core.git.repo import Repository
+from gitbatch_core.git.state import Changes
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs import document, origin_index
+from gitbatch_core.runs import document, origin_index, parse_time
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.undeclared_files import UndeclaredFiles
 from gitbatch_core.runs.walk import inside
 from gitbatch_core.wording import listed
-from snakemake_executor_plugin_gitbatch import standing, workflowview
+from snakemake_executor_plugin_gitbatch import parse_writes, standing, workflowview
 
 _MOST_NAMED = 20
 """Files that an error lists."""
@@ -47,6 +48,9 @@ class Source:
     is_output: Callable[[str], bool]
     """Whether a path, relative to the top, is an output, log or benchmark, or in one; or what jobs
     have left beside these."""
+    untracked: tuple[str, ...] = ()
+    """Files that say what is run and that git does not track: refused, unless reading the commit's
+    workflow makes them."""
 
 
 def clean_source(
@@ -56,6 +60,7 @@ def clean_source(
 
     Raises DirtyTreeError where the user's folder differs from HEAD in what the run depends on.
     """
+    written = parse_time.inside(repository.top, parse_writes.paths())
     names = [repository.relative(Path(path)) for path in workflowview.sources(workflow)]
     if names and names[0] is None:
         raise UsageError(
@@ -64,28 +69,49 @@ def clean_source(
             hint="Run Snakemake in the repository that the workflow is part of.",
         )
     ignore = outputs_in(workflow, repository, head, [name for name in names if name])
-    changes = state.changes(repository, [name for name in names if name is not None], ignore)
-    if not changes:
-        commit = document.source_of(repository, head)
+    asked = {name for name in names if name is not None}.difference(written)
+    changes = state.changes(repository, asked, ignore)
+    if not changes.modified and (dirty == "refuse" or not changes.untracked):
         return Source(
-            commit=commit, snapshot=False, changed_outputs=changes.ignored, is_output=ignore
+            commit=document.source_of(repository, head),
+            snapshot=False,
+            changed_outputs=changes.ignored,
+            is_output=ignore,
+            untracked=changes.untracked,
         )
     if dirty == "snapshot":
         commit = state.snapshot(repository, head=head, changes=changes, name=run_id)
         return Source(
             commit=commit, snapshot=True, changed_outputs=changes.ignored, is_output=ignore
         )
+    raise unlike_commit(changes, written)
+
+
+def unlike_commit(
+    changes: Changes, written: Container[str] = (), otherwise: Container[str] = ()
+) -> DirtyTreeError:
+    """The error for these; `written`: what the workflow has written while it was read; `otherwise`:
+    what it would write otherwise if it was missing."""
     lines = [
-        f"modified:    {path}" + (f"  (hidden from git status: {flag})" if flag else "")
+        f"modified:    {path}"
+        + (f"  (hidden from git status: {flag})" if flag else "")
+        + ("  (the workflow writes it while it is read)" if path in written else "")
         for path, flag in ((path, changes.hidden.get(path)) for path in changes.modified)
     ]
-    lines += [f"not tracked: {path}" for path in changes.untracked]
+    lines += [
+        f"not tracked: {path}"
+        + ("  (without it, the workflow would write another)" if path in otherwise else "")
+        for path in changes.untracked
+    ]
     hint = "Commit them (git add …; git commit), or run their present state with "
     hint += "--gitbatch-dirty snapshot."
+    if any(path in written for path in changes.modified):
+        hint += "\nWhat the workflow writes while it is read need not be in the commit: "
+        hint += "git rm --cached FILE, and name it in .gitignore."
     if changes.hidden:
         hint += "\nHave git see what is hidden: git update-index --no-skip-worktree FILE …, "
         hint += "--no-assume-unchanged FILE …"
-    raise DirtyTreeError(
+    return DirtyTreeError(
         "These files differ from the commit, which is what jobs would run:\n" + _list(lines),
         hint=hint,
     )

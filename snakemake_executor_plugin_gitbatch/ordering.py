@@ -79,6 +79,7 @@ class Ordering:
             "updated": job.updated,
             "environment": jobspec.environment_for_record(variables, secrets),
             "pool": {"kind": job.pool},
+            **({"parse_time": written} if (written := self._written(job.job)) else {}),
             **({CHOSEN: job.key.choice.as_json()} if job.key.choice != ALL else {}),
         }
         folder = self.run.job_folder(job.number)
@@ -131,6 +132,13 @@ class Ordering:
             labels=redact(labels, self.secrets.values()),
         )
         return order, spec
+
+    def _written(self, job: Any) -> list[str]:
+        """Those inputs that the workflow has written while it was read."""
+        if not self.twin.parse_time:
+            return []
+        paths = {self.twin.relative(str(p)) for each in jobspec.members(job) for p in each.input}
+        return sorted(path for path in self.twin.parse_time if path in paths)
 
     def outputs(self, members: list[Any]) -> Iterator[Output]:
         """What single jobs are to make. Raises RunError for what cannot be kept."""

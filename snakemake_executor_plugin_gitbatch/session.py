@@ -13,13 +13,14 @@ from gitbatch_core.jsonio import Document
 from gitbatch_core.pools.base import JobSpec, JobStatus, Pool, State
 from gitbatch_core.records import Answer, Order, redact
 from gitbatch_core.runner.process import Mask
-from gitbatch_core.runs import printed, results
+from gitbatch_core.runs import parse_time, printed, results
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.undeclared_files import UndeclaredFiles
 from snakemake_executor_plugin_gitbatch import (
     jobspec,
     mirroring,
+    parse_writes,
     snakemake_internals,
     standing,
     verdict,
@@ -35,6 +36,7 @@ from snakemake_executor_plugin_gitbatch.leaving import Leaving
 from snakemake_executor_plugin_gitbatch.missed import Missed
 from snakemake_executor_plugin_gitbatch.newjobs import NewJobs
 from snakemake_executor_plugin_gitbatch.ordering import Job, Ordering
+from snakemake_executor_plugin_gitbatch.parse_time import ParseTime
 from snakemake_executor_plugin_gitbatch.plan import Plan
 from snakemake_executor_plugin_gitbatch.pools import Pools
 from snakemake_executor_plugin_gitbatch.report import Report
@@ -82,6 +84,7 @@ class Session:
         secrets: dict[str, str],
         earlier: Earlier,
         report: Report,
+        reading: ParseTime,
         undeclared: UndeclaredFiles,
     ) -> None:
         self._lock = threading.RLock()
@@ -95,6 +98,7 @@ class Session:
         self._secrets = secrets
         self._earlier = earlier
         self.report = report
+        self._reading = reading
         self._number = earlier.last_number
         self._orders: dict[int, Order] = {}
         self._news: list[JobStatus] = []
@@ -121,6 +125,7 @@ class Session:
             worktree=twin.worktree,
             secrets=tuple(secrets),
             configuration=facts["config"],
+            written=tuple(sorted(twin.outside.addresses.keys() & set(parse_writes.paths()))),
             renamed=renamed(workflow, twin),
         ).write(run.staging)
         converted = run.worktree.converted(run.archive.algorithm)
@@ -193,6 +198,9 @@ class Session:
         checkpoint has brought is taken over."""
         with self._lock:
             self._temporary.sweep()
+            if self._reading.bring_late():
+                self._keys.code.forget()
+                self._plan.forget()
             if self._new_jobs.take_over(self._done) and not self.run.resumed:
                 self._plan.make_again(jobs)
 
@@ -208,9 +216,9 @@ class Session:
                 self.logger.warning(ahead.text())
 
     def there(self, path: str) -> Path:
-        """Where jobs see `path`."""
+        """Where the bytes of `path` are, as the record of a job that reads it has them."""
         with self._lock:
-            return self.twin.there(path)
+            return parse_time.original(self.twin, path)
 
     def note_time(self, path: str, mtime_ns: int) -> None:
         """An output has been given this time by the storage that it lies in."""

@@ -8,6 +8,8 @@ from typing import Optional
 
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 
+from snakemake_executor_plugin_gitbatch import parse_writes
+
 
 @dataclass
 class ExecutorSettings(ExecutorSettingsBase):
@@ -154,3 +156,4 @@ class ExecutorSettings(ExecutorSettingsBase):
         if self.archive is not None:  # the storage's archive too, where nothing else was said
             os.environ[ENVIRONMENT_VARIABLE] = str(self.archive.expanduser().absolute())
         link_existing(Path.cwd(), self.archive)
+        parse_writes.listen()

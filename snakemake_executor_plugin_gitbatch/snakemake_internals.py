@@ -32,7 +32,7 @@ class Mirror(Protocol):
     """What Snakemake's own threads may ask of the run."""
 
     def there(self, path: str) -> Path:
-        """Where jobs see `path`."""
+        """Where the bytes of `path` are, as the record of a job that reads it has them."""
 
     def note_time(self, path: str, mtime_ns: int) -> None:
         """What jobs make of the output `path` must not look older than this."""

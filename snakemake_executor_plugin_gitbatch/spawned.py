@@ -25,15 +25,19 @@ from snakemake_interface_executor_plugins.utils import TargetSpec
 
 from gitbatch_core.errors import GitbatchError, RunError
 from gitbatch_core.records import Order
+from gitbatch_core.wording import some
 from snakemake_executor_plugin_gitbatch import jobspec, script_copies
 from snakemake_executor_plugin_gitbatch.comparison import Comparison
+from snakemake_executor_plugin_gitbatch.parse_overlay import Overlay
 from snakemake_executor_plugin_gitbatch.resource_arguments import arguments
 
 
 def main(argv: list[str]) -> None:
     """Run Snakemake with the arguments after the order's path; ends the process."""
     order_file, *given = argv
-    guard(Path(order_file))
+    comparison = Comparison.read(Path(order_file).parents[2])
+    overlay = Overlay(comparison.worktree, comparison.written)
+    guard(Path(order_file), comparison, overlay)
     for name in ("retrieve_storage_inputs", "store_storage_outputs"):
         getattr(DAG, name)  # an AttributeError, should Snakemake call it otherwise one day
         setattr(DAG, name, leave_to_the_run)
@@ -44,9 +48,11 @@ def main(argv: list[str]) -> None:
     follow(order_file)
     script_copies.note(Path(order_file).parent)
     sys.argv = ["snakemake", *given]
+    overlay.begin()
     try:
         cli.main(given)
     except SystemExit as ended:
+        overlay.end()
         _end(int(ended.code or 0))
 
 
@@ -99,16 +105,17 @@ def leave_as_it_is(dag: DAG) -> None:
     """Do not complain of outputs that lie in others."""
 
 
-def guard(order_file: Path) -> None:
-    """Have Snakemake's local executor compare each job with the order before it starts it."""
+def guard(order_file: Path, comparison: Comparison, overlay: Overlay) -> None:
+    """Have Snakemake's local executor compare each job with the order before it starts it: until
+    then, the workflow is read, and what that writes goes to the `overlay`."""
     members = Order.read(order_file).record["members"]
-    comparison = Comparison.read(order_file.parents[2])
     run_job = local.Executor.run_job
 
     def compare_and_run(executor: Any, job: Any) -> None:
         try:
             for member in jobspec.members(job):
                 compare(comparison, members, member)
+            tell_written(overlay.end(), jobspec.members(job))
         except GitbatchError as error:
             raise WorkflowError(str(error)) from error
         run_job(executor, job)
@@ -132,6 +139,21 @@ def compare(comparison: Comparison, members: jobspec.Members, job: Any) -> None:
     comparison.job({name: expected[name] for name in seen} | {"inputs": inputs}, seen)
     if seen["command"]["kind"] not in ("shell", "none"):
         comparison.config(jobspec.plain_config(job.dag.workflow.config))
+
+
+def tell_written(files: list[str], jobs: Iterable[Any]) -> None:
+    """Reading the workflow here has written `files` otherwise than the run's controller has. Raise
+    RunError where a job also sees what the Snakefile knows while it is read; others do not."""
+    if not files:
+        return
+    what = f"What the workflow writes while it is read is not the same each time: {some(files, 5)}"
+    for job in jobs:
+        if job.is_run:
+            raise RunError(
+                f"{what}\nThe code of rule {job.rule.name} may depend on it.",
+                hint="It must not depend on time, chance or host; or use script: instead of run:.",
+            )
+    print(f"{what}\nThe job sees it as it was when the run was started.", file=sys.stderr)
 
 
 if __name__ == "__main__":

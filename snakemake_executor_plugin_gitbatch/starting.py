@@ -35,11 +35,13 @@ from snakemake_executor_plugin_gitbatch import (
     jobspec,
     mirroring,
     opening,
+    parse_writes,
     snakemake_internals,
     software,
     standing,
 )
 from snakemake_executor_plugin_gitbatch.earlier import Earlier
+from snakemake_executor_plugin_gitbatch.parse_time import ParseTime
 from snakemake_executor_plugin_gitbatch.report import Report
 from snakemake_executor_plugin_gitbatch.session import Session
 
@@ -98,8 +100,9 @@ def start(workflow: Any, logger: Any) -> Session:
 
     Raises GitbatchError; then nothing was started and nothing is left behind.
     """
-    place = _look(workflow, logger)
-    return _begin(place, logger, place.to_resume())
+    with parse_writes.unheard():
+        place = _look(workflow, logger)
+        return _begin(place, logger, place.to_resume())
 
 
 def finish_left_over(workflow: Any, logger: Any) -> None:
@@ -215,7 +218,15 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
             left_by(repository, archive, dead, standing.latest(repository, place.head))
             for dead in stale
         ]
-        mirroring.fill(workflow, twin, [dead.worktree for dead in stale], is_new=not run.resumed)
+        reading = ParseTime(workflow=workflow, run=run, twin=twin, secrets=place.secrets)
+        mirroring.fill(
+            workflow,
+            twin,
+            [dead.worktree for dead in stale],
+            is_new=not run.resumed,
+            untracked=place.source.untracked,
+            reading=reading,
+        )
         opening.tell_withheld(twin, logger.warning)
         undeclared = UndeclaredFiles(twin=twin)
         opening.recognise_undeclared(workflow, repository, place.head, undeclared, left)
@@ -231,6 +242,7 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
             secrets=place.secrets,
             earlier=earlier,
             report=report,
+            reading=reading,
             undeclared=undeclared,
         )
         session.recall(temporary)

@@ -67,7 +67,13 @@ class About:
     @property
     def is_frozen(self) -> bool:
         """The archive has it, and no job made it, nor a tree that it belongs to."""
-        return bool(self.stored) and not self.makers
+        return bool(self.stored) and not self.makers and not self.is_of_parse_time
+
+    @property
+    def is_of_parse_time(self) -> bool:
+        """A workflow wrote it while it was read, and no job has made it."""
+        used = any(file.path in job.parse_time for job, file in self.users)
+        return used and not self.makers
 
 
 def about(archive: Archive, address: Address, what: str) -> About:

@@ -38,6 +38,7 @@ _FILLS = {
     lineage.LOST: "#fbe3e0",
     lineage.FROZEN: "#e2f1e4",
     lineage.COMMIT: "#fdf3d3",
+    lineage.PARSE_TIME: "#fdf3d3",
     lineage.OUTSIDE: "#efe6f5",
 }
 STATES = {
@@ -46,6 +47,7 @@ STATES = {
     lineage.LOST: "no longer in the archive",
     lineage.FROZEN: "frozen",
     lineage.COMMIT: "in the commit",
+    lineage.PARSE_TIME: "written while the workflow was read",
     lineage.OUTSIDE: "from outside",
 }
 """For people."""

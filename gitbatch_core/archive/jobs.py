@@ -94,6 +94,8 @@ class Job:
     """From outside of the job, also what it changes in place; each once."""
     outputs: tuple[File, ...]
     """Logs and benchmarks last."""
+    parse_time: frozenset[str] = frozenset()
+    """Paths of those inputs that the workflow has written while it was read."""
 
     @property
     def id(self) -> str:
@@ -257,6 +259,7 @@ def _job(path: str, document: Document) -> Job:
         or (_member(folder, {"rule": document.get("rule")}),),
         inputs=tuple(inputs.values()),
         outputs=tuple(outputs),
+        parse_time=frozenset(map(str, document.get("parse_time") or ())),
     )
 
 

@@ -28,6 +28,8 @@ KEPT, TEMPORARY, LOST = "kept", "temporary", "lost"
 FROZEN, COMMIT, OUTSIDE = "frozen", "commit", "outside"
 """States of what no job made: in the archive; not there, so a file of the jobs' commit; an absolute
 path."""
+PARSE_TIME = "parse time"
+"""The same, in the archive: a workflow wrote it while it was read."""
 
 MEMBER, SAME = "member", "same bytes"
 """How data comes from data: as a file of a folder; a job has made the same bytes at another
@@ -283,7 +285,10 @@ class Tracer:
                 state = TEMPORARY if all(f.temporary for f in here) else LOST
                 state = KEPT if there else state
             else:
+                users = self.jobs.users.get(datum.address, ())
                 state = FROZEN if there else OUTSIDE if os.path.isabs(datum.path) else COMMIT
+                if any(datum.path in job.parse_time for job, _ in users):
+                    state = PARSE_TIME
             kind = "tree" if is_tree or any(f.kind == "tree" for f in made) else "file"
             log = bool(here) and all(f.log for f in here)
             self.graph.data[datum] = Facts(kind=kind, size=size, state=state, log=log)

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 from gitbatch_core.archive.freeze import Frozen, freeze
 from gitbatch_core.cli import output
 from gitbatch_core.cli.main import add_archive_option
+from gitbatch_core.errors import UsageError
 from gitbatch_core.git.repo import Repository
+from gitbatch_core.runs import parse_time
 from gitbatch_core.runs.place import open_archive
+from gitbatch_core.runs.walk import inside
+from gitbatch_core.wording import listed
 
 if TYPE_CHECKING:
     import argparse
@@ -34,6 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Freeze; one line `address  path` per path."""
     output.root_notice()
     repository = Repository.find(Path.cwd())
+    if not arguments.copy:
+        _check_not_written(repository, arguments.paths)
     archive = open_archive(repository, arguments.archive)
     with output.progress(None, "freeze") as progress:
         frozen = freeze(
@@ -47,6 +53,18 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.copy:
         _say_what_next(repository, [one.path for one in frozen])
     return 0
+
+
+def _check_not_written(repository: Repository, paths: Sequence[Path]) -> None:
+    """Raise UsageError where the workflow could not write files any more."""
+    asked = inside(filter(None, map(repository.relative, paths)))
+    written = [path for path in parse_time.recall(repository) if asked(path)]
+    if found := [path for path in written if not (repository.top / path).is_symlink()]:
+        raise UsageError(
+            "The workflow writes these files while it is read, which it could not do through "
+            "links:\n" + listed(map(output.printable, found), _MOST_SHOWN),
+            hint="They need not be frozen: runs take and record them as they are.",
+        )
 
 
 def _as_json(one: Frozen) -> dict[str, object]:

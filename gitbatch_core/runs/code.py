@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +50,8 @@ class Code:
     """Whether a path is an output, log or benchmark of the workflow: no code, tracked or not."""
     converted: Mapping[str, str] = field(default_factory=dict)
     """What the commit does not say of the bytes of files: see `Worktree.converted`."""
+    parse_time: Mapping[str, str] = field(default_factory=dict)
+    """Addresses of what the workflow writes while it is read: as if it were in the commit."""
     patterns: tuple[str, ...] = ()
     """What counts, where somebody has chosen; else everything but prose."""
     _tracked: dict[str, str] | None = None
@@ -75,6 +78,7 @@ class Code:
         if self._tracked is None:
             listing = index.entries(self.worktree, submodules=True)
             self._tracked = {each.path: f"{each.mode} {each.blob}" for each in listing}
+            self._tracked |= self.parse_time
         names = {name for name in self._match(patterns) if not self.is_output(name)}
         names.update(name for name in always if name in self._tracked)
         lines = (
@@ -84,7 +88,19 @@ class Code:
         text = "".join(lines).encode(errors="surrogateescape")
         return str(hashing.hash_bytes(text, self.algorithm))
 
+    def forget(self) -> None:
+        """There is more of it now."""
+        self._tracked = None
+        self._digests.clear()
+
     def _match(self, patterns: tuple[str, ...]) -> frozenset[str]:
+        if not self.parse_time:
+            return self._match_tracked(patterns)
+        folder = os.path.relpath(self.folder, self.worktree) if patterns else ""
+        written = state.matching_of(self.parse_time, folder, patterns or ALL_BUT_PROSE)
+        return self._match_tracked(patterns) | written
+
+    def _match_tracked(self, patterns: tuple[str, ...]) -> frozenset[str]:
         if not patterns:
             return state.matching(self.worktree, ALL_BUT_PROSE)
         for pattern in patterns:

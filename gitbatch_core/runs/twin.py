@@ -69,6 +69,8 @@ class Twin:
     linked: LinkedFolders = field(default_factory=LinkedFolders)
     overlook: Callable[[Iterable[str]], object] = bool
     """Has git, in the worktree, not look at these tracked paths."""
+    parse_time: dict[str, str] = field(default_factory=dict)
+    """By path relative to the top: addresses of what the workflow writes while it is read."""
     _relatives: dict[str, str] = field(default_factory=dict)
     """What `relative` has found by names alone: it is asked some ten times of each path."""
     _checked: set[Path] = field(default_factory=set)

@@ -99,6 +99,8 @@ def _what(asked: Asked, known: About, runs: Sequence[Holder]) -> Rows:
         rows.append(("made by", f"{rule}, run {left['run']}, beside its outputs: not declared"))
     elif runs and all(holder.made_outside for holder in runs) and not known.makers:
         rows.append(("made by", "unknown: a run found it there, made without gitbatch"))
+    elif known.is_of_parse_time:
+        rows.append(("made by", "no job: the workflow wrote it while it was read"))
     elif known.is_frozen and not known.holders:
         rows.append(("made by", "no job: it was frozen"))
     elif known.is_frozen:
@@ -317,6 +319,7 @@ def _as_json(
         "stored": [str(path) for path in known.stored],
         "temporary": known.is_temporary,
         "frozen": known.is_frozen,
+        "parse_time": known.is_of_parse_time,
         "names": sorted({file.path for _, file in known.makers}),
         "storage_names": known.names,
         "runs": [

@@ -14,6 +14,7 @@ from gitbatch_core.runs.reproduce.made import Made, job_inputs
 
 PACKAGE = "package "
 """How the differences of packages begin."""
+PARSE_TIME = "written while the workflow is read: "
 NOTHING = "-"
 _TOOL = "tool "
 
@@ -58,6 +59,7 @@ def _of(run: Document, outputs: Sequence[Made]) -> _Surroundings:
         "pool": str(run.get("pool", {}).get("kind", "")),
     }
     found |= {f"config {name}": _text(value) for name, value in (run.get("config") or {}).items()}
+    found |= {f"{PARSE_TIME}{path}": str(a) for path, a in (run.get("parse_time") or {}).items()}
     found["changed files of the commit"] = ", ".join(run.get("tainted", ())) or NOTHING
     several: dict[str, set[str | None]] = {}
     for made in outputs:
@@ -67,6 +69,8 @@ def _of(run: Document, outputs: Sequence[Made]) -> _Surroundings:
         known = [value for value in values if value is not None]
         found[what] = ", ".join(sorted(known)) if len(known) == len(values) else None
     unrecorded = [] if run.get("packages") else [PACKAGE]
+    if "parse_time" not in run:
+        unrecorded.append(PARSE_TIME)
     # Older ones looked for no programs where anything else was declared, used or not.
     if any(None in software_used(made.member).values() for made in outputs):
         unrecorded.append(_TOOL)

@@ -1,0 +1,254 @@
+"""While a job reads the workflow, it writes to no file of the worktree that is read-only there: it
+gets a copy of its own instead.
+
+Those are the files of the commit, objects, and what the run's controller has written while it read
+the workflow (`runs.parse_time`). Each job reads the workflow again, and writes these again, when
+others may be reading them. What the copies hold in the end is compared.
+
+`python -m snakemake_executor_plugin_gitbatch.parse_overlay WORKTREE …` is Snakemake with that.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import io
+import itertools
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+from gitbatch_core import fsutil
+
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_TRUNC
+
+
+class Overlay:
+    """Python's own ways to files, of this process, until `end`. Programs that it starts see what
+    is there."""
+
+    def __init__(self, top: Path, others: Collection[str] = ()) -> None:
+        self.top = f"{top}/"
+        self.others = frozenset(others)
+        """Files elsewhere that nobody may write to either."""
+        self._copies: dict[str, str] = {}
+        """Absolute path -> this process's copy; where there is none, this process has removed
+        it."""
+        self._folder, self._numbers = "", itertools.count()
+        self._differing: list[str] = []
+        self._before: list[tuple[Any, str, Any]] = []
+
+    # ------------------------------------------------------------------ from here to there
+
+    def begin(self) -> None:
+        """From now on."""
+        original_open, original_os_open = io.open, os.open
+
+        def open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+            found = self._opened(file, set("wax+") & set(mode), anew="w" in mode)
+            return original_open(found, mode, *args, **kwargs)
+
+        def os_open(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+            found = self._opened(path, flags & _WRITES, dir_fd, anew=bool(flags & os.O_TRUNC))
+            return original_os_open(found, flags, mode, dir_fd=dir_fd)
+
+        for module in (builtins, io):
+            self._replace(module, "open", open)
+        self._replace(os, "open", os_open)
+        for name in ("rename", "replace"):
+            self._replace(os, name, self._renaming(getattr(os, name)))
+        for name in ("unlink", "remove"):
+            self._replace(os, name, self._removing(getattr(os, name)))
+        for name in ("chmod", "utime", "truncate"):
+            self._replace(os, name, self._changing(getattr(os, name)))
+        self._replace(os, "rmdir", self._removing_folder(os.rmdir))
+        self._replace(os, "mkdir", self._making_folder(os.mkdir))
+        self._replace(os, "symlink", self._linking(os.symlink))
+
+    def end(self) -> list[str]:
+        """Write as others do from now on. Returns the files, relative to the top, that came out
+        otherwise than the worktree has them; also when it is asked again."""
+        while self._before:
+            setattr(*self._before.pop())
+        self._differing += [
+            path.removeprefix(self.top)
+            for path, copy in sorted(self._copies.items())
+            if not fsutil.same_content(Path(path).resolve(), Path(copy))
+        ]
+        self._copies = {}
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        return self._differing
+
+    def _replace(self, module: Any, name: str, function: Any) -> None:
+        before = getattr(module, name)
+        self._before.append((module, name, before))
+
+        def both(*args: Any, **kwargs: Any) -> Any:
+            # The Snakefile may have taken it out of its module.
+            return (function if self._before else before)(*args, **kwargs)
+
+        both.__name__ = name
+        setattr(module, name, both)
+
+    # ------------------------------------------------------------------ one path
+
+    def _absolute(self, path: Any, dir_fd: int | None = None) -> str | None:
+        """A path in the worktree, without links but for its last part; None: elsewhere."""
+        if not isinstance(path, (str, bytes, os.PathLike)):
+            return None
+        name = os.fsdecode(path)
+        if dir_fd is not None and dir_fd >= 0:
+            name = os.path.join(os.readlink(f"/proc/self/fd/{dir_fd}"), name)
+        folder, last = os.path.split(os.path.abspath(name))
+        absolute = os.path.join(os.path.realpath(folder), last)
+        inside = absolute.startswith(self.top) or absolute in self.others
+        return absolute if inside else None
+
+    def _copy(self, absolute: str, *, filled: bool = True) -> str | None:
+        """This process's copy of what nobody may write to; None: it is as free as it looks."""
+        if absolute in self._copies:
+            return self._copies[absolute]
+        try:
+            found = os.stat(absolute)
+        except OSError:
+            return None
+        is_free = found.st_mode & 0o222 and absolute not in self.others
+        if is_free or not stat.S_ISREG(found.st_mode):
+            return None
+        copy = os.path.join(self._place(), f"{next(self._numbers)}-{os.path.basename(absolute)}")
+        if filled:
+            fsutil.copy_writable(Path(absolute), Path(copy))
+        self._copies[absolute] = copy
+        return copy
+
+    def _place(self) -> str:
+        if not self._folder:
+            self._folder = tempfile.mkdtemp(prefix="gitbatch-")
+        return self._folder
+
+    def _opened(
+        self, path: Any, writes: Any, dir_fd: int | None = None, *, anew: bool = False
+    ) -> Any:
+        """What to open in the place of `path`; `anew`: whatever it holds."""
+        if not (writes or self._copies) or (absolute := self._absolute(path, dir_fd)) is None:
+            return path
+        if not writes:
+            return self._copies.get(absolute, path)
+        is_new = absolute not in self._copies
+        if (copy := self._copy(absolute, filled=not anew)) is None:
+            return path
+        if is_new and anew:
+            Path(copy).touch()
+        with contextlib.suppress(FileNotFoundError):  # it may have the mode of another file
+            os.chmod(copy, 0o644)
+        return copy
+
+    def _inner(self, folder: str | None) -> list[str]:
+        """Files below a folder of which this process has its own."""
+        return [path for path in self._copies if path.startswith(f"{folder}/")]
+
+    # ------------------------------------------------------------------ functions of os
+
+    def _renaming(self, original: Callable[..., None]) -> Callable[..., None]:
+        def rename(
+            src: Any, dst: Any, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None
+        ) -> None:
+            absolute = self._absolute(dst, dst_dir_fd)
+            if os.path.isdir(src) and self._inner(absolute):
+                assert absolute is not None
+                self._move_into(src, absolute)
+                return
+            source = self._opened(src, True, src_dir_fd)
+            copy = None if absolute is None else self._copy(absolute, filled=False)
+            if copy is None and source is src:
+                original(src, dst, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+            else:
+                moved = source if source is not src else self._absolute(src, src_dir_fd) or src
+                shutil.move(moved, copy or absolute or dst)
+
+        return rename
+
+    @staticmethod
+    def _move_into(folder: Any, absolute: str) -> None:
+        """Instead of a folder of the worktree that this process has removed, for itself."""
+        for inner, folders, files in os.walk(folder):
+            there = os.path.join(absolute, os.path.relpath(inner, folder))
+            for name in folders:
+                os.makedirs(os.path.join(there, name), exist_ok=True)
+            for name in files:
+                os.rename(os.path.join(inner, name), os.path.normpath(os.path.join(there, name)))
+        shutil.rmtree(folder)
+
+    def _removing(self, original: Callable[..., None]) -> Callable[..., None]:
+        def remove(path: Any, *, dir_fd: int | None = None) -> None:
+            absolute = self._absolute(path, dir_fd)
+            if absolute is not None and (copy := self._copy(absolute, filled=False)) is not None:
+                if os.path.lexists(copy):
+                    original(copy)
+            else:
+                original(path, dir_fd=dir_fd)
+
+        return remove
+
+    def _removing_folder(self, original: Callable[..., None]) -> Callable[..., None]:
+        def rmdir(path: Any, *, dir_fd: int | None = None) -> None:
+            absolute = self._absolute(path, dir_fd)
+            inner = self._inner(absolute)
+            if not inner or any(os.path.lexists(self._copies[path]) for path in inner):
+                original(path, dir_fd=dir_fd)
+
+        return rmdir
+
+    def _changing(self, original: Callable[..., None]) -> Callable[..., None]:
+        def change(path: Any, *args: Any, **kwargs: Any) -> None:
+            found = self._opened(path, True, kwargs.get("dir_fd"))
+            original(found, *args, **({} if found is not path else kwargs))
+
+        return change
+
+    # Of two jobs that see at the same time that something is missing, both make it.
+
+    def _making_folder(self, original: Callable[..., None]) -> Callable[..., None]:
+        def mkdir(path: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+            try:
+                original(path, mode, dir_fd=dir_fd)
+            except FileExistsError:
+                absolute = self._absolute(path, dir_fd)
+                if absolute is None or not os.path.isdir(absolute):
+                    raise
+
+        return mkdir
+
+    def _linking(self, original: Callable[..., None]) -> Callable[..., None]:
+        def symlink(
+            src: Any, dst: Any, target_is_directory: bool = False, *, dir_fd: int | None = None
+        ) -> None:
+            try:
+                original(src, dst, target_is_directory, dir_fd=dir_fd)
+            except FileExistsError:
+                absolute = self._absolute(dst, dir_fd)
+                if absolute is None or not os.path.islink(absolute):
+                    raise
+                if os.readlink(absolute) == os.fsdecode(src):
+                    self._copies.pop(absolute, None)
+                elif absolute not in self._copies:
+                    raise
+
+        return symlink
+
+
+if __name__ == "__main__":
+    from snakemake import cli
+
+    _overlay = Overlay(Path(sys.argv.pop(1)))
+    _overlay.begin()
+    try:
+        cli.main(sys.argv[1:])
+    finally:
+        _overlay.end()
