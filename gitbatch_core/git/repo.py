@@ -1,7 +1,8 @@
 """A git repository and the one way to call git in it.
 
-Every call ignores the user's hooks and the variables that a hook leaves in the environment, takes
-no optional locks (so that the user's index is not even refreshed) and starts no garbage collection.
+Every call ignores the user's hooks and the variables that a hook leaves in the environment (not the
+settings that a container or CI gives there: `GIT_CONFIG_COUNT` and what it counts), takes no
+optional locks (so that the user's index is not even refreshed) and starts no garbage collection.
 What `git replace` has put in the place of an object is not seen: a commit is what its id says.
 """
 
@@ -21,7 +22,6 @@ _REPOSITORY_VARIABLES = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
     "GIT_CONFIG",
-    "GIT_CONFIG_COUNT",
     "GIT_CONFIG_PARAMETERS",
     "GIT_DIR",
     "GIT_GRAFT_FILE",

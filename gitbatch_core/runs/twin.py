@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,6 +25,7 @@ from gitbatch_core.git.worktree import Unfetched
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.walk import folders_below, link_names_below
+from gitbatch_core.wording import typed
 
 FREEZE = "Put it into the archive: gitbatch freeze"
 """How the hint begins that ends in paths."""
@@ -246,7 +246,7 @@ class Twin:
         raise RunError(
             f"The input {path} of rule {rule} is neither in the commit nor in the archive"
             + ("." if relative == self.relative(path) else f": {relative}."),
-            hint=f"{FREEZE} {_quote(path)}",
+            hint=f"{FREEZE} {typed(here)}",
         )
 
     def _bring_outside(self, path: str) -> None:
@@ -452,7 +452,3 @@ class Twin:
 
 def _is_file(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
-
-
-def _quote(path: str) -> str:
-    return shlex.quote(path if not path.startswith("-") else f"./{path}")
