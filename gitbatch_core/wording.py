@@ -24,6 +24,12 @@ def typed(path: str | os.PathLike[str]) -> str:
     return shlex.quote(f"./{inside}" if inside.startswith("-") else inside)
 
 
+def typed_files(paths: Iterable[str | os.PathLike[str]], most: int = 10) -> str:
+    """Several of them; FILES where they are too many to be typed."""
+    found = list(paths)
+    return " ".join(map(typed, found)) if len(found) <= most else "FILES"
+
+
 def count(number: int, noun: str) -> str:
     """`1 job`, `2 jobs`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Container, Iterable, Iterator
 
-from gitbatch_core.git.repo import call
+from gitbatch_core.git import state
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.wording import typed
 
@@ -37,7 +37,7 @@ def explained(said: Iterable[str], twin: Twin, stated: Container[str]) -> Iterat
     said = list(said)
     found = sorted({each for name in _named(_MISSING, said) if (each := _found(name, twin))})
     to_add = {path: path if is_needed else f"{path}/.gitkeep" for path, is_needed in found}
-    ignored = _ignored(to_add.values(), twin)
+    ignored = state.ignored(twin.top, to_add.values())
     for path, is_needed in found:
         name = typed(to_add[path])
         add = f"git add {'-f ' if to_add[path] in ignored else ''}-- {name}; git commit"
@@ -77,15 +77,6 @@ def _found(name: str, twin: Twin) -> tuple[str, bool] | None:
     if os.path.isdir(folder) and not os.path.lexists(twin.there(folder)):
         return folder, False
     return None
-
-
-def _ignored(paths: Iterable[str], twin: Twin) -> set[str]:
-    """Those of them that git ignores."""
-    names = b"".join(os.fsencode(path) + b"\0" for path in paths)
-    if not names:
-        return set()
-    answer = call(twin.top, "check-ignore", "-z", "--stdin", input=names, check=False)
-    return {os.fsdecode(name) for name in answer.split(b"\0") if name}
 
 
 def _shown(path: str) -> str:

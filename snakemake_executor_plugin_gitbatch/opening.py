@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -22,13 +22,14 @@ from gitbatch_core.errors import (
 )
 from gitbatch_core.git import comparison, state
 from gitbatch_core.git.repo import Repository
+from gitbatch_core.git.state import Changes
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document, origin_index
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.undeclared_files import UndeclaredFiles
 from gitbatch_core.runs.walk import inside
-from gitbatch_core.wording import listed
+from gitbatch_core.wording import listed, typed, typed_files
 from snakemake_executor_plugin_gitbatch import standing, workflowview
 
 _MOST_NAMED = 20
@@ -80,15 +81,33 @@ def clean_source(
         for path, flag in ((path, changes.hidden.get(path)) for path in changes.modified)
     ]
     lines += [f"not tracked: {path}" for path in changes.untracked]
-    hint = "Commit them (git add …; git commit), or run their present state with "
-    hint += "--gitbatch-dirty snapshot."
-    if changes.hidden:
-        hint += "\nHave git see what is hidden: git update-index --no-skip-worktree FILE …, "
-        hint += "--no-assume-unchanged FILE …"
+    hint = f"Commit them:\n{listed(_commands(repository, changes), _MOST_NAMED)}\nOr run their "
+    hint += "present state with --gitbatch-dirty snapshot."
     raise DirtyTreeError(
         "These files differ from the commit, which is what jobs would run:\n" + _list(lines),
         hint=hint,
     )
+
+
+def _commands(repository: Repository, changes: Changes) -> Iterator[str]:
+    """What commits them, for a shell."""
+
+    def with_names(command: str, paths: Iterable[str]) -> Iterator[str]:
+        if names := typed_files(repository.top / path for path in paths):
+            yield f"{command} {names}"
+
+    for path in changes.modified:
+        inner = repository.top / path
+        if (inner / ".git").exists() and state.modified(Repository.find(inner)):
+            yield f"git -C {typed(inner)} commit -a"
+    for flag in ("--skip-worktree", "--assume-unchanged"):
+        hidden = [path for path, its in changes.hidden.items() if its == flag]
+        yield from with_names(f"git update-index {flag.replace('--', '--no-')} --", hidden)
+    paths = (*changes.modified, *changes.untracked)
+    ignored = state.ignored(repository.top, changes.untracked)
+    yield from with_names("git add --", (path for path in paths if path not in ignored))
+    yield from with_names("git add -f --", sorted(ignored))
+    yield "git commit"
 
 
 def outputs_in(

@@ -151,7 +151,7 @@ class Repository:
             if revision == "HEAD":
                 raise GitError(
                     f"The repository {self.top} has no commit yet.",
-                    hint="Commit the workflow: git add Snakefile … && git commit",
+                    hint="Commit the workflow: git add FILES && git commit",
                 )
             raise GitError(f"{self.top} has no commit {revision!r}.")
         return name.decode().strip()
@@ -159,6 +159,11 @@ class Repository:
     def tree_of(self, commit: str) -> str:
         """The id of the tree of a commit: the digest of all tracked files."""
         return self.git("rev-parse", "--verify", f"{commit}^{{tree}}").decode().strip()
+
+    def how_to_fetch(self) -> str:
+        """What to do where a commit is not here."""
+        shallow = self.git("rev-parse", "--is-shallow-repository").strip() == b"true"
+        return "git fetch --unshallow gets it." if shallow else "Fetch it where it was made."
 
     def config(self, key: str) -> str | None:
         """A setting as git finds it (repository, then user, then system), a path expanded."""

@@ -274,7 +274,8 @@ class Twin:
         if os.access(absolute, os.W_OK) and os.getuid() != 0 and not ours:
             self.warn(
                 f"The input {path} lies outside of the repository and can be changed while jobs "
-                "read it; its present content is recorded. gitbatch freeze makes it safe."
+                "read it; its present content is recorded. To be safe, copy it into the repository "
+                "and gitbatch freeze that."
             )
 
     def check_outside(self, path: str) -> None:

@@ -28,7 +28,8 @@ def config(subject: Subject, more: Sequence[str]) -> str:
         raise UsageError(
             f"The configuration of run {subject.run} held values of secrets, which are not kept: "
             f"{', '.join(masked)}.",
-            hint=f"Give them again: gitbatch reproduce … -- --config {masked[0]}=…",
+            hint=f"Give them again: gitbatch reproduce {subject.run} -- --config "
+            + " ".join(f"{name}=VALUE" for name in masked),
         )
     return yaml.safe_dump(_value(found, "config")) if found else ""
 
@@ -45,7 +46,7 @@ def arguments(subject: Subject, more: Sequence[str]) -> list[str]:
             raise UsageError(
                 f"The argument {option} of run {subject.run} held the value of a secret, which is "
                 "not kept.",
-                hint=f"Give it again: gitbatch reproduce … -- {option} …",
+                hint=f"Give it again: gitbatch reproduce {subject.run} -- {option} VALUE",
             )
         kept += words
     return kept
@@ -57,7 +58,7 @@ def targets(subject: Subject, given: Sequence[str]) -> list[str]:
     if any(REDACTED in target for target in found):
         raise UsageError(
             f"A target of run {subject.run} held the value of a secret, which is not kept.",
-            hint="Name the targets again: gitbatch reproduce TAG TARGET …",
+            hint=f"Name the targets again: gitbatch reproduce {subject.run} TARGET ...",
         )
     return found
 
@@ -114,6 +115,6 @@ def _value(data: Any, name: str) -> Any:
             case "object":
                 raise UsageError(
                     f"The value of {name} cannot be given again: it was a {inner}.",
-                    hint=f"Give it after --: gitbatch reproduce … -- --config {name}=…",
+                    hint=f"Give it after --: gitbatch reproduce RUN -- --config {name}=VALUE",
                 )
     return {key: _value(item, key) for key, item in data.items()}
