@@ -242,8 +242,8 @@ class Archive:
                 return name
         raise NotInArchiveError(
             f"the archive {self.root} has no object {address}",
-            hint="Is this the right archive? "
-            f"`gitbatch archive verify --archive {typed(self.root)}` finds what is missing.",
+            hint="Is this the right archive? --archive, $GITBATCH_ARCHIVE or "
+            "`git config gitbatch.archive DIR` names another.",
         )
 
     def size(self, name: ObjectName) -> int:

@@ -123,7 +123,7 @@ def _explained(error: GitError, repository: Repository, commit: str) -> GitError
     if "filter" in error.message:
         return GitError(
             error.message,
-            hint="A filter of git must work in a fresh worktree of the repository, as for git "
-            "worktree add: see git config --get-regexp '^filter'.",
+            hint="A filter of git must work in every fresh worktree of the repository: "
+            "git config --get-regexp '^filter' shows them.",
         )
     return error

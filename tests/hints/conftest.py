@@ -74,7 +74,7 @@ class Terminal:
             line = text[found.start() : end.start() if end else None].rstrip()
             for word, value in instead.items():
                 line = re.sub(rf"\b{word}\b", lambda _, value=value: value, line)
-            self.typed[start] += 1
+            self.typed[line] += 1
             ended = self.shell(line, status=status, folder=folder)
         return ended
 
@@ -116,4 +116,4 @@ def terminal(
 def _is_typed(command: str, typed: Counter[str]) -> bool:
     """Whether a command of the source is what was typed, whatever was filled in."""
     words = re.escape(command).replace(r"\{\}", ".+")
-    return any(re.match(words, each) for each in typed)
+    return any(re.search(rf"(?<![\w-]){words}(?![\w-])", each) for each in typed)
