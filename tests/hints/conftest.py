@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -12,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from executor.conftest import Ended, Project, make_project, pool
+from executor.conftest import Ended, Project, make_project, pool, processes_with
 
 __all__ = ["make_project", "pool"]
 
@@ -49,7 +51,7 @@ class Terminal:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=90,
         )
         ended = Ended(returncode=done.returncode, text=done.stdout + done.stderr)
         assert ended.returncode == status, f"{line}: {ended.returncode}\n{ended.text}"
@@ -106,7 +108,11 @@ def terminal(
 ) -> Iterator[Terminal]:
     """In a new repository; after the test, all that it was to type was typed."""
     found = Terminal(project=make_project({}))
+    top = str(found.project.path.parent)
     yield found
+    for pid in processes_with(top):  # of a test that failed
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     hints = [hint for mark in request.node.iter_markers("types") for hint in mark.args]
     missing = [h for h in hints if not _is_typed(h.partition(": ")[2], found.typed)]
     if not request.session.testsfailed:
