@@ -275,7 +275,7 @@ class Twin:
             self.warn(
                 f"The input {path} lies outside of the repository and can be changed while jobs "
                 "read it; its present content is recorded. To be safe, copy it into the repository "
-                "and gitbatch freeze that."
+                "and freeze it there: gitbatch freeze PATH"
             )
 
     def check_outside(self, path: str) -> None:
@@ -287,7 +287,7 @@ class Twin:
                 raise RunError(
                     f"The input {path} was changed during the run; nobody can say what the job "
                     "has read.",
-                    hint="Freeze it: put it into the repository's folder and gitbatch freeze it.",
+                    hint="Copy it into the repository and freeze it there: gitbatch freeze PATH",
                 )
 
     def bring_output(self, path: str) -> None:

@@ -47,13 +47,13 @@ def test_a_machine(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.Monke
     nowhere = Survey(domain="here", slots=[{"FileSystemDomain": "there"}])
     terminal.type(str(pool._matching(nowhere).hint), "gitbatch doctor --job")
 
+    project.pool = "htcondor"
     for told in (
         wrong(project.gitbatch("doctor", "--pool", "htcondor")),
-        project.snakemake("a", "--gitbatch-pool", "htcondor").failed("No HTCondor to run on"),
+        project.snakemake("a").failed("No HTCondor to run on"),
     ):
-        option = terminal.option(told, "--gitbatch-pool", "local")
-    project.pool = "htcondor"
-    project.snakemake("a", *option).ok()
+        project.pool = terminal.option(told, "--gitbatch-pool", "local")[1]
+    project.snakemake("a").ok()
 
     monkeypatch.setattr(archive, "_LEAST_FREE", 1 << 80)
     told = str(archive._room(project.archive).hint)
