@@ -58,28 +58,28 @@ def test_files(terminal: Terminal, make_project: Callable[..., Project], tmp_pat
     project.commit()
     outside = tmp_path / "outside.txt"
     outside.write_text("outside\n")
-    given = ("--config", f"outside={outside}", "--")
+    given = ("--config", f"outside={outside}")
 
     project.write({"a sub/x.txt": "edited\n"})
-    told = project.snakemake(*given, "out/plain.txt").failed("modified:    a sub")
+    told = project.snakemake("out/plain.txt", *given).failed("modified:    a sub")
     terminal.type(told, "git -C", "git add", "git commit")
     project.git("config", "core.autocrlf", "true")
-    told = project.snakemake(*given, "out/plain.txt").failed("not what a fresh checkout")
+    told = project.snakemake("out/plain.txt", *given).failed("not what a fresh checkout")
     (project.path / "in.txt").rename(tmp_path / "moved")
     terminal.type(told, "git checkout", FILE="in.txt")
     project.git("config", "core.autocrlf", "false")
     project.git("commit", "--quiet", "--all", "--message", "line ends")
-    project.snakemake(*given, "out/plain.txt").ok()
+    project.snakemake("out/plain.txt", *given).ok()
     assert (project.path / "out/plain.txt").read_bytes() == b"in\r\nedited\n"
 
     (project.path / "linked").symlink_to(tmp_path)
-    told = project.snakemake(*given, "linked/x.txt").failed("behind a linked folder")
+    told = project.snakemake("linked/x.txt", *given).failed("behind a linked folder")
     archive = terminal.option(told, "--gitbatch-archive", str(tmp_path / "archive"))
     (project.path / "linked").unlink()
-    project.snakemake(*archive, *given, "linked/x.txt").ok()
+    project.snakemake("linked/x.txt", *archive, *given).ok()
 
     failing = ("out/wrapped.txt", "out/outside.txt", "out/ignored.txt")
-    told = project.snakemake("--keep-going", *given, *failing).failed()
+    told = project.snakemake(*failing, "--keep-going", *given).failed()
     warned, _, failed = told.text.partition("Select jobs to execute")
     (project.path / "raw").mkdir()
     for name, text in (("a.txt", warned), ("b c.txt", failed.partition("changed during")[2])):
@@ -89,9 +89,9 @@ def test_files(terminal: Terminal, make_project: Callable[..., Project], tmp_pat
     terminal.type(wrapped, "chmod", "git add", "git commit")
     ignored = failed.partition("Only your folder has")[2]
     terminal.type(ignored, "git add -f", "git commit")
-    given = ("--config", "outside=raw/b c.txt", "--")
+    given = ("--config", "outside=raw/b c.txt")
     snakefile = project.read("Snakefile").replace("echo >> {input:q}", "true")
     project.commit({"Snakefile": snakefile})
-    project.snakemake(*given, *failing).ok()
+    project.snakemake(*failing, *given).ok()
     terminal.type(ignored, "gitbatch freeze")
     assert (project.path / "local/a b.txt").is_symlink()
