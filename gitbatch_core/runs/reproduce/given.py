@@ -6,7 +6,7 @@ changes it anew while it is read. Values of secrets were not kept and have to co
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from gitbatch_core.errors import UsageError
@@ -31,7 +31,7 @@ def config(subject: Subject, more: Sequence[str]) -> str:
             hint=f"Give them again: gitbatch reproduce {subject.run} -- --config "
             + " ".join(f"{name}=VALUE" for name in masked),
         )
-    return yaml.safe_dump(_value(found, "config")) if found else ""
+    return yaml.safe_dump(_given(found, own)) if found else ""
 
 
 def arguments(subject: Subject, more: Sequence[str]) -> list[str]:
@@ -58,7 +58,7 @@ def targets(subject: Subject, given: Sequence[str]) -> list[str]:
     if any(REDACTED in target for target in found):
         raise UsageError(
             f"A target of run {subject.run} held the value of a secret, which is not kept.",
-            hint=f"Name the targets again: gitbatch reproduce {subject.run} TARGET ...",
+            hint=f"Name the targets again: gitbatch reproduce {subject.run} TARGETS",
         )
     return found
 
@@ -86,6 +86,20 @@ def _config_keys(more: Sequence[str]) -> Iterator[str]:
             inside = False
         if inside and "=" in word:
             yield word.partition("=")[0]
+
+
+def _given(found: dict[str, Any], own: Container[str]) -> Any:
+    """The values of a configuration, but for those that nobody can tell and that are in `own`."""
+    if found.keys() == {"mapping"}:
+        return _value(found, "config")
+    values = {}
+    for name, data in found.items():
+        try:
+            values[name] = _value(data, name)
+        except UsageError:
+            if name not in own:
+                raise
+    return values
 
 
 def _value(data: Any, name: str) -> Any:
