@@ -80,10 +80,10 @@ class Terminal:
             ended = self.shell(line, status=status, folder=folder)
         return ended
 
-    def option(self, told: Ended, start: str, value: str) -> list[str]:
+    def option(self, told: Ended | str, start: str, value: str) -> list[str]:
         """An option that a message names, for the next start."""
-        found = re.search(rf"{re.escape(start)}\b", told.text)
-        assert found, f"nobody is told {start}: {told.text}"
+        text = told if isinstance(told, str) else told.text
+        assert re.search(rf"{re.escape(start)}\b", text), f"nobody is told {start}: {text}"
         self.typed[start] += 1
         return [start, value]
 
