@@ -36,7 +36,7 @@ _HARMLESS_SETTING = re.compile(
 _PASSWORD = re.compile(r"(pass|password|token)$", re.I)
 _HARMLESS = frozenset({"HOSTNAME", "LOGNAME", "SHELL", "TERM"})
 """Of what `getenv` may bring; as secrets, they would be taken out of every log."""
-_SEARCH_PATHS = frozenset({"PATH", "PYTHONPATH", "LD_LIBRARY_PATH"})
+_SEARCH_PATHS = frozenset({"PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "MODULEPATH"})
 
 
 def secrets(workflow: Any) -> dict[str, str]:
@@ -63,14 +63,14 @@ def of_jobs(twin: Twin) -> dict[str, str]:
     return found
 
 
-def brought(job: Any, stated: dict[str, str], *, title: str) -> dict[str, str]:
+def brought(job: Any, stated: dict[str, str], *, title: str, twin: Twin) -> dict[str, str]:
     """What the resources `getenv` and `environment` of a job bring, less what is stated anyway:
     as private as `envvars:`. What `environment` says of a stated variable goes into `stated`, and
     so does what only jobs with modules get."""
     named = resources.variables(job, title=title)
     if (start := os.environ.get(_SHELL_START)) is not None and _has_modules(job):
         if os.path.isfile(start):
-            stated[_SHELL_START] = start
+            stated[_SHELL_START] = _in_worktree(start, twin)
         else:  # bash expands it, whatever it holds
             named.setdefault(_SHELL_START, start)
     for name in named.keys() & (stated.keys() | _HARMLESS):

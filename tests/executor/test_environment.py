@@ -36,7 +36,8 @@ SITE = {
             shell: "greet > {output}; echo $STARTED >> {output}"
         rule called:
             output: "called.txt"
-            shell: "module load greet/1.0; greet > {output}; echo $STARTED >> {output}"
+            shell: "module load greet/1.0; greet > {output}; "
+                "[[ $BASH_ENV == */worktrees/*/start.sh ]] && echo $STARTED >> {output}"
         rule script:
             output: "script.txt"
             shell: "bash load.sh > {output}"
@@ -48,6 +49,7 @@ SITE = {
             log: "git.log"
             shell: "git config x.setting > {output}; git config http.extraHeader > {log}"
         """,
+    "start.sh": "STARTED=yes\n",
     "load.sh": "module load greet/1.0\ngreet\n",
 }
 
@@ -59,7 +61,6 @@ def test_a_sites_environment_reaches_jobs(
     program.parent.mkdir(parents=True)
     program.write_text("#!/bin/sh\necho hello from the module\n")
     program.chmod(0o755)
-    (tmp_path / "start.sh").write_text("STARTED=yes\n")
     home = tmp_path / "home"
     home.mkdir()
     home.chmod(0o555)
@@ -73,7 +74,7 @@ def test_a_sites_environment_reaches_jobs(
         "HOME": str(home),
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
         "BASH_FUNC_module%%": function.decode(),
-        "BASH_ENV": str(tmp_path / "start.sh"),
+        "BASH_ENV": str(project.path / "start.sh"),
         "MODULEPATH": str(tmp_path / "modules"),
         "LOADEDMODULES": "site/1",
         # As CI does it: nobody else's files can be used without the first.

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from executor.conftest import Ended, Project, make_project, pool, processes_with
+from executor.conftest import Ended, Project, make_project, processes_with
 
-__all__ = ["make_project", "pool"]
+__all__ = ["make_project"]
 
 _END = re.compile(
     r"""\n|`|\ \ \#|[.,;:](?=\s|$)|\)(?=[.,;]|$)
