@@ -33,6 +33,8 @@ _CALLS_MODULE = re.compile(r"(?<![\w./-])(module|ml)\s")
 _HARMLESS_SETTING = re.compile(
     r"(advice|author|color|committer|core|diff|gc|index|init|pack|protocol|safe|user)\.", re.I
 )
+_HARMLESS_VALUE = re.compile(r"[A-Za-z]{0,8}|\d*|[a-z+]+://[^@\s]*|git@[\w.-]+:\S*")
+_URL_WITH_TOKEN = re.compile("://[^/]*@")
 _PASSWORD = re.compile(r"(pass|password|token)$", re.I)
 _HARMLESS = frozenset({"HOSTNAME", "LOGNAME", "SHELL", "TERM"})
 """Of what `getenv` may bring; as secrets, they would be taken out of every log."""
@@ -101,26 +103,27 @@ def _has_modules(job: Any) -> bool:
 
 
 def git_settings(*, secret: bool) -> dict[str, str]:
-    """Those settings of git that the environment gives one by one, `GIT_CONFIG_KEY_0` and so on,
-    which are secret, or those which are not: as containers and CI allow git a repository of another
-    user, and give it tokens."""
+    """Of the settings of git that the environment gives one by one, as containers and CI allow git
+    a repository of another user and give it tokens: `GIT_CONFIG_KEY_0`, `GIT_CONFIG_VALUE_0` and so
+    on, what may be secret or what cannot be."""
     found = {}
     for name, key in os.environ.items():
         if number := re.fullmatch(r"GIT_CONFIG_KEY_(\d+)", name):
             of_value = f"GIT_CONFIG_VALUE_{number[1]}"
             value = os.environ.get(of_value, "")
-            if _may_be_secret(key, value) == secret:
-                found |= {name: key, of_value: value}
+            if bool(_URL_WITH_TOKEN.search(key)) == secret:
+                found[name] = key
+            if _is_secret(key, value) == secret:
+                found[of_value] = value
     return found
 
 
-def _may_be_secret(key: str, value: str) -> bool:
-    """A token may be in the value, or in a URL that is part of the key. Not every word is one:
-    it would be taken out of all commands and logs."""
-    if _HARMLESS_SETTING.match(key):
-        return False
-    is_word = re.fullmatch(r"[A-Za-z]{1,8}|\d*", value) is not None
-    return bool(_PASSWORD.search(key)) or "://" in key or not is_word
+def _is_secret(key: str, value: str) -> bool:
+    """Whether the value of a setting may be. Not any word or address: it would be taken out of all
+    commands, records and logs."""
+    if _PASSWORD.search(key):
+        return True
+    return not (_HARMLESS_SETTING.match(key) or _HARMLESS_VALUE.fullmatch(value))
 
 
 def _in_worktree(folder: str, twin: Twin) -> str:

@@ -115,28 +115,33 @@ def test_a_sites_environment_reaches_jobs(
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "is_secret"),
+    ("key", "value", "secret"),
     [
-        ("safe.directory", "/data/of/somebody", False),
-        ("user.name", "Some Body", False),
-        ("credential.helper", "store", False),
-        ("http.sslVerify", "false", False),
-        ("http.postBuffer", "524288000", False),
-        ("url.https://bot:t0ken@host/.insteadOf", "https://host/", True),
-        ("http.https://host/.extraHeader", "PRIVATE-TOKEN: t0ken", True),
-        ("credential.helper", "!f() { echo password=t0ken; }; f", True),
-        ("http.proxy", "http://me:t0ken@proxy:3128", True),
-        ("sendemail.smtpPass", "hunter", True),
+        ("safe.directory", "/data/of/somebody", ""),
+        ("user.name", "Some Body", ""),
+        ("credential.helper", "store", ""),
+        ("http.sslVerify", "false", ""),
+        ("http.postBuffer", "524288000", ""),
+        ("url.git@host:.insteadOf", "https://host/", ""),
+        ("remote.origin.url", "https://host/a.git", ""),
+        ("url.https://bot:t0ken@host/.insteadOf", "https://host/", "KEY"),
+        ("http.https://host/.extraHeader", "PRIVATE-TOKEN: t0ken", "VALUE"),
+        ("credential.helper", "!f() { echo password=t0ken; }; f", "VALUE"),
+        ("http.proxy", "http://me:t0ken@proxy:3128", "VALUE"),
+        ("sendemail.smtpPass", "hunter", "VALUE"),
     ],
 )
 def test_settings_of_git_that_may_hold_credentials(
-    monkeypatch: pytest.MonkeyPatch, key: str, value: str, is_secret: bool
+    monkeypatch: pytest.MonkeyPatch, key: str, value: str, secret: str
 ) -> None:
     given = {"GIT_CONFIG_KEY_7": key, "GIT_CONFIG_VALUE_7": value}
     for name, text in given.items():
         monkeypatch.setenv(name, text)
-    assert environment.git_settings(secret=is_secret) == given
-    assert environment.git_settings(secret=not is_secret) == {}
+    hidden = {name: text for name, text in given.items() if name == f"GIT_CONFIG_{secret}_7"}
+    assert environment.git_settings(secret=True) == hidden
+    assert environment.git_settings(secret=False) == {
+        name: text for name, text in given.items() if name not in hidden
+    }
 
 
 MISSING = {
