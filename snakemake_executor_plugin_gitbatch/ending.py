@@ -171,7 +171,7 @@ class Ending:
             if not (paths := tracked_results.linked(repository, results)):
                 return
             if not tracked_results.are_files(repository):
-                command = tracked_results.command(twin.folder, twin.top, paths)
+                command = tracked_results.command(twin.top, paths)
                 logger.warning(
                     f"The archive has {count(len(paths), 'file')} that git tracks, with links in "
                     f"their places: {readable(some(paths))}. A commit of these has only the links. "

@@ -95,3 +95,40 @@ def test_files(terminal: Terminal, make_project: Callable[..., Project], tmp_pat
     project.snakemake(*failing, *given).ok()
     terminal.type(ignored, "gitbatch freeze")
     assert (project.path / "local/a b.txt").is_symlink()
+
+
+@types(
+    "runs/tracked_results: gitbatch thaw",
+    "runs/tracked_results: gitbatch thaw --tracked",
+    "ending: git config",
+)
+def test_results_that_git_tracks(terminal: Terminal) -> None:
+    project = terminal.project
+    several = [f"plots/{n}.txt" for n in range(10)]
+    rules = f"""
+        rule one:
+            output: "plots/o ne.txt"
+            shell: "echo one > {{output:q}}"
+        rule several:
+            output: {", ".join(map(repr, several))}
+            shell: "touch {{output}}"
+        """
+    project.commit({"Snakefile": rules, **dict.fromkeys([*several, "plots/o ne.txt"], "old\n")})
+    (project.path / "below").mkdir()
+
+    def linked() -> int:
+        return sum(path.is_symlink() for path in (project.path / "plots").iterdir())
+
+    told = project.snakemake("one", "several", "--force").ok()
+    assert linked() == 11
+    terminal.type(told, "gitbatch thaw --tracked")
+    assert linked() == 0
+    terminal.shell("git commit --quiet --all --message results")
+    below = ("--snakefile", "../Snakefile", "--directory", "..")
+    told = project.snakemake("one", "--force", *below, folder="below").ok()
+    assert linked() == 1
+    terminal.type(told, "gitbatch thaw", folder="below")
+    terminal.type(told, "git config", folder="below")
+    assert linked() == 0
+    project.snakemake("one", "--force").ok()
+    assert linked() == 0 and project.read("plots/o ne.txt") == "one\n"

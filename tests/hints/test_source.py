@@ -21,7 +21,8 @@ NOT_TYPED = Counter(
         "opening: gitbatch run": 1,
         "pools/htcondor/extras: gitbatch runs": 1,
         "runs/checks/trial: gitbatch doctor": 1,
-        # Which option has a value that cannot be.
+        # What has a value that cannot be.
+        "runs/tracked_results: git config": 1,
         "runs/notify: --gitbatch-notify": 2,
     }
 )
