@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterable
 
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", "\t": r"\t", "\r": r"\r", "\x1b": r"\x1b"})
@@ -10,6 +12,22 @@ _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", "\t": r"\t", "\r": r"\r", "\
 def printable(name: object) -> str:
     """A file's name on one line: backslash, newline, tab, return and escape are escaped."""
     return str(name).translate(_ESCAPES)
+
+
+def typed(path: str | os.PathLike[str]) -> str:
+    """A path in a command to type: quoted, and absolute where the shell that has started this
+    process is in another folder than this process is."""
+    text = os.fspath(path)
+    inside = os.path.relpath(text)
+    if os.path.realpath(os.environ.get("PWD", "/")) != os.getcwd() or inside.startswith("../"):
+        return shlex.quote(os.path.abspath(text))
+    return shlex.quote(f"./{inside}" if inside.startswith("-") else inside)
+
+
+def typed_files(paths: Iterable[str | os.PathLike[str]], most: int = 10) -> str:
+    """Several of them; FILES where they are too many to be typed."""
+    found = list(paths)
+    return " ".join(map(typed, found)) if len(found) <= most else "FILES"
 
 
 def count(number: int, noun: str) -> str:

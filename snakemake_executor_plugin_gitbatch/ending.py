@@ -16,7 +16,7 @@ from typing import Any
 from gitbatch_core import __version__
 from gitbatch_core.archive.reproduced import IDENTICAL
 from gitbatch_core.errors import GitbatchError, readable
-from gitbatch_core.git import refs
+from gitbatch_core.git import refs, state
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document, done_before, ended, results, stale, tracked_results
@@ -27,7 +27,7 @@ from gitbatch_core.runs.run import Run, unfinished
 from gitbatch_core.runs.tainted import TaintedRuns
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.walk import inside
-from gitbatch_core.wording import count, listed, some
+from gitbatch_core.wording import count, listed, some, typed_files
 from snakemake_executor_plugin_gitbatch import keys, leaving, workflowview
 from snakemake_executor_plugin_gitbatch.keys import Keys
 from snakemake_executor_plugin_gitbatch.leaving import Leaving
@@ -113,9 +113,11 @@ class Ending:
         }
         if input_links:
             facts["input_links"] = sorted(input_links)
+            names = typed_files(self.twin.top / path for path in sorted(input_links))
+            force = "-f " if state.ignored(self.twin.top, input_links) else ""
             logger.info(
-                "These frozen inputs are not committed; the run commit has their links. Commit "
-                "them: git add -- <path>\n" + _list(sorted(input_links))
+                "These frozen inputs are not committed; the run commit has their links:\n"
+                f"{_list(sorted(input_links))}\nCommit them: git add {force}-- {names}"
             )
         if not tainted:
             facts[done_before.JOBS] = done_before.listed(jobs)
@@ -171,7 +173,7 @@ class Ending:
             if not (paths := tracked_results.linked(repository, results)):
                 return
             if not tracked_results.are_files(repository):
-                command = tracked_results.command(twin.folder, twin.top, paths)
+                command = tracked_results.command(twin.top, paths)
                 logger.warning(
                     f"The archive has {count(len(paths), 'file')} that git tracks, with links in "
                     f"their places: {readable(some(paths))}. A commit of these has only the links. "

@@ -3,25 +3,48 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from gitbatch_core.errors import RunError
 from gitbatch_core.pools.environment import start_environment
 from gitbatch_core.records import redact
 from gitbatch_core.runs.twin import Twin
-from snakemake_executor_plugin_gitbatch import jobspec, resources
+from snakemake_executor_plugin_gitbatch import deployment, jobspec, resources
 
 _CACHE = "SNAKEMAKE_OUTPUT_CACHE"
 """Where outputs of rules with `cache:` are kept between workflows."""
 _OF_SNAKEMAKE = (_CACHE, "PYTHONHASHSEED")
+_FOLDERS = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
+"""What the user has moved out of HOME, which may be full, or read-only where jobs run."""
+_OF_GIT = ("GIT_CONFIG_COUNT", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM")
+_OF_MODULES = re.compile(
+    r"""BASH_FUNC_(module|ml|_module_raw|switchml)(%%|\(\))  # as bash exports functions
+    |LOADEDMODULES|_LMFILES_\w*|MODULE\w*|\w+_modshare|__MODULES_\w*
+    |(__)?LMOD_\w*|_ModuleTable\w*
+    """,
+    re.VERBOSE,
+)
+"""A site's command `module`, where it is a function of the shell that has started the run, and its
+settings and state: of Environment Modules, of Lmod."""
+_SHELL_START = "BASH_ENV"
+"""A file that each bash reads first: where some sites define `module`."""
+_CALLS_MODULE = re.compile(r"(?<![\w./-])(module|ml)\s")
+_HARMLESS_SETTING = re.compile(
+    r"(advice|author|color|committer|core|diff|gc|index|init|pack|protocol|safe|user)\.", re.I
+)
+_HARMLESS_VALUE = re.compile(r"[A-Za-z]{0,8}|\d*|[a-z+]+://[^@\s]*|git@[\w.-]+:\S*")
+_URL_WITH_TOKEN = re.compile("://[^/]*@")
+_PASSWORD = re.compile(r"(pass|password|token)$", re.I)
 _HARMLESS = frozenset({"HOSTNAME", "LOGNAME", "SHELL", "TERM"})
 """Of what `getenv` may bring; as secrets, they would be taken out of every log."""
-_SEARCH_PATHS = frozenset({"PATH", "PYTHONPATH", "LD_LIBRARY_PATH"})
+_SEARCH_PATHS = frozenset({"PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "MODULEPATH"})
 
 
 def secrets(workflow: Any) -> dict[str, str]:
-    """What `envvars:` and storages ask for, less what every job has anyway."""
-    wanted = workflow.spawned_job_args_factory.envvars()
+    """What `envvars:` and storages ask for, less what every job has anyway; and of git's settings
+    those that may be of credentials."""
+    wanted = workflow.spawned_job_args_factory.envvars() | git_settings(secret=True)
     return {name: value for name, value in wanted.items() if name not in start_environment()}
 
 
@@ -30,9 +53,10 @@ def of_jobs(twin: Twin) -> dict[str, str]:
     lead to the worktree, where that has the folder: a virtual environment stays where it is."""
     found = start_environment()
     found.pop("TMPDIR", None)
-    for name in _OF_SNAKEMAKE:
-        if name in os.environ:
-            found[name] = os.environ[name]
+    for name, value in os.environ.items():
+        if name in (*_OF_SNAKEMAKE, *_FOLDERS, *_OF_GIT) or _OF_MODULES.fullmatch(name):
+            found[name] = value
+    found |= git_settings(secret=False)
     if _CACHE in found:
         found[_CACHE] = os.path.abspath(found[_CACHE])
     for name in _SEARCH_PATHS & found.keys():
@@ -41,10 +65,16 @@ def of_jobs(twin: Twin) -> dict[str, str]:
     return found
 
 
-def brought(job: Any, stated: dict[str, str], *, title: str) -> dict[str, str]:
+def brought(job: Any, stated: dict[str, str], *, title: str, twin: Twin) -> dict[str, str]:
     """What the resources `getenv` and `environment` of a job bring, less what is stated anyway:
-    as private as `envvars:`. What `environment` says of a stated variable goes into `stated`."""
+    as private as `envvars:`. What `environment` says of a stated variable goes into `stated`, and
+    so does what only jobs with modules get."""
     named = resources.variables(job, title=title)
+    if (start := os.environ.get(_SHELL_START)) is not None and _has_modules(job):
+        if os.path.isfile(start):
+            stated[_SHELL_START] = _in_worktree(start, twin)
+        else:  # bash expands it, whatever it holds
+            named.setdefault(_SHELL_START, start)
     for name in named.keys() & (stated.keys() | _HARMLESS):
         if name not in stated or named[name] != os.environ.get(name):
             stated[name] = named[name]
@@ -61,6 +91,39 @@ def check_names(member: Any, values: list[str]) -> None:
                 hint="Such values are secrets, and names stand in records and in git: use "
                 "--config for this one.",
             )
+
+
+def _has_modules(job: Any) -> bool:
+    """Whether a job loads modules: by `envmodules:`, or by itself."""
+    return any(
+        "modules" in deployment.used(member)
+        or (member.is_shell and _CALLS_MODULE.search(member.shellcmd or ""))
+        for member in jobspec.members(job)
+    )
+
+
+def git_settings(*, secret: bool) -> dict[str, str]:
+    """Of the settings of git that the environment gives one by one, as containers and CI allow git
+    a repository of another user and give it tokens: `GIT_CONFIG_KEY_0`, `GIT_CONFIG_VALUE_0` and so
+    on, what may be secret or what cannot be."""
+    found = {}
+    for name, key in os.environ.items():
+        if number := re.fullmatch(r"GIT_CONFIG_KEY_(\d+)", name):
+            of_value = f"GIT_CONFIG_VALUE_{number[1]}"
+            value = os.environ.get(of_value, "")
+            if bool(_URL_WITH_TOKEN.search(key)) == secret:
+                found[name] = key
+            if _is_secret(key, value) == secret:
+                found[of_value] = value
+    return found
+
+
+def _is_secret(key: str, value: str) -> bool:
+    """Whether the value of a setting may be. Not any word or address: it would be taken out of all
+    commands, records and logs."""
+    if _PASSWORD.search(key):
+        return True
+    return not (_HARMLESS_SETTING.match(key) or _HARMLESS_VALUE.fullmatch(value))
 
 
 def _in_worktree(folder: str, twin: Twin) -> str:

@@ -66,7 +66,7 @@ class Executor(RemoteExecutor):
         except BaseException as error:
             self._end_status_thread()
             if isinstance(error, (GitbatchError, OSError)):
-                raise WorkflowError(str(error)) from error
+                raise self._error(str(error)) from error
             raise
         self._take_over_local_rules()
 
@@ -194,7 +194,7 @@ class Executor(RemoteExecutor):
         """Have the scheduler end the run: nobody can say any more what becomes of its jobs."""
         with self.lock:
             self.wait = False
-        self.workflow.scheduler.executor_error_callback(WorkflowError(why))
+        self.workflow.scheduler.executor_error_callback(self._error(why))
 
     def handle_job_error(self, job: Any) -> None:
         # Snakemake still takes a job that it is about to restart for a running one, and forgets it
@@ -210,11 +210,27 @@ class Executor(RemoteExecutor):
             kwargs["external_jobid"] = job_info.external_jobid
         job = job_info.job
         if msg is not None and job.is_group():  # which does not show it
-            self.logger.error(msg)
-        elif msg is not None and Quietness.RULES in (self.workflow.output_settings.quiet or ()):
+            self._say(msg)
+        elif msg is not None and self._is_quiet(Quietness.RULES):
             # With -q, nothing is shown of rules; of a job on this machine, its own words would be.
-            self.logger.error(f"Error in rule {job.rule.name}: {msg}")
+            self._say(f"Error in rule {job.rule.name}: {msg}")
         job.log_error(msg, **kwargs)
+
+    def _is_quiet(self, of: Quietness) -> bool:
+        return not {Quietness.ALL, of}.isdisjoint(self.workflow.output_settings.quiet or ())
+
+    def _say(self, error: str) -> None:
+        """With `-q all`, Snakemake's logger shows nothing; but errors are never quiet."""
+        if self._is_quiet(Quietness.ALL):
+            print(error, file=sys.stderr, flush=True)
+        else:
+            self.logger.error(error)
+
+    def _error(self, text: str) -> WorkflowError:
+        """For Snakemake, which shows it unless nothing is shown."""
+        if self._is_quiet(Quietness.ALL):
+            self._say(text)
+        return WorkflowError(text)
 
     def cancel(self) -> None:
         self._hold_interrupts()
@@ -257,7 +273,7 @@ class Executor(RemoteExecutor):
                 with session.report.sending():
                     session.finish(outcome)
             except (GitbatchError, OSError) as error:
-                raise WorkflowError(
+                raise self._error(
                     f"The run could not be ended: {error}\n"
                     f"What run {session.run.id} has done is kept: the same command again ends it."
                 ) from error

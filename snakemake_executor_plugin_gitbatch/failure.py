@@ -13,7 +13,7 @@ from gitbatch_core.pools.base import JobStatus, State
 from gitbatch_core.records import Answer
 from gitbatch_core.runs import printed
 from gitbatch_core.runs.twin import Twin
-from snakemake_executor_plugin_gitbatch import script_copies
+from snakemake_executor_plugin_gitbatch import only_here, script_copies
 
 _LINES = 20
 _BYTES = 4000
@@ -21,14 +21,7 @@ _EXIT_STATUS = re.compile(r"returned non-zero exit status (\d+)")
 _SIGNAL = re.compile(r"died with <Signals\.(SIG\w+): \d+>")
 
 
-def _error(words: str) -> re.Pattern[str]:
-    """As Python and as programs say it of a file."""
-    name = r"""(?:'([^'\n]+)'|([^\s:'"]+)['"]?)"""
-    return re.compile(rf"""{words}: ['"](.+?)['"]$|{name}: {words}""", re.MULTILINE)
-
-
 _PATH = r"[^\s'\"`;|<>():,&]"
-_MISSING, _DENIED = _error("No such file or directory"), _error("Permission denied")
 # What the Snakemake in the job says of itself, around the rule's own output.
 _OF_SNAKEMAKE = re.compile(
     r"""Building\ DAG\ of\ jobs\.\.\.
@@ -84,12 +77,9 @@ def explain(
         parts.append(f"End of its output:\n{_indent(shown(own))}")
     elif answer is None and (words := _tail(folder / "process.log")):
         parts.append(f"The runner said:\n{_indent(shown(words))}")
-    if absent := _absent(said, twin):
-        parts.append(
-            f"Only your folder has {', '.join(absent)}; jobs see the commit and their inputs. "
-            "Commit it, or declare it as input and gitbatch freeze it."
-        )
-    denied = {twin.relative(name): name for name in _named(_DENIED, said)}
+    stated = {} if answer is None else answer.record.get("environment", {})
+    parts += only_here.explained(said, twin, stated.get("names", ()))
+    denied = {twin.relative(name): name for name in only_here.denied(said)}
     parts += [
         f"{name} is what another job has left beside its outputs, and can only be read: declare it "
         "as an output of the rule that writes it, or remove it."
@@ -123,22 +113,6 @@ def _for_user(text: str, twin: Twin) -> str:
         return relative
 
     return re.sub(rf"{re.escape(str(twin.worktree))}((?:/{_PATH}*)?)", path, text)
-
-
-def _named(pattern: re.Pattern[str], said: Iterable[str]) -> set[str]:
-    found = {name for text in said for groups in pattern.findall(text) for name in groups if name}
-    return {name for name in found if "\0" not in name}
-
-
-def _absent(said: Iterable[str], twin: Twin) -> list[str]:
-    """Files that the job has missed, and that the user's folder has."""
-    return sorted(
-        _for_user(name, twin)
-        for name in _named(_MISSING, said)
-        if twin.relative(name) is not None
-        and os.path.exists(twin.here(name))  # also for what is too long to be a name
-        and not os.path.lexists(twin.there(name))
-    )
 
 
 def _how(status: JobStatus, answer: Answer | None, printed: str) -> str:

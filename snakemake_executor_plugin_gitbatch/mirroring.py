@@ -56,7 +56,9 @@ def fill(
         missing = _bring_all_inputs(jobs, twin, coming) if missing else {}
         if left := tuple(path for path in untracked if path not in twin.parse_time):
             changes = Changes(modified=(), untracked=left)
-            raise opening.unlike_commit(changes, otherwise=reading.otherwise)
+            raise opening.unlike_commit(
+                reading.run.repository, changes, otherwise=reading.otherwise
+            )
     reading.remember()
     linked_folders.settle(twin)
     twin.tell_outside()

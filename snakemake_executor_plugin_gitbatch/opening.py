@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -29,7 +29,7 @@ from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.undeclared_files import UndeclaredFiles
 from gitbatch_core.runs.walk import inside
-from gitbatch_core.wording import listed
+from gitbatch_core.wording import listed, typed, typed_files
 from snakemake_executor_plugin_gitbatch import parse_writes, standing, workflowview
 
 _MOST_NAMED = 20
@@ -84,11 +84,14 @@ def clean_source(
         return Source(
             commit=commit, snapshot=True, changed_outputs=changes.ignored, is_output=ignore
         )
-    raise unlike_commit(changes, written)
+    raise unlike_commit(repository, changes, written)
 
 
 def unlike_commit(
-    changes: Changes, written: Container[str] = (), otherwise: Container[str] = ()
+    repository: Repository,
+    changes: Changes,
+    written: Container[str] = (),
+    otherwise: Container[str] = (),
 ) -> DirtyTreeError:
     """The error for these; `written`: what the workflow has written while it was read; `otherwise`:
     what it would write otherwise if it was missing."""
@@ -103,18 +106,36 @@ def unlike_commit(
         + ("  (without it, the workflow would write another)" if path in otherwise else "")
         for path in changes.untracked
     ]
-    hint = "Commit them (git add …; git commit), or run their present state with "
-    hint += "--gitbatch-dirty snapshot."
-    if any(path in written for path in changes.modified):
-        hint += "\nWhat the workflow writes while it is read need not be in the commit: "
-        hint += "git rm --cached FILE, and name it in .gitignore."
-    if changes.hidden:
-        hint += "\nHave git see what is hidden: git update-index --no-skip-worktree FILE …, "
-        hint += "--no-assume-unchanged FILE …"
+    hint = f"Commit them:\n{listed(_commands(repository, changes), _MOST_NAMED)}\nOr run their "
+    hint += "present state with --gitbatch-dirty snapshot."
+    if made := [repository.top / path for path in changes.modified if path in written]:
+        hint += "\nWhat the workflow writes while it is read need not be in the commit: name it in "
+        hint += f".gitignore, and git rm --cached -- {typed_files(made)}"
     return DirtyTreeError(
         "These files differ from the commit, which is what jobs would run:\n" + _list(lines),
         hint=hint,
     )
+
+
+def _commands(repository: Repository, changes: Changes) -> Iterator[str]:
+    """What commits them, for a shell."""
+
+    def with_names(command: str, paths: Iterable[str]) -> Iterator[str]:
+        if names := typed_files(repository.top / path for path in paths):
+            yield f"{command} {names}"
+
+    for path in changes.modified:
+        inner = repository.top / path
+        if (inner / ".git").exists() and state.modified(Repository.find(inner)):
+            yield f"git -C {typed(inner)} commit -a"
+    for flag in ("--skip-worktree", "--assume-unchanged"):
+        hidden = [path for path, its in changes.hidden.items() if its == flag]
+        yield from with_names(f"git update-index {flag.replace('--', '--no-')} --", hidden)
+    paths = (*changes.modified, *changes.untracked)
+    ignored = state.ignored(repository.top, changes.untracked)
+    yield from with_names("git add --", (path for path in paths if path not in ignored))
+    yield from with_names("git add -f --", sorted(ignored))
+    yield "git commit"
 
 
 def outputs_in(

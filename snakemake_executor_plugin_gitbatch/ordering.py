@@ -64,7 +64,10 @@ class Ordering:
         """Write the job's order into its folder. Raises RunError, PoolError."""
         title = redact(jobspec.title(job.job), self.secrets.values())
         variables = environment.of_jobs(self.twin)
-        secrets = {**self.secrets, **environment.brought(job.job, variables, title=title)}
+        secrets = {
+            **self.secrets,
+            **environment.brought(job.job, variables, title=title, twin=self.twin),
+        }
         if job.pool != "htcondor":
             self._say_ignored(job.job)
         record = {

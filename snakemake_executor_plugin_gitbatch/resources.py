@@ -20,6 +20,7 @@ from gitbatch_core.pools.htcondor import extras
 from gitbatch_core.pools.htcondor.submit import string
 from gitbatch_core.records import REDACTED, redact
 from gitbatch_core.runs.twin import Twin
+from gitbatch_core.wording import typed
 
 _COMMANDS = extras.EXPRESSIONS | frozenset(
     {
@@ -164,11 +165,11 @@ def wrapper(job: Any, *, title: str, twin: Twin) -> tuple[str, ...]:
     named = job.resources.get("job_wrapper")
     if not named:
         return ()
-    path = twin.there(str(named))
+    path, name = twin.there(str(named)), typed(twin.here(str(named)))
     if not os.access(path, os.X_OK) or path.is_dir():
         raise RunError(
             f"{title}: the resource job_wrapper={named!r} is no program that the commit has.",
-            hint="Commit it, executable (git add; git update-index --chmod=+x).",
+            hint=f"Commit it, executable (chmod +x {name}; git add -- {name}; git commit).",
         )
     return (str(path),)
 

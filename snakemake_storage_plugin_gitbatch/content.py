@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -11,6 +12,7 @@ from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.names import Name
 from gitbatch_core.errors import NotInArchiveError, UsageError
 from gitbatch_core.runs.lookup import Runs
+from gitbatch_core.wording import typed
 from snakemake_storage_plugin_gitbatch.place import Place
 from snakemake_storage_plugin_gitbatch.query import SCHEME, Kind, Query
 
@@ -45,9 +47,11 @@ class Reader:
         if query.kind is Kind.NAME:
             found = self.name(query)
             if found is None:
+                root = self.place.archive.root
                 raise NotInArchiveError(
-                    f"The archive {self.place.archive.root} has no name {query.path}.",
-                    hint="gitbatch archive ls --names shows the names that it has.",
+                    f"The archive {root} has no name {query.path}.",
+                    hint=f"gitbatch archive ls --names --archive {typed(root)} shows those that it "
+                    "has.",
                 )
             return self._at(found.address, "", found.object)
         if query.kind is Kind.ADDRESS:
@@ -93,7 +97,7 @@ class Reader:
                 )
         raise NotInArchiveError(
             f"{name} in {runs.repository.top} has no output {path!r}.",
-            hint=f"git show {name}:.gitbatch/run.json shows what it made.",
+            hint=f"gitbatch runs show {shlex.quote(name)} shows what it made.",
         )
 
     def _runs(self, query: Query) -> Runs:
@@ -148,7 +152,8 @@ class Reader:
         if path and not inner and entry is None:
             raise NotInArchiveError(
                 f"The tree {address} in the archive {archive.root} has no {path!r}.",
-                hint=f"gitbatch archive tree {address} shows what it has.",
+                hint=f"gitbatch archive tree --archive {typed(archive.root)} {address} shows what "
+                "it has.",
             )
         return Content(
             address=tree.address(inner, archive.algorithm) if path else address, entries=inner

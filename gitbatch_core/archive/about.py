@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from gitbatch_core.archive import browse, layout, names, reproduced
 from gitbatch_core.archive.jobs import File, Job, Jobs
 from gitbatch_core.errors import NotInArchiveError
+from gitbatch_core.wording import typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,8 +77,8 @@ class About:
         return used and not self.makers
 
 
-def about(archive: Archive, address: Address, what: str) -> About:
-    """All about one address; `what` names it in messages.
+def about(archive: Archive, address: Address, what: str, *, file: Path | None = None) -> About:
+    """All about one address; `what` names it in messages; `file`: where it lies in the work tree.
 
     Raises NotInArchiveError where neither archive nor records know it, DamageError.
     """
@@ -98,7 +99,7 @@ def about(archive: Archive, address: Address, what: str) -> About:
     elif not (makers or users):
         raise NotInArchiveError(
             f"{what} is not in the archive {archive.root}, and no job has read or written it",
-            hint=f"gitbatch freeze {what}" if what != text else None,
+            hint=f"gitbatch freeze {typed(file)}" if file else None,
         )
     is_tree |= any(file.kind == "tree" for _, file in makers)
     inside = [

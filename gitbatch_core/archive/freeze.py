@@ -12,6 +12,7 @@ from gitbatch_core import fsutil
 from gitbatch_core.archive import hashing, layout, links, tree
 from gitbatch_core.archive.stored import Take
 from gitbatch_core.errors import ArchiveError, DamageError, GitbatchError, InUseError, UsageError
+from gitbatch_core.wording import typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -202,7 +203,7 @@ def _check_writable(paths: Iterable[Path]) -> None:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise UsageError(
                 f"the folder {folder} is not writable, so nothing in it can be replaced",
-                hint=f"chmod u+w {folder}",
+                hint=f"chmod u+w {typed(folder)}",
             )
 
 
@@ -286,7 +287,8 @@ def _thaw_one(archive: Archive, link: Path, name: ObjectName) -> None:
         if hasher.hexdigest() != name.digest:
             raise DamageError(
                 f"the object {name.path} in the archive {archive.root} is damaged",
-                hint="`gitbatch archive verify --repair` puts it aside; then make it again.",
+                hint=f"`gitbatch archive verify --repair --archive {typed(archive.root)}` puts it "
+                "aside; then make it again.",
             )
 
     try:

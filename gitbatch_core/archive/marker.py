@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gitbatch_core import fsutil, jsonio
 from gitbatch_core.archive import layout
 from gitbatch_core.errors import ArchiveError, FormatError
+from gitbatch_core.wording import typed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,14 +82,14 @@ def read(root: Path) -> jsonio.Document:
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES)
     except FileNotFoundError as error:
-        if root.is_dir():
-            raise ArchiveError(
-                f"{root} is not an archive: it has no file ARCHIVE",
-                hint="`gitbatch init` creates one.",
-            ) from error
+        create = f"gitbatch init --archive {typed(root)}"
+        if not root.is_dir():
+            hint = f"Is its file system mounted here? `{create}` creates a new one."
+            raise ArchiveError(f"there is no archive {root}", hint=hint) from error
+        other = "Name another folder: `gitbatch init --archive DIR` creates an archive there."
         raise ArchiveError(
-            f"there is no archive {root}",
-            hint="Is its file system mounted here? `gitbatch init` creates a new one.",
+            f"{root} is not an archive: it has no file ARCHIVE",
+            hint=other if any(root.iterdir()) else f"`{create}` creates one.",
         ) from error
     except OSError as error:
         raise ArchiveError(f"cannot reach the archive {root}: {error.strerror}") from error

@@ -20,6 +20,7 @@ from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.staging import staging
 from gitbatch_core.archive.stored import Stored, Take
 from gitbatch_core.errors import ArchiveError, DamageError, FormatError, NotInArchiveError
+from gitbatch_core.wording import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -245,7 +246,8 @@ class Archive:
                 return name
         raise NotInArchiveError(
             f"the archive {self.root} has no object {address}",
-            hint="Is this the right archive? `gitbatch archive verify` finds what is missing.",
+            hint="Is this the right archive? --archive, $GITBATCH_ARCHIVE or "
+            "`git config gitbatch.archive DIR` names another.",
         )
 
     def size(self, name: ObjectName) -> int:
@@ -285,7 +287,8 @@ class Archive:
         if hashing.hash_bytes(data, self.algorithm) != address:
             raise DamageError(
                 f"the manifest {path} does not have the bytes that its name says",
-                hint="`gitbatch archive verify --repair` puts it aside; then store the tree again.",
+                hint=f"`gitbatch archive verify --repair --archive {typed(self.root)}` puts it "
+                "aside; then store the tree again.",
             )
         return tree.parse(data, source=str(path))
 

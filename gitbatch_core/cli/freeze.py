@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from gitbatch_core.archive.freeze import Frozen, freeze
 from gitbatch_core.cli import output
 from gitbatch_core.cli.main import add_archive_option
 from gitbatch_core.errors import UsageError
+from gitbatch_core.git import state
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.runs import parse_time
 from gitbatch_core.runs.place import open_archive
@@ -82,9 +82,7 @@ def _say_what_next(repository: Repository, paths: Sequence[Path]) -> None:
     if not paths:
         output.message("These lie outside of the repository: git cannot hold the links there.")
         return
-    names = b"".join(os.fsencode(path.absolute()) + b"\0" for path in paths)
-    answer = repository.git("check-ignore", "-z", "--stdin", input=names, check=False)
-    ignored = {os.fsdecode(name) for name in answer.split(b"\0") if name}
+    ignored = state.ignored(repository.top, (str(path.absolute()) for path in paths))
     known = [path for path in paths if str(path.absolute()) not in ignored]
     forced = [path for path in paths if str(path.absolute()) in ignored]
     output.message("The links belong into git:")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitbatch_core.archive.layout import DEFAULT_ALGORITHM, DIGEST_LENGTHS
+from gitbatch_core.archive.store import Archive
 from gitbatch_core.cli import output
 from gitbatch_core.cli.main import add_archive_option
 from gitbatch_core.errors import UsageError
@@ -33,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     repository = Repository.find(Path.cwd())
     algorithm = arguments.hash or DEFAULT_ALGORITHM
     archive = place.open_archive(repository, arguments.archive, create=True, algorithm=algorithm)
+    Archive.create(archive.root, archive.algorithm, exist_ok=True)  # folders that it has lost, too
     if arguments.hash and arguments.hash != archive.algorithm:
         raise UsageError(
             f"the archive {archive.root} uses {archive.algorithm}, not {arguments.hash}",

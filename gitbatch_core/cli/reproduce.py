@@ -18,7 +18,7 @@ from gitbatch_core.runs.reproduce import again
 from gitbatch_core.runs.reproduce.attempt import Wishes
 from gitbatch_core.runs.reproduce.subject import Subject
 from gitbatch_core.runs.reproduce.surroundings import NOTHING, PACKAGE
-from gitbatch_core.wording import some
+from gitbatch_core.wording import some, typed
 
 if TYPE_CHECKING:
     import argparse
@@ -97,7 +97,7 @@ def _say_after(report: Report, kept: Path | None) -> None:
             "this commit's code then: see above."
         )
     if kept is not None:
-        output.message(f"It is in {kept}; git worktree remove --force {kept} takes it away.")
+        output.message(f"It is in {kept}; git worktree remove --force {typed(kept)} takes it away.")
 
 
 def _print(report: Report, source: str) -> None:

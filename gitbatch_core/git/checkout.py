@@ -12,6 +12,7 @@ from pathlib import Path
 from gitbatch_core.errors import GitError
 from gitbatch_core.git import index, pointers, state
 from gitbatch_core.git.repo import Repository, call, decode
+from gitbatch_core.wording import typed
 
 _OFFLINE = {"GIT_ALLOW_PROTOCOL": "none"}
 """git fetches what a partial clone lacks by no protocol that there is."""
@@ -68,7 +69,7 @@ def check_out(
         if inner.git("cat-file", "-t", pinned, check=False).strip() != b"commit":
             raise GitError(
                 f"The submodule {inner.top} does not have the commit {pinned} that is pinned.",
-                hint=f"Fetch it: git -C {inner.top} fetch",
+                hint=f"Fetch it: git -C {typed(inner.top)} fetch",
             )
         check_out(inner, path / name, pinned, resolve=resolve, offline=offline)
 
@@ -113,15 +114,16 @@ def _not_fetched(repository: Repository, path: Path, commit: str) -> bytes:
 def _explained(error: GitError, repository: Repository, commit: str) -> GitError:
     """The error with what to do, where git's own words do not say it."""
     if "promisor" in error.message:
+        top = typed(repository.top)
         return GitError(
             f"{repository.top} is a partial clone, and files of the commit were not fetched. "
             f"{error.message}",
-            hint=f"Fetch them: git -C {repository.top} archive --output=/dev/null {commit[:10]}",
+            hint=f"Fetch them: git -C {top} archive --output=/dev/null {commit[:10]}",
         )
     if "filter" in error.message:
         return GitError(
             error.message,
-            hint="A filter of git must work in a fresh worktree of the repository, as for git "
-            "worktree add: see git config --get-regexp '^filter'.",
+            hint="A filter of git must work in every fresh worktree of the repository: "
+            "git config --get-regexp '^filter' shows them.",
         )
     return error

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import stat
 from collections.abc import Iterable, Mapping
@@ -39,6 +40,8 @@ _ANNEX_SIZE = re.compile(r"^[A-Z0-9_]+(?:-[a-zA-Z]\d+)*?-s(\d+)(?:-|$)")
 _ESCAPES = {"&s": "%", "&c": ":", "&a": "&", "%": "/"}
 _LETTERS = "0123456789zqjxkmvwgpfZQJXKMVWGPF"
 
+_OF_PATTERNS = r"[][*?\\,!{}]"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pointer:
@@ -56,10 +59,11 @@ class Pointer:
         """What messages call it."""
         return "a Git LFS pointer" if self.tool == LFS else "a pointer of git-annex"
 
-    @property
-    def fetch(self) -> str:
-        """The command of git that fetches the content; a path follows."""
-        return "lfs pull --include" if self.tool == LFS else "annex get"
+    def fetch(self, path: str) -> str:
+        """The command of git that fetches the content of the pointer at `path`, for a shell."""
+        if self.tool == LFS:  # which takes patterns, with commas between them
+            return f"lfs pull --include {shlex.quote(re.sub(_OF_PATTERNS, '?', path))}"
+        return f"annex get {shlex.quote(path)}"
 
 
 def parse(data: bytes) -> Pointer | None:

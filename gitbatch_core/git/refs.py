@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -52,7 +53,11 @@ def check_tag(repository: Repository, name: str) -> str:
     """The ref of the tag `name`. Raises UsageError where that is no name for a tag."""
     ref = f"refs/tags/{name}"
     if name.startswith("-") or not repository.git("check-ref-format", "--print", ref, check=False):
-        raise UsageError(f"{name!r} cannot be the name of a tag.", hint="See git check-ref-format.")
+        raise UsageError(
+            f"{name!r} cannot be the name of a tag.",
+            hint="It may have neither spaces nor any of ~ ^ : ? * [ \\ .. // @{, begin neither "
+            "with - nor ., and end neither with . nor .lock.",
+        )
     if other := _namesake(repository, name):
         raise UsageError(
             f"There is {other}: to git, a tag with its name would be ambiguous.",
@@ -83,7 +88,8 @@ def check_new_tag(repository: Repository, name: str) -> None:
     other = obstacle(repository, ref)
     if other == ref:
         raise UsageError(
-            f"There is a tag {name} already.", hint=f"Choose another one: git show {name}"
+            f"There is a tag {name} already.",
+            hint=f"Choose another one; it is this: git show {shlex.quote(name)}",
         )
     if other is not None:
         raise UsageError(

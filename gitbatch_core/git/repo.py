@@ -1,7 +1,8 @@
 """A git repository and the one way to call git in it.
 
-Every call ignores the user's hooks and the variables that a hook leaves in the environment, takes
-no optional locks (so that the user's index is not even refreshed) and starts no garbage collection.
+Every call ignores the user's hooks and the variables that a hook leaves in the environment (not the
+settings that a container or CI gives there: `GIT_CONFIG_COUNT` and what it counts), takes no
+optional locks (so that the user's index is not even refreshed) and starts no garbage collection.
 What `git replace` has put in the place of an object is not seen: a commit is what its id says.
 """
 
@@ -21,7 +22,6 @@ _REPOSITORY_VARIABLES = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
     "GIT_CONFIG",
-    "GIT_CONFIG_COUNT",
     "GIT_CONFIG_PARAMETERS",
     "GIT_DIR",
     "GIT_GRAFT_FILE",
@@ -151,7 +151,7 @@ class Repository:
             if revision == "HEAD":
                 raise GitError(
                     f"The repository {self.top} has no commit yet.",
-                    hint="Commit the workflow: git add Snakefile … && git commit",
+                    hint="Commit the workflow: git add FILES && git commit",
                 )
             raise GitError(f"{self.top} has no commit {revision!r}.")
         return name.decode().strip()
@@ -159,6 +159,11 @@ class Repository:
     def tree_of(self, commit: str) -> str:
         """The id of the tree of a commit: the digest of all tracked files."""
         return self.git("rev-parse", "--verify", f"{commit}^{{tree}}").decode().strip()
+
+    def how_to_fetch(self) -> str:
+        """What to do where a commit is not here."""
+        shallow = self.git("rev-parse", "--is-shallow-repository").strip() == b"true"
+        return "git fetch --unshallow gets it." if shallow else "Fetch it where it was made."
 
     def config(self, key: str) -> str | None:
         """A setting as git finds it (repository, then user, then system), a path expanded."""

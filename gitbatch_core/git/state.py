@@ -14,6 +14,7 @@ from gitbatch_core.errors import GitError
 from gitbatch_core.git import index, pointers
 from gitbatch_core.git.repo import Repository, call, decode
 from gitbatch_core.git.trees import SUBMODULE
+from gitbatch_core.wording import typed
 
 _WHOLE_STAT = ("-c", "core.trustctime=true", "-c", "core.checkStat=default")
 """Settings that have git look at all that tells whether a file was changed."""
@@ -85,6 +86,16 @@ def differing(repository: Repository, old: str, new: str) -> frozenset[str]:
                 inner = differing(Repository.find(repository.top / name), old_id, new_id)
         found.update({f"{name}/{each}" for each in inner} or {name})
     return frozenset(found)
+
+
+def ignored(top: Path, paths: Iterable[str]) -> set[str]:
+    """Of these paths, absolute or relative to `top`, those that git ignores: `git add` wants to be
+    forced."""
+    names = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    if not names:
+        return set()
+    answer = call(top, "check-ignore", "-z", "--stdin", input=names, check=False)
+    return {decode(name) for name in answer.split(b"\0") if name}
 
 
 def modified(repository: Repository) -> list[str]:
@@ -216,9 +227,10 @@ def snapshot(repository: Repository, *, head: str, changes: Changes, name: str |
         if (repository.top / path / ".git").exists():
             inner = Repository.find(repository.top / path)
             if modified(inner):
+                there = typed(inner.top)
                 raise GitError(
                     f"The submodule {path} has uncommitted changes, which a snapshot cannot hold.",
-                    hint=f"Commit them there first: git -C {path} commit -a",
+                    hint=f"Commit them there first: git -C {there} commit -a",
                 )
     with _temporary_index(repository) as env:
         repository.git("read-tree", head, env=env)

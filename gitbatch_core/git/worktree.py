@@ -83,10 +83,9 @@ class Unfetched:
 
     @classmethod
     def of(cls, part: Part, path: str, pointer: Pointer) -> Unfetched:
-        command = f"git -C {shlex.quote(str(part.repository.top))} {pointer.fetch}"
         return cls(
             name=pointer.name,
-            command=f"{command} {shlex.quote(path)}",
+            command=f"git -C {shlex.quote(str(part.repository.top))} {pointer.fetch(path)}",
             pointer=pointer,
             repository=part.repository,
         )

@@ -18,6 +18,7 @@ from gitbatch_core.git import commits, objects, trees
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document, names
+from gitbatch_core.wording import typed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +82,7 @@ class Asking:
         if address is None:
             raise UsageError(
                 f"{what} is not in the archive: it is no file, and no folder of links",
-                hint=f"gitbatch freeze {what}",
+                hint=f"gitbatch freeze {typed(place)}",
             )
         path = self.repository.relative(place) or str(place)
         return Asked(what=what, address=address, path=path, in_folder=True)

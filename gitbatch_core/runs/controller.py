@@ -56,7 +56,7 @@ class Command:
         if any(REDACTED in word for word in found):
             raise UsageError(
                 f"The arguments of run {dead.run} held the value of a secret, which is not kept.",
-                hint="Give them again: gitbatch run --resume -- <snakemake arguments>",
+                hint=f"Give them again: gitbatch run --resume {dead.run} -- ARGUMENTS OF SNAKEMAKE",
             )
         again = () if _AGAIN in found or "--ri" in found else (_AGAIN,)
         return cls(arguments=(*again, *found), folder=Path(dead.about["folder"]))

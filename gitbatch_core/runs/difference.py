@@ -54,7 +54,7 @@ def code(repository: Repository, then: Document, now: Document, *options: str) -
         if repository.git("cat-file", "-t", commit, check=False).strip() != b"commit":
             raise GitError(
                 f"The source commit {commit} is not in {repository.top}.",
-                hint="git fetch --unshallow, or git fetch from where the run was made.",
+                hint=repository.how_to_fetch(),
             )
     found = repository.git("diff", "--no-ext-diff", "--no-color", *options, first, last)
     return found.decode(errors="surrogateescape")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 
 from gitbatch_core.archive import tree
@@ -12,6 +11,7 @@ from gitbatch_core.errors import RunError
 from gitbatch_core.git import pointers
 from gitbatch_core.runs import linked_folders
 from gitbatch_core.runs.twin import Twin
+from gitbatch_core.wording import typed
 
 FREEZE = "Put it into the archive: gitbatch freeze"
 """How the hint begins that ends in paths."""
@@ -96,7 +96,7 @@ def _bring_file(twin: Twin, relative: str, path: str, rule: str) -> None:
     raise RunError(
         f"The input {path} of rule {rule} is neither in the commit nor in the archive"
         + ("." if relative == twin.relative(path) else f": {relative}."),
-        hint=f"{FREEZE} {_quote(path)}",
+        hint=f"{FREEZE} {typed(here)}",
     )
 
 
@@ -108,7 +108,3 @@ def _bring_outside(twin: Twin, path: str) -> None:
             hint="Name it by its absolute path, or put it into the repository and freeze it.",
         )
     twin.addresses[str(absolute)] = twin.outside.bring(absolute, path)
-
-
-def _quote(path: str) -> str:
-    return shlex.quote(path if not path.startswith("-") else f"./{path}")

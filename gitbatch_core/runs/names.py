@@ -166,8 +166,8 @@ class Runs:
 
 
 _HINT = (
-    "gitbatch runs ls --all shows all runs; git fetch --tags gets those of other clones, "
-    f"git fetch REMOTE '{REFS}*:{REFS}*' failed ones too."
+    "gitbatch runs ls --all shows all runs; git fetch --tags gets those of other clones; failed "
+    f"ones, too: git fetch REMOTE '{REFS}*:{REFS}*'"
 )
 
 

@@ -16,6 +16,7 @@ from gitbatch_core.runs.hashed_before import HashedBefore
 from gitbatch_core.wording import count, listed
 
 _MOST_NAMED = 5
+_SAFE = "Copy it into the repository and freeze it there: gitbatch freeze PATH"
 
 
 @dataclass(kw_only=True)
@@ -78,7 +79,7 @@ class OutsideInputs:
             raise RunError(
                 f"The input {path} was changed during the run; nobody can say what the job "
                 "has read.",
-                hint="Freeze it: put it into the repository's folder and gitbatch freeze it.",
+                hint=_SAFE,
             )
 
     def tell(self) -> str | None:
@@ -90,13 +91,11 @@ class OutsideInputs:
             return None
         if len(some) == 1:
             text = f"The input {some[0]} lies outside of the repository and can be changed while "
-            return text + (
-                "jobs read it; its present content is recorded. gitbatch freeze makes it safe."
-            )
+            return text + "jobs read it; its present content is recorded. " + _SAFE
         return (
             f"{count(len(some), 'input')} lie outside of the repository and can be changed while "
-            "jobs read them; their present content is recorded. gitbatch freeze makes them safe:\n"
-            + listed(some, _MOST_NAMED)
+            "jobs read them; their present content is recorded. "
+            f"{_SAFE}\n{listed(some, _MOST_NAMED)}"
         )
 
 

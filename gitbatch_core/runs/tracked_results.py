@@ -5,7 +5,6 @@ have nothing but names of objects: they are told, or made files again. See docs/
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -18,6 +17,7 @@ from gitbatch_core.git import index
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.runs import document
 from gitbatch_core.runs.walk import inside
+from gitbatch_core.wording import typed
 
 KEY = "gitbatch.trackedResults"
 """In git's configuration: `links`, the default, or `files`."""
@@ -54,12 +54,11 @@ def make_files(archive: Archive, top: Path, paths: Iterable[str]) -> None:
     thaw(archive, top, [top / path for path in paths])
 
 
-def command(folder: Path, top: Path, paths: list[str]) -> str:
-    """What makes files of them, for people who work in `folder`."""
+def command(top: Path, paths: list[str]) -> str:
+    """What makes files of them, for a shell."""
     if len(paths) > _MOST_NAMED:
         return "gitbatch thaw --tracked"
-    names = (os.path.relpath(top / path, folder) for path in paths)
-    return f"gitbatch thaw {shlex.join(n if not n.startswith('-') else f'./{n}' for n in names)}"
+    return f"gitbatch thaw {' '.join(typed(top / path) for path in paths)}"
 
 
 def _is_link(path: Path) -> bool:

@@ -98,10 +98,11 @@ class Project:
     ) -> subprocess.Popen[str]:
         own = ["--executor", "gitbatch", "--gitbatch-pool", self.pool, "--jobs", "4"]
         command = [sys.executable, *program, *args, *(own if gitbatch else [])]
+        cwd = self.path / folder
         process = subprocess.Popen(
             [*command, "--nocolor"],
-            cwd=self.path / folder,
-            env={**os.environ, **self.environment, **environment},
+            cwd=cwd,
+            env={**os.environ, "PWD": str(cwd), **self.environment, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -127,7 +128,7 @@ class Project:
         done = subprocess.run(
             [sys.executable, "-m", "gitbatch_core.cli.main", *args],
             cwd=self.path,
-            env={**os.environ, **self.environment},
+            env={**os.environ, "PWD": str(self.path), **self.environment},
             capture_output=True,
             text=True,
             errors="surrogateescape",

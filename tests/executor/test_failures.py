@@ -364,3 +364,26 @@ def test_a_failed_update_is_still_to_be_done(make_project: MakeProject) -> None:
     project.commit({"Snakefile": snakefile.replace("COMMAND", "echo new >> {output}")})
     project.snakemake("a.txt", "--rerun-incomplete").ok()
     assert project.read("a.txt") == "old\nold\nnew\n"
+
+
+def test_errors_are_never_quiet(make_project: MakeProject, pool: str) -> None:
+    project = make_project(
+        {
+            "Snakefile": """
+                rule a:
+                    output: "a.txt"
+                    shell: "echo the disk is on fire >&2; exit 7"
+                rule b:
+                    output: "b.txt"
+                    group: "together"
+                    shell: "echo the roof is too >&2; exit 8"
+                """,
+        },
+        pool=pool,
+    )
+    for quiet in (["-q"], ["-q", "all"], ["-q", "progress", "rules", "host"]):
+        ended = project.snakemake("a.txt", "b.txt", "--keep-going", *quiet)
+        ended.failed("rule a", "exit status 7", "the disk is on fire")
+        ended.failed("exit status 8", "the roof is too", "All of its output: ")
+    project.write({"Snakefile": project.read("Snakefile") + "\n"})
+    project.snakemake("a.txt", "-q", "all").failed("modified:    Snakefile", "git add")

@@ -97,6 +97,11 @@ def asked(archive: Archive, arguments: argparse.Namespace, what: str) -> Asked:
     return Asking(archive=archive, repository=arguments.repository, folder=Path.cwd()).find(what)
 
 
+def place_of(arguments: argparse.Namespace, asked: Asked) -> Path | None:
+    """Where it lies in the work tree, if it was found there."""
+    return arguments.repository.top / asked.path if asked.in_folder else None
+
+
 def _open(chosen: Path | None) -> tuple[Archive, Repository | None]:
     """The archive; the repository's own gets its link, which a fresh clone lacks."""
     try:

@@ -12,7 +12,9 @@ from gitbatch_core.archive.jobs import Jobs
 from gitbatch_core.archive.lineage import COMMIT, MEMBER, OUTSIDE, SAME, Datum, Graph, Step, Tracer
 from gitbatch_core.cli import output
 from gitbatch_core.cli.archive import asked as find
+from gitbatch_core.cli.archive import place_of
 from gitbatch_core.errors import NotInArchiveError, UsageError
+from gitbatch_core.wording import typed
 
 if TYPE_CHECKING:
     import argparse
@@ -41,10 +43,11 @@ def lineage(archive: Archive, arguments: argparse.Namespace) -> int:
         tracer.downstream()
     graph = tracer.graph
     states = {graph.data[datum].state for datum in graph.start}
+    place = place_of(arguments, asked)
     if states <= {COMMIT, OUTSIDE} and str(asked.address) not in jobs.users:
         raise NotInArchiveError(
             f"{asked.what} is not in the archive {archive.root}, and no job has read or written it",
-            hint=f"gitbatch freeze {asked.what}",
+            hint=f"gitbatch freeze {typed(place)}" if place else None,
         )
     if arguments.json:
         output.print_json(_as_json(graph, jobs))

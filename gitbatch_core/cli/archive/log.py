@@ -11,6 +11,7 @@ from gitbatch_core.cli import output
 from gitbatch_core.errors import GitbatchError, NotInArchiveError
 from gitbatch_core.runs.asked import Asking
 from gitbatch_core.runs.history import Version, versions
+from gitbatch_core.wording import typed
 
 if TYPE_CHECKING:
     import argparse
@@ -30,7 +31,7 @@ def log(archive: Archive, arguments: argparse.Namespace) -> int:
         raise NotInArchiveError(
             f"no run has made {arguments.path}",
             hint="gitbatch archive ls shows what there is. What was frozen has the versions that "
-            f"git knows: git log -- {arguments.path}",
+            f"git knows: git log -- {typed(repository.top / path if repository else path)}",
         )
     foreign = [v for v in found if repository and v.subject is None]
     shown = found if arguments.all else [version for version in found if version not in foreign]

@@ -10,6 +10,7 @@ from gitbatch_core.archive import browse, names
 from gitbatch_core.cli import output
 from gitbatch_core.cli.archive import asked
 from gitbatch_core.errors import UsageError
+from gitbatch_core.wording import typed
 
 if TYPE_CHECKING:
     import argparse
@@ -80,7 +81,7 @@ def cat(archive: Archive, arguments: argparse.Namespace) -> int:
     if archive.has_tree(address) and not archive.variants(address):
         raise UsageError(
             f"{arguments.what} is a tree, which has no bytes of its own",
-            hint=f"gitbatch archive tree {address}",
+            hint=f"gitbatch archive tree --archive {typed(archive.root)} {address}",
         )
     with archive.open_object(address) as file:
         shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)

@@ -10,6 +10,7 @@ from gitbatch_core.archive import reproduced
 from gitbatch_core.archive.about import About, about
 from gitbatch_core.cli import output
 from gitbatch_core.cli.archive import asked as find
+from gitbatch_core.cli.archive import place_of
 from gitbatch_core.git import commits
 from gitbatch_core.records import software_used
 from gitbatch_core.runs.holders import Holder, holders
@@ -33,7 +34,7 @@ Rows = list[tuple[str, str]]
 def show(archive: Archive, arguments: argparse.Namespace) -> int:
     """Print all that is known."""
     asked = find(archive, arguments, arguments.what)
-    known = about(archive, asked.address, asked.what)
+    known = about(archive, asked.address, asked.what, file=place_of(arguments, asked))
     addresses = [str(known.address), *(str(holder.address) for holder in known.holders)]
     repository = arguments.repository
     runs = holders(repository, addresses) if repository else []

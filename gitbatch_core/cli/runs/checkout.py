@@ -25,8 +25,8 @@ def checkout(arguments: argparse.Namespace) -> int:
         _list(f"The archive {done.archive.root} lacks these, or some of each:", done.missing)
         if done.is_other_archive:
             output.message(
-                "It is another archive than the run's. Name that one by git config "
-                f"gitbatch.archive; then, in that folder: gitbatch runs checkout {known.run}"
+                "It is another archive than the run's. Name that one: git config gitbatch.archive "
+                f"DIR; then, in that folder: gitbatch runs checkout {known.run}"
             )
     if done.strange:
         _list("These lie in folders that the run made, but are none of it:", done.strange)

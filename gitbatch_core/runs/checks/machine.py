@@ -18,7 +18,7 @@ from gitbatch_core.errors import GitError
 from gitbatch_core.git import state, worktree
 from gitbatch_core.git.repo import Repository, call
 from gitbatch_core.runs.checks.finding import Finding, failed, fine, wrong
-from gitbatch_core.wording import some
+from gitbatch_core.wording import some, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,9 @@ def repository(folder: Path) -> tuple[Repository | None, list[Finding]]:
     except GitError as error:
         if "safe.directory" not in error.message:
             return None, [failed(check, error)]
-        hint = "If you trust its owner: git config --global --add safe.directory DIR"
+        named = re.search(r"safe\.directory (.+)", error.message)
+        top = named[1] if named else typed(folder)
+        hint = f"If you trust its owner: git config --global --add safe.directory {top}"
         return None, [wrong(check, "the repository belongs to another user", hint)]
     changed = state.modified(found)
     changes = f"; {len(changed)} tracked files differ from it" if changed else ""

@@ -6,7 +6,7 @@ changes it anew while it is read. Values of secrets were not kept and have to co
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from gitbatch_core.errors import UsageError
@@ -28,9 +28,10 @@ def config(subject: Subject, more: Sequence[str]) -> str:
         raise UsageError(
             f"The configuration of run {subject.run} held values of secrets, which are not kept: "
             f"{', '.join(masked)}.",
-            hint=f"Give them again: gitbatch reproduce … -- --config {masked[0]}=…",
+            hint=f"Give them again: gitbatch reproduce {subject.run} -- --config "
+            + " ".join(f"{name}=VALUE" for name in masked),
         )
-    return yaml.safe_dump(_value(found, "config")) if found else ""
+    return yaml.safe_dump(_given(found, own)) if found else ""
 
 
 def arguments(subject: Subject, more: Sequence[str]) -> list[str]:
@@ -45,7 +46,7 @@ def arguments(subject: Subject, more: Sequence[str]) -> list[str]:
             raise UsageError(
                 f"The argument {option} of run {subject.run} held the value of a secret, which is "
                 "not kept.",
-                hint=f"Give it again: gitbatch reproduce … -- {option} …",
+                hint=f"Give it again: gitbatch reproduce {subject.run} -- {option} VALUE",
             )
         kept += words
     return kept
@@ -57,7 +58,7 @@ def targets(subject: Subject, given: Sequence[str]) -> list[str]:
     if any(REDACTED in target for target in found):
         raise UsageError(
             f"A target of run {subject.run} held the value of a secret, which is not kept.",
-            hint="Name the targets again: gitbatch reproduce TAG TARGET …",
+            hint=f"Name the targets again: gitbatch reproduce {subject.run} TARGETS",
         )
     return found
 
@@ -87,6 +88,20 @@ def _config_keys(more: Sequence[str]) -> Iterator[str]:
             yield word.partition("=")[0]
 
 
+def _given(found: dict[str, Any], own: Container[str]) -> Any:
+    """The values of a configuration, but for those that nobody can tell and that are in `own`."""
+    if found.keys() == {"mapping"}:
+        return _value(found, "config")
+    values = {}
+    for name, data in found.items():
+        try:
+            values[name] = _value(data, name)
+        except UsageError:
+            if name not in own:
+                raise
+    return values
+
+
 def _value(data: Any, name: str) -> Any:
     """The value that JSON data of a run's document stands for. Raises UsageError where it says less
     than there was."""
@@ -114,6 +129,6 @@ def _value(data: Any, name: str) -> Any:
             case "object":
                 raise UsageError(
                     f"The value of {name} cannot be given again: it was a {inner}.",
-                    hint=f"Give it after --: gitbatch reproduce … -- --config {name}=…",
+                    hint=f"Give it after --: gitbatch reproduce RUN -- --config {name}=VALUE",
                 )
     return {key: _value(item, key) for key, item in data.items()}

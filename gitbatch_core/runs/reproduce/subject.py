@@ -43,10 +43,9 @@ class Subject:
         found = document.read(repository, commit)
         source = found["source_commit"]
         if repository.git("cat-file", "-t", source, check=False).strip() != b"commit":
-            shallow = repository.git("rev-parse", "--is-shallow-repository").strip() == b"true"
             raise GitError(
                 f"The source commit {source[:10]} of run {found['run']} is not in this repository.",
-                hint="git fetch --unshallow gets it." if shallow else "Fetch it where it was made.",
+                hint=repository.how_to_fetch(),
             )
         return cls(repository=repository, commit=commit, document=found)
 

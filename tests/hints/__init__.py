@@ -1,0 +1,1 @@
+"""Every command that a message tells people to type works when it is typed."""

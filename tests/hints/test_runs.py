@@ -1,0 +1,192 @@
+"""What `gitbatch run` and `gitbatch runs` say to do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from executor.conftest import Ended, Project, processes_with, wait_until
+
+from gitbatch_core.cli.runs import listing
+from gitbatch_core.errors import GitError
+from gitbatch_core.git.repo import Repository
+from gitbatch_core.runs.lookup import Runs
+
+from .conftest import Terminal, types
+
+GATED = {
+    "Snakefile": """
+        envvars: "TOKEN"
+        rule gated:
+            output: "{name,[abcd]}"
+            shell: "while [ ! -e {config[gates]}/{wildcards.name} ]; do sleep 0.1; done; "
+                "echo {wildcards.name} > {output}"
+        """,
+    ".gitignore": ".snakemake/\n/[abcd]\n",
+}
+TOKEN = "t0ken-of-the-tests"
+
+
+def refused(ended: Ended, code: int = 2) -> Ended:
+    assert ended.returncode == code and "Traceback" not in ended.text, ended.text
+    return ended
+
+
+def rewrite(project: Project, run: str, change: Callable[[dict[str, Any]], object]) -> None:
+    """Have a run be one of another version: its document changed."""
+    ref = f"refs/gitbatch/runs/{run}"
+    document = project.run_document(ref)
+    change(document)
+    (project.path / "document.json").write_text(json.dumps(document))
+    blob = project.git("hash-object", "-w", "document.json").strip()
+    (project.path / "document.json").unlink()
+    index = project.path / ".git" / "index-of-the-test"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_INDEX_FILE", str(index))
+        project.git("read-tree", ref)
+        entry = f"100644,{blob},.gitbatch/run.json"
+        project.git("update-index", "--add", "--cacheinfo", entry)
+        tree = project.git("write-tree").strip()
+    message = project.git("log", "-1", "--format=%B", ref)
+    commit = project.git("commit-tree", "-p", f"{ref}^", "-m", message, tree).strip()
+    for name in (ref, f"refs/tags/run/{run}"):
+        project.git("update-ref", name, commit)
+
+
+def lost(project: Project, name: str) -> str:
+    """A run whose controller was killed in the job that makes `name`; its id."""
+    started = project.gitbatch(
+        *("run", "--detach", "--", "-j", "2", "--gitbatch-pool", project.pool),
+        *("--config", f"gates={project.path.parent}/gates", f"token={TOKEN}", "--", name),
+    ).ok()
+    run = started.text.splitlines()[0]
+    owner = project.path / f".git/gitbatch/runs/{run}/owner.json"
+    wait_until(lambda: any(project.archive.glob("staging/*/jobs/*/order.json")), "its job")
+    os.kill(json.loads(owner.read_bytes())["pid"], signal.SIGKILL)
+    if project.pool == "local":
+        sign = str(project.archive / "staging" / run)
+        wait_until(lambda: not processes_with(sign), "the end of its job")
+    return run
+
+
+@types(
+    "cli/run: gitbatch runs attach",
+    "cli/run: gitbatch runs",
+    "runs/names: gitbatch runs attach",
+    "runs/removal: gitbatch runs cancel",
+    "runs/removal: gitbatch runs keep --off",
+    "runs/printed: gitbatch runs out",
+    "runs/marks: gitbatch runs note --remove",
+    "runs/marks: git tag --list",
+    "cli/runs/marks: gitbatch runs tag",
+    "runs/names: gitbatch runs",
+    "runs/names: gitbatch runs ls --all",
+    "runs/names: git fetch --tags",
+    "runs/names: git fetch",
+    "runs/lookup: git tag --list",
+    "runs/lookup: git tag --list",
+    "runs/lookup: git fetch --tags",
+    "cli/runs/listing: gitbatch runs ls --all",
+    "cli/runs/listing: gitbatch run --resume",
+    "cli/runs/listing: gitbatch runs cancel",
+    "cli/runs/control: gitbatch run --resume",
+    "cli/runs/control: gitbatch runs cancel",
+    "runs/controller: gitbatch run --resume",
+)
+def test_runs(
+    terminal: Terminal,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    project = terminal.project
+    gates = tmp_path / "gates"
+    gates.mkdir()
+    project.commit(GATED)
+    project.environment["TOKEN"] = TOKEN
+    refused_runs = lambda *words: refused(project.gitbatch("runs", *words))  # noqa: E731
+
+    # One that goes on.
+    options = ("-j", "2", "--gitbatch-pool", "local", "--config", f"gates={gates}", "--")
+    told = project.gitbatch("run", "--detach", "--", *options, "a").ok()
+    first = told.text.splitlines()[0]
+    assert first in terminal.type(told.text.partition(" # ")[2], "gitbatch runs").text
+    told_not_ended = refused_runs("checkout", first)
+    (gates / "a").touch()
+    terminal.type(told, "gitbatch runs attach")
+    told = project.gitbatch("run", "--detach", "--", *options, "b").ok()
+    second = told.text.splitlines()[0]
+    told_not_ended = refused_runs("checkout", second)
+    terminal.type(refused_runs("rm", "-y", second), "gitbatch runs cancel")
+    # Of a run that has ended since, it says just that.
+    terminal.type(told_not_ended, "gitbatch runs attach", status=2)
+    project.gitbatch("runs", "rm", "-y", second).ok()
+
+    # Marks, names, what was printed.
+    project.gitbatch("runs", "keep", first).ok()
+    terminal.type(refused_runs("rm", "-y", first), "gitbatch runs keep --off")
+    project.gitbatch("runs", "note", first, "some words").ok()
+    terminal.type(refused_runs("note", first, " "), "gitbatch runs note --remove")
+    assert project.gitbatch("runs", "note", first).text == ""
+    assert (
+        f"run/{first}"
+        in terminal.type(refused_runs("tag", "--delete", "v1"), "git tag --list").text
+    )
+    terminal.type(refused_runs("tag", first), "gitbatch runs tag", RUN=first, NAME="v1")
+    assert project.git("tag", "--list", "v1")
+    rewrite(project, first, lambda document: document.pop("log"))
+    terminal.type(refused_runs("out", first), "gitbatch runs out", RULE="gated")
+    clone = Project(path=tmp_path / "clone")
+    project.git("clone", "--quiet", "--no-tags", str(project.path), str(clone.path))
+    terminal.project = clone
+    told = refused(clone.gitbatch("runs", "show", first))
+    terminal.type(told, "gitbatch runs ls --all")
+    terminal.type(told, "git fetch --tags", "git fetch REMOTE", REMOTE="origin")
+    clone.gitbatch("runs", "show", first).ok()
+    terminal.type(refused(clone.gitbatch("runs", "cancel")), "gitbatch runs")
+    lookup = Runs(repository=Repository.find(clone.path))
+    clone.git("tag", "no-run")
+    for look in (
+        lambda: lookup.split("no/such"),
+        lambda: Runs(repository=lookup.repository).outputs("no-run"),
+    ):
+        with pytest.raises(GitError) as caught:
+            look()
+        assert first in terminal.type(str(caught.value), "git tag --list").text
+    with pytest.raises(GitError) as caught:
+        lookup.split("no/such")
+    terminal.type(str(caught.value), "git fetch --tags")
+    terminal.project = project
+
+    # Those that have lost their controller.
+    third = lost(project, "c")
+    told = project.gitbatch("runs").ok()
+    told_secret = terminal.shell(f"gitbatch run --resume {third}", status=2)
+    (gates / "c").touch()
+    given = f"-j 2 --gitbatch-pool local --config gates={gates} token=$TOKEN -- c"
+    attached = refused(project.gitbatch("runs", "attach", third), 1)
+    commands = {"ARGUMENTS OF SNAKEMAKE": given}
+    terminal.type(told_secret, "gitbatch run --resume", **commands)
+    assert project.read("c") == "c\n"
+    for text in (told, attached):  # it is no longer lost
+        terminal.type(text, "gitbatch run --resume", status=2)
+    fourth = lost(project, "d")
+    told = project.gitbatch("runs").ok()
+    owner = project.path / f".git/gitbatch/runs/{fourth}/owner.json"
+    text = owner.read_text()
+    there = json.loads(text) | {"host": "elsewhere"}
+    owner.write_text(json.dumps(there))
+    told_there = refused_runs("cancel", fourth)
+    owner.write_text(text)
+    terminal.type(told_there, "gitbatch runs cancel")
+    assert "cancelled" in project.gitbatch("runs").text
+    terminal.type(told, "gitbatch runs cancel")
+    monkeypatch.chdir(project.path)
+    listing.ls(argparse.Namespace(range=None, json=False, all=False, shown=1))
+    assert first in terminal.type(capsys.readouterr().err, "gitbatch runs ls --all").text

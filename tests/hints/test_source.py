@@ -1,0 +1,36 @@
+"""No message tells people to type what no test has typed."""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from pathlib import Path
+
+from .conftest import DECLARED
+from .source import commands
+
+NOT_TYPED = Counter(
+    {
+        # Names of what was done, not of what to do.
+        "cli/reproduce: gitbatch reproduce": 1,
+        "cli/run: gitbatch run": 2,
+        "cli/runs/__init__: git tag": 1,
+        "cli/runs/__init__: gitbatch runs --help": 1,
+        "ending: gitbatch run": 2,
+        "opening: git status": 1,
+        "opening: gitbatch run": 1,
+        "pools/htcondor/extras: gitbatch runs": 1,
+        "runs/checks/trial: gitbatch doctor": 1,
+        # What has a value that cannot be.
+        "runs/tracked_results: git config": 1,
+        "runs/notify: --gitbatch-notify": 2,
+    }
+)
+
+
+def test_every_command_of_a_message_is_typed() -> None:
+    for path in sorted(Path(__file__).parent.glob("test_*.py")):
+        importlib.import_module(f"{__package__}.{path.stem}")
+    told = commands()
+    assert not (told - DECLARED - NOT_TYPED), "told, and typed by no test"
+    assert not ((DECLARED + NOT_TYPED) - told), "typed, and told by no message"
