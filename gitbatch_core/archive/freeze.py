@@ -160,7 +160,8 @@ def _linked_file(path: Path, place: Path) -> Path:
         raise UsageError(f"{path} is a link that leads nowhere") from error
     if stat.S_ISDIR(mode):
         raise UsageError(
-            f"{path} is a link to a folder", hint=f"Name what is in it: gitbatch freeze {path}/*"
+            f"{path} is a link to a folder",
+            hint=f"Name what is in it: gitbatch freeze {typed(path)}/*",
         )
     if not stat.S_ISREG(mode):
         raise tree.special_file_error(str(path), mode)

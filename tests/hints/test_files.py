@@ -40,9 +40,9 @@ FILES = {
 @types(
     "opening: git -C {} commit -a",
     "opening: git checkout",
-    "runs/twin: --gitbatch-archive",
-    "runs/twin: gitbatch freeze",
-    "runs/twin: gitbatch freeze",
+    "archive/freeze: gitbatch freeze",
+    "runs/checkout: gitbatch runs checkout",
+    "runs/outside_inputs: gitbatch freeze",
     "resources: git add",
     "resources: git commit",
     "only_here: git add",
@@ -72,11 +72,19 @@ def test_files(terminal: Terminal, make_project: Callable[..., Project], tmp_pat
     project.snakemake("out/plain.txt", *given).ok()
     assert (project.path / "out/plain.txt").read_bytes() == b"in\r\nedited\n"
 
-    (project.path / "linked").symlink_to(tmp_path)
-    told = project.snakemake("linked/x.txt", *given).failed("behind a linked folder")
-    archive = terminal.option(told, "--gitbatch-archive", str(tmp_path / "archive"))
-    (project.path / "linked").unlink()
-    project.snakemake("linked/x.txt", *archive, *given).ok()
+    (tmp_path / "a disk").mkdir()
+    (project.path / "linked").symlink_to(tmp_path / "a disk")
+    project.snakemake("linked/x.txt", *given).ok()
+    told = project.gitbatch("runs", "checkout", "last")
+    assert told.returncode == 2 and "linked is a link" in told.text
+    terminal.type(told, "gitbatch runs checkout", DIR="../into")
+    assert (tmp_path / "into/linked/x.txt").read_text() == "\n"
+    (tmp_path / "a disk/raw.txt").write_text("raw\n")
+    (project.path / "da ta").symlink_to(tmp_path / "a disk")
+    told = project.gitbatch("freeze", "da ta")
+    assert told.returncode == 2 and "is a link to a folder" in told.text
+    terminal.type(told, "gitbatch freeze")
+    assert (tmp_path / "a disk/raw.txt").is_symlink()
 
     failing = ("out/wrapped.txt", "out/outside.txt", "out/ignored.txt")
     told = project.snakemake(*failing, "--keep-going", *given).failed()

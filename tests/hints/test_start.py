@@ -30,7 +30,7 @@ SIMPLE = {
     "git/repo: git commit",
     "git/repo: git add",
     "git/repo: git commit",
-    "runs/twin: gitbatch freeze",
+    "runs/inputs: gitbatch freeze",
     "cli/freeze: git add -f",
     "cli/freeze: git add",
     "cli/freeze: git commit",
