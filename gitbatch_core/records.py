@@ -36,6 +36,9 @@ REDACTED = "***"
 SHORTEST_SECRET = 4
 """Characters; shorter values are not looked for in texts."""
 
+UNSEEN = 66
+"""The runner's exit status where its machine does not see the job's folder."""
+
 _CONTENT = re.compile("[0-9a-f]{32}")
 
 ORDER_NAME, ANSWER_NAME, LOG_NAME = "order.json", "answer.json", "output.log"

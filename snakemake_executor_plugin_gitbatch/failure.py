@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 from collections.abc import Container, Iterable
 from pathlib import Path
 
 from gitbatch_core.errors import readable
 from gitbatch_core.pools.base import JobStatus, State
-from gitbatch_core.records import Answer
+from gitbatch_core.records import UNSEEN, Answer
 from gitbatch_core.runs import printed
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import only_here, script_copies
 
 _LINES = 20
+_SHARED = (
+    "Archive, worktrees and this Python must be on file systems that the pool's machines have at "
+    "the same path: --gitbatch-archive names another archive, the resource `requirements` the "
+    "machines that have all of it; gitbatch doctor --job tries one."
+)
 _BYTES = 4000
 _EXIT_STATUS = re.compile(r"returned non-zero exit status (\d+)")
 _SIGNAL = re.compile(r"died with <Signals\.(SIG\w+): \d+>")
@@ -67,7 +73,12 @@ def explain(
 
     printed = _tail(log) if log is not None else ""
     own = re.sub(rf"^({_OF_SNAKEMAKE.pattern})$\n?", "", printed, flags=re.MULTILINE | re.VERBOSE)
-    parts = [f"The job {shown(_how(status, answer, printed))}{_where(status, answer)}."]
+    words = _tail(folder / "process.log") if answer is None else ""
+    unseen = _unseen(status, words, folder) if answer is None else ""
+    how = unseen or shown(_how(status, answer, printed))
+    parts = [f"The job {how}{_where(status, answer)}."]
+    if unseen or (answer is not None and "does not see" in (answer.reason or "")):
+        parts.append(_SHARED)
     said = [printed]
     for path in rule_logs:
         if words := _tail(path):
@@ -75,7 +86,7 @@ def explain(
             parts.append(f"End of {path}:\n{_indent(shown(words))}")
     if own := own.strip("\n"):
         parts.append(f"End of its output:\n{_indent(shown(own))}")
-    elif answer is None and (words := _tail(folder / "process.log")):
+    elif words and not unseen:
         parts.append(f"The runner said:\n{_indent(shown(words))}")
     stated = {} if answer is None else answer.record.get("environment", {})
     parts += only_here.explained(said, twin, stated.get("names", ()))
@@ -132,6 +143,15 @@ def _how(status: JobStatus, answer: Answer | None, printed: str) -> str:
     if status.signal is not None:
         return f"ended without an answer: its runner was ended by {_signal_name(status.signal)}"
     return f"ended without an answer: its runner had exit status {status.exit_code}"
+
+
+def _unseen(status: JobStatus, words: str, folder: Path) -> str:
+    """How a job ended whose machine does not have what it needs to begin, if it is that."""
+    if status.exit_code == UNSEEN:
+        return f"was not started: its machine does not see {folder}"
+    if status.exit_code == 1 and "No module named gitbatch_core" in words:
+        return f"was not started: its machine does not see the packages in {sys.prefix}"
+    return ""
 
 
 def _where(status: JobStatus, answer: Answer | None) -> str:

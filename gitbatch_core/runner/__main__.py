@@ -1,8 +1,8 @@
 """`python -m gitbatch_core.runner FOLDER --private FILE|-`: do the order that lies in FOLDER.
 
 Ends with the command's status (128 + signal where a signal ended it), 1 where the command succeeded
-but its outputs could not be kept. The answer in FOLDER says what happened; an order that was
-answered with success is not run again.
+but its outputs could not be kept, `UNSEEN` where this machine does not see FOLDER. The answer in
+FOLDER says what happened; an order that was answered with success is not run again.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import argparse
 import contextlib
 import json
 import os
+import platform
 import sys
 import time
 from pathlib import Path
 
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError
-from gitbatch_core.records import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order, redact
+from gitbatch_core.records import ANSWER_NAME, LOG_NAME, ORDER_NAME, UNSEEN, Answer, Order, redact
 from gitbatch_core.runner import facts, process, publish, tools
 
 
@@ -37,6 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
     with contextlib.suppress(FileNotFoundError):
         if Answer.read(folder / ANSWER_NAME).succeeded:
             return 0
+    if not folder.is_dir():
+        print(f"gitbatch: {platform.node()} does not see {folder}", file=sys.stderr)
+        return UNSEEN
     order = Order.read(folder / ORDER_NAME)
     if options.private == "-":
         secrets = json.loads(_first_line(sys.stdin.fileno()))
@@ -65,6 +69,10 @@ def run(order: Order, secrets: dict[str, str], folder: Path, *, follow_stdin: bo
     record = dict(order.record)
     started = time.time()
     record |= {"started": facts.iso_time(started), "host": facts.host()}
+    for path, what in ((order.archive, "archive"), (order.folder, "run's worktree")):
+        if not os.path.isdir(path):
+            why = f"it was not started: its machine does not see the {what}, {path}"
+            return Answer(succeeded=False, reason=why, record=record)
     try:
         archive = Archive.open(Path(order.archive))
     except (GitbatchError, OSError) as error:

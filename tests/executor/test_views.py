@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from gitbatch_core import jsonio
 from gitbatch_core.errors import RunError
 from gitbatch_core.pools.base import JobStatus, State
-from gitbatch_core.records import Answer, redact
+from gitbatch_core.records import UNSEEN, Answer, redact
 from gitbatch_core.runs.twin import Twin
 from snakemake_executor_plugin_gitbatch import jobspec
 from snakemake_executor_plugin_gitbatch.comparison import Comparison
@@ -355,6 +356,32 @@ def test_messages_lead_to_what_can_be_opened(twin: Twin) -> None:
     shown = [line.strip() for line in text.splitlines()]
     assert list(said.values()) == shown[2 : 2 + len(said)]
     assert str(worktree) not in text
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "word"),
+    [
+        (UNSEEN, "gitbatch: node7 does not see /a/b", "does not see {folder}"),
+        (1, "python: No module named gitbatch_core", "does not see the packages in {prefix}"),
+        (1, "Traceback: else", "ended without an answer: its runner had exit status 1"),
+    ],
+)
+def test_a_machine_that_does_not_see_the_archive(
+    twin: Twin, code: int, said: str, word: str
+) -> None:
+    folder = twin.top.parent / "job"
+    folder.mkdir(exist_ok=True)
+    (folder / "process.log").write_text(said)
+    status = JobStatus(number=1, state=State.ENDED, exit_code=code, host="node7")
+    text = explain(status, None, log=None, rule_logs=[], folder=folder, twin=twin, outputs=[])
+    word = word.format(folder=folder, prefix=sys.prefix)
+    assert word in text.splitlines()[0] and text.splitlines()[0].endswith(" on node7.")
+    is_known = "does not see" in word
+    assert ("--gitbatch-archive" in text) == is_known and ("The runner said" in text) != is_known
+    shared = "it was not started: its machine does not see the archive, /a"
+    answer = Answer(succeeded=False, reason=shared, record={})
+    text = explain(status, answer, log=None, rule_logs=[], folder=folder, twin=twin, outputs=[])
+    assert f"failed: {shared} on node7." in text and "--gitbatch-archive" in text
 
 
 class Resources(dict[str, Any]):

@@ -17,7 +17,16 @@ from hypothesis import strategies as st
 
 from gitbatch_core.archive.hashing import hash_bytes
 from gitbatch_core.archive.store import Archive
-from gitbatch_core.records import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order, Output, redact
+from gitbatch_core.records import (
+    ANSWER_NAME,
+    LOG_NAME,
+    ORDER_NAME,
+    UNSEEN,
+    Answer,
+    Order,
+    Output,
+    redact,
+)
 from gitbatch_core.runner.process import Mask
 
 KEY = 32 * "a"
@@ -233,3 +242,19 @@ def test_memory_is_that_of_all_processes_together(place: Place) -> None:
     script = f'{sys.executable} -c "{take}" & {sys.executable} -c "{take}"; wait'
     _, answer = place.run(place.order(script))
     assert 195 < answer.record["usage"]["memory_mb"] < 300
+
+
+def test_a_machine_that_does_not_see_what_is_shared_says_so(place: Place) -> None:
+    missing = str(place.folder.parent / "elsewhere")
+    for named, what in (("archive", "archive"), ("folder", "run's worktree")):
+        code, answer = place.run(place.order("true", **{named: missing}))
+        assert code == 1 and not answer.succeeded
+        assert f"its machine does not see the {what}, {missing}" in str(answer.reason)
+    done = subprocess.run(
+        [sys.executable, "-m", "gitbatch_core.runner", "/no/such/folder", "--private", "-"],
+        input="{}\n",
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == UNSEEN
+    assert done.stderr.endswith("does not see /no/such/folder\n") and "Traceback" not in done.stderr

@@ -1,0 +1,38 @@
+"""A machine of the pool that does not see what must be shared."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conformance import Jobs
+from test_htcondor import make, own_pool
+
+from gitbatch_core.records import UNSEEN
+
+HIDE = ("unshare", "--map-root-user", "--mount")
+
+
+def test_a_job_there_says_what_it_does_not_see(htcondor_pool: Path, tmp_path: Path) -> None:
+    if subprocess.run([*HIDE, "true"], capture_output=True).returncode != 0:
+        pytest.skip("this machine lets nobody mount in a namespace of their own")
+    staging, wrapper = tmp_path / "archive/staging", tmp_path / "wrapper.sh"
+    staging.mkdir(parents=True)
+    wrapper.write_text(
+        f'#!/bin/sh\nexec {" ".join(HIDE)} sh -c \'mount -t tmpfs none "$0" && exec "$@"\' '
+        f'{tmp_path}/archive "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    with own_pool(htcondor_pool, local=f"USER_JOB_WRAPPER = {wrapper}\n"):
+        pool = make(tmp_path)
+        jobs = Jobs(pool, staging)
+        # With a secret, so that files are sent: else HTCondor itself looks for the folder.
+        argv = (sys.executable, "-m", "gitbatch_core.runner", str(staging / "job 1"))
+        spec = jobs.spec("exit", argv=argv, private={"A_TOKEN": "hidden"})
+        [status] = jobs.run(spec)
+        assert status.exit_code == UNSEEN, status
+        said = (spec.folder / "process.log").read_text()
+        assert said.endswith(f"does not see {spec.folder}\n") and "Traceback" not in said
+        pool.close()
