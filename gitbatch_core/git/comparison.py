@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitbatch_core import fsutil
-from gitbatch_core.git import index, state
-from gitbatch_core.git.checkout import Part
+from gitbatch_core.git import index, objects, state
+from gitbatch_core.git.conversions import Conversions
+from gitbatch_core.git.repo import Repository
 from gitbatch_core.git.worktree import Worktree
 
 _PROGRAMS = (b"#!", b"\x7fELF")
@@ -33,7 +35,7 @@ def compare(worktree: Worktree) -> Unlike:
     differing: dict[str, str] = {}
     programs: list[str] = []
     for part, conversions in worktree.conversions:
-        replaced, overlooked = _replaced(part), state.overlooked(part.repository)
+        replaced, overlooked = _replaced(part.repository), state.overlooked(part.repository)
         for entry in index.entries(part.path):
             if entry.is_submodule or entry.tag in "Ss" or entry.path in overlooked:
                 continue
@@ -63,7 +65,28 @@ def compare(worktree: Worktree) -> Unlike:
     return Unlike(differing=differing, programs=programs)
 
 
-def _replaced(part: Part) -> set[str]:
+def unlike_fresh(repository: Repository, commit: str, paths: Iterable[str]) -> dict[str, str]:
+    """Of these files, those that a fresh checkout of the commit has with other bytes, by what
+    converts them; without a checkout. Of submodules, nothing. Raises GitError."""
+    found = {}
+    names = {path: f"{commit}:{path}" for path in paths if "\n" not in path}
+    reasons = Conversions.of(repository, repository.top, names).others
+    if replaced := _replaced(repository):
+        ids = objects.ids(repository, names.values())
+        reasons |= {p: "git replace" for p, name in names.items() if ids.get(name) in replaced}
+    sizes = objects.sizes(repository, names.values())
+    for path, name in names.items():
+        own = repository.top / path
+        if name not in sizes or own.is_symlink() or not own.is_file():
+            continue
+        if path in reasons or own.stat().st_size != sizes[name]:
+            fresh = repository.git("cat-file", "--filters", name)
+            if fresh != own.read_bytes():
+                found[path] = reasons.get(path, "line ends")
+    return found
+
+
+def _replaced(repository: Repository) -> set[str]:
     """Objects that `git replace` has put others in the place of."""
-    listing = part.repository.git("for-each-ref", "--format=%(refname)", "refs/replace/")
+    listing = repository.git("for-each-ref", "--format=%(refname)", "refs/replace/")
     return {name.rpartition("/")[2] for name in listing.decode().split()}

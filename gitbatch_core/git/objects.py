@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from gitbatch_core.errors import GitError
 from gitbatch_core.git.repo import Repository, decode
@@ -34,12 +34,23 @@ def contents(repository: Repository, names: Iterable[str]) -> dict[str, bytes]:
 def ids(repository: Repository, names: Iterable[str]) -> dict[str, str]:
     """The ids of git's objects by name, such as `COMMIT:PATH`; those that are not there are left
     out. No name may have a line break. Raises GitError."""
+    return {name: answer[0] for name, answer in _described(repository, names)}
+
+
+def sizes(repository: Repository, names: Iterable[str]) -> dict[str, int]:
+    """The sizes of git's objects, as `ids` names them."""
+    return {name: int(answer[-1]) for name, answer in _described(repository, names)}
+
+
+def _described(repository: Repository, names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+    """Name, and id, type and size, of those that are there."""
     wanted = list(dict.fromkeys(names))
     text = "".join(f"{name}\n" for name in wanted).encode(errors="surrogateescape")
     listed = repository.git("cat-file", "--batch-check", input=text) if wanted else b""
     answers = (line.split() for line in decode(listed).splitlines())
-    pairs = zip(wanted, answers, strict=True)
-    return {name: answer[0] for name, answer in pairs if answer[-1] != "missing"}
+    for name, answer in zip(wanted, answers, strict=True):
+        if answer[-1] != "missing":
+            yield name, answer
 
 
 def hashes(repository: Repository, names: Sequence[str]) -> dict[str, str]:

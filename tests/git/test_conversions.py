@@ -163,6 +163,10 @@ def test_what_a_fresh_checkout_has_otherwise(repository: Repository, tmp_path: P
         "replaced": "git replace",
         "link": "core.symlinks",
     }
+    # The same is known of files without a worktree.
+    head = repository.commit_of("HEAD")
+    known = comparison.unlike_fresh(repository, head, [*state.tracked(top), "new", "new\nline"])
+    assert known == {path: by for path, by in found.differing.items() if path != "link"}
     assert worktrees.rewritten(worktree) == []
     assert (worktree.path / "upper.up").read_bytes() == b"UPPER\n"
     assert (worktree.path / "replaced").read_bytes() == b"original\n"
