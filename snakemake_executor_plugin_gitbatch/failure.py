@@ -19,8 +19,8 @@ from snakemake_executor_plugin_gitbatch import only_here, script_copies
 _LINES = 20
 _SHARED = (
     "Archive, worktrees and this Python must be on file systems that the pool's machines have at "
-    "the same path: --gitbatch-archive names another archive, the resource `requirements` the "
-    "machines that have all of it; gitbatch doctor --job tries one."
+    "the same path. Where only some machines have all of it, the resource `requirements` can name "
+    "them."
 )
 _BYTES = 4000
 _EXIT_STATUS = re.compile(r"returned non-zero exit status (\d+)")

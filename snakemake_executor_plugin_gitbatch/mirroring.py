@@ -11,14 +11,10 @@ from typing import Any
 from gitbatch_core.errors import RunError
 from gitbatch_core.git.state import Changes
 from gitbatch_core.runs import copies, inputs, linked_folders
-from gitbatch_core.runs.inputs import FREEZE
+from gitbatch_core.runs.obstacles import Obstacle, refuse
 from gitbatch_core.runs.twin import Twin
-from gitbatch_core.wording import shortened
 from snakemake_executor_plugin_gitbatch import opening, workflowview
-from snakemake_executor_plugin_gitbatch.parse_time import ParseTime
-
-_MOST_NAMED = 20
-"""Files that an error lists."""
+from snakemake_executor_plugin_gitbatch.parse_time import ParseTime, ReadOnce
 
 
 def fill(
@@ -28,14 +24,14 @@ def fill(
     *,
     is_new: bool,
     untracked: Sequence[str],
-    reading: ParseTime,
+    reading: ParseTime | ReadOnce,
 ) -> None:
     """Make the worktree the twin of the user's folder: all links into the archive, all outputs that
     are up to date, all inputs, and what the workflow writes while it is read; save what links lead
     to in `dead` worktrees. In a worktree that is not new, jobs may be writing the missing ones.
     `untracked`: see `opening.Source`.
 
-    Raises RunError naming every input that nobody has, DirtyTreeError.
+    Raises ObstaclesError naming every input that nobody has, DirtyTreeError.
     """
     linked_folders.open_folders(
         twin, workflowview.inputs(workflow), workflowview.local_products(workflow)
@@ -56,20 +52,16 @@ def fill(
         missing = _bring_all_inputs(jobs, twin, coming) if missing else {}
         if left := tuple(path for path in untracked if path not in twin.parse_time):
             changes = Changes(modified=(), untracked=left)
-            raise opening.unlike_commit(
-                reading.run.repository, changes, otherwise=reading.otherwise
-            )
+            raise opening.unlike_commit(reading.repository, changes, otherwise=reading.otherwise)
     reading.remember()
     linked_folders.settle(twin)
     twin.tell_outside()
-    if missing:
-        explained = (reading.explain(path, error) for path, error in missing.items())
-        errors = list({error.message: error for error in explained}.values())
-        lines = shortened((error.message for error in errors), _MOST_NAMED)
-        hints = list(dict.fromkeys(error.hint or "" for error in errors))
-        if all(hint.startswith(FREEZE) for hint in hints):
-            hints = [" ".join((FREEZE, *(hint.removeprefix(FREEZE).strip() for hint in hints)))]
-        raise RunError("\n".join(lines), hint="\n".join(hints[:_MOST_NAMED]))
+    refuse(
+        [
+            Obstacle.of(reading.explain(path, error), kind="input", names=[path])
+            for path, error in missing.items()
+        ]
+    )
 
 
 def make_folders(twin: Twin, members: list[Any]) -> None:

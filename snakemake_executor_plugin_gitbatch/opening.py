@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -20,11 +20,12 @@ from gitbatch_core.errors import (
     UsageError,
     readable,
 )
-from gitbatch_core.git import comparison, state
+from gitbatch_core.git import comparison, refs, state
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.git.state import Changes
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document, origin_index, parse_time
+from gitbatch_core.runs.obstacles import Obstacle, ObstaclesError, refuse
 from gitbatch_core.runs.run import Run
 from gitbatch_core.runs.twin import Twin
 from gitbatch_core.runs.undeclared_files import UndeclaredFiles
@@ -60,6 +61,30 @@ def clean_source(
 
     Raises DirtyTreeError where the user's folder differs from HEAD in what the run depends on.
     """
+    changes, is_output = changes_of(workflow, repository, head)
+    untracked: tuple[str, ...] = ()
+    if changes and dirty == "snapshot":
+        commit = state.snapshot(repository, head=head, changes=changes, name=run_id)
+    elif changes.modified:
+        written = parse_time.inside(repository.top, parse_writes.paths())
+        raise unlike_commit(repository, changes, written)
+    else:
+        commit, untracked = document.source_of(repository, head), changes.untracked
+    return Source(
+        commit=commit,
+        snapshot=bool(changes) and dirty == "snapshot",
+        changed_outputs=changes.ignored,
+        is_output=is_output,
+        untracked=untracked,
+    )
+
+
+def changes_of(
+    workflow: Any, repository: Repository, head: str
+) -> tuple[Changes, Callable[[str], bool]]:
+    """What of the user's folder differs from HEAD, but for what the workflow writes while it is
+    read; and what of it is an output: `Source.is_output`. Raises UsageError where the Snakefile is
+    not in the repository."""
     written = parse_time.inside(repository.top, parse_writes.paths())
     names = [repository.relative(Path(path)) for path in workflowview.sources(workflow)]
     if names and names[0] is None:
@@ -70,21 +95,7 @@ def clean_source(
         )
     ignore = outputs_in(workflow, repository, head, [name for name in names if name])
     asked = {name for name in names if name is not None}.difference(written)
-    changes = state.changes(repository, asked, ignore)
-    if not changes.modified and (dirty == "refuse" or not changes.untracked):
-        return Source(
-            commit=document.source_of(repository, head),
-            snapshot=False,
-            changed_outputs=changes.ignored,
-            is_output=ignore,
-            untracked=changes.untracked,
-        )
-    if dirty == "snapshot":
-        commit = state.snapshot(repository, head=head, changes=changes, name=run_id)
-        return Source(
-            commit=commit, snapshot=True, changed_outputs=changes.ignored, is_output=ignore
-        )
-    raise unlike_commit(repository, changes, written)
+    return state.changes(repository, asked, ignore), ignore
 
 
 def unlike_commit(
@@ -207,13 +218,7 @@ def unlike_outputs(
     read = [*workflowview.sources(workflow)]
     read += [str(path) for job in workflowview.jobs(workflow) for path in job.input]
     is_read = inside(filter(None, (run.repository.relative(Path(path)) for path in read)))
-    if refused := [line for path, line in lines.items() if is_read(path)]:
-        raise DirtyTreeError(
-            "These files are not what a fresh checkout of the commit has, which is what jobs "
-            "would get, though git takes them for unchanged:\n" + _list(refused),
-            hint="In brackets: what git converts. To take the fresh checkout's: move the file "
-            "away, then git checkout -- FILE. Else change what git converts, and commit.",
-        )
+    refuse_unlike({path: others[path] for path in lines if is_read(path)})
     if lines:
         warn(
             "These files are not what a fresh checkout of the commit has, though git takes them "
@@ -221,6 +226,18 @@ def unlike_outputs(
             + _list(lines.values())
         )
     return outputs
+
+
+def refuse_unlike(files: Mapping[str, str]) -> None:
+    """Raise DirtyTreeError where there are files that jobs would get otherwise; by what."""
+    if files:
+        raise DirtyTreeError(
+            "These files are not what a fresh checkout of the commit has, which is what jobs "
+            "would get, though git takes them for unchanged:\n"
+            + _list(f"{path}  ({reason})" for path, reason in files.items()),
+            hint="In brackets: what git converts. To take the fresh checkout's: move the file "
+            "away, then git checkout -- FILE. Else change what git converts, and commit.",
+        )
 
 
 def tell_withheld(twin: Twin, warn: Callable[[str], None]) -> None:
@@ -253,29 +270,52 @@ def find_repository(workflow: Any, folder: Path) -> Repository:
         raise
 
 
+def check_run_ref(repository: Repository, run: str) -> None:
+    """Raise RunError where a run of this id could not have its ref."""
+    if (other := refs.obstacle(repository, document.REFS + run)) is not None:
+        raise RunError(
+            f"There can be no ref {document.REFS}{run} beside {other}, and a run needs it.",
+            hint="To git, one would be a folder of the other: rename that one.",
+        )
+
+
 def check(workflow: Any, twin: Twin, warn: Callable[[str], None]) -> None:
-    """Raise RunError for paths that a worktree cannot have; warn of rules whose work is lost."""
+    """Raise ObstaclesError for paths that a worktree cannot have; warn of rules whose work is
+    lost."""
     idle: dict[str, None] = {}
+    found: list[Obstacle] = []
     for job in workflow.dag.needrun_jobs():
-        check_products(job, twin)
+        try:
+            check_products(job, twin)
+        except ObstaclesError as error:
+            found += error.obstacles
         if is_idle(job):
             idle[job.rule.name] = None
     if idle:
         warn_of_idle(workflow, idle, warn)
+    refuse(found)
 
 
 def check_products(job: Any, twin: Twin) -> None:
-    """Raise RunError where a worktree cannot have what the single job is to write."""
+    """Raise ObstaclesError where a worktree cannot have what the single job is to write."""
+    found = []
     for path in (*job.output, *workflowview.logs(job)):
-        if (storage := workflowview.storage(path)) is not None:
-            _check_stored(storage, job.rule.name)
-        if twin.relative(str(path)) is None:
-            raise RunError(
-                f"The output {path} of rule {job.rule.name} lies outside of the repository "
-                f"{twin.top}.",
-                hint="Only what lies inside can be kept; name it by a path relative to it.",
-            )
-        twin.check_folder(str(path))
+        try:
+            _check_product(path, job.rule.name, twin)
+        except RunError as error:
+            found.append(Obstacle.of(error, kind="output", names=[str(path)]))
+    refuse(found)
+
+
+def _check_product(path: Any, rule: str, twin: Twin) -> None:
+    if (storage := workflowview.storage(path)) is not None:
+        _check_stored(storage, rule)
+    if twin.relative(str(path)) is None:
+        raise RunError(
+            f"The output {path} of rule {rule} lies outside of the repository {twin.top}.",
+            hint="Only what lies inside can be kept; name it by a path relative to it.",
+        )
+    twin.check_folder(str(path))
 
 
 def is_idle(job: Any) -> bool:

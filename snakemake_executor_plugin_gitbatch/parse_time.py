@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 from gitbatch_core import fsutil
 from gitbatch_core.errors import RunError
+from gitbatch_core.git.repo import Repository
 from gitbatch_core.runner.process import Mask
 from gitbatch_core.runs import parse_time
 from gitbatch_core.runs.run import Run
@@ -45,6 +47,10 @@ class ParseTime:
     """Files that hold secrets."""
     otherwise: set[str] = field(default_factory=set)
     """Files that reading the workflow again has made otherwise."""
+
+    @property
+    def repository(self) -> Repository:
+        return self.run.repository
 
     def bring(self) -> bool:
         """What this process has written by now; whether there was anything new."""
@@ -175,3 +181,47 @@ class ParseTime:
                 hint=f"Delete it, and the workflow makes it again: rm -- {shlex.quote(path)}",
             )
         return error
+
+
+@dataclass(kw_only=True)
+class ReadOnce:
+    """The same where nothing is to be written: the workflow is not read again. What was written
+    since Snakemake has begun, or was taken by an earlier run, is held for the workflow's own."""
+
+    repository: Repository
+    twin: Twin
+    began_ns: int
+    """When Snakemake began, of `time.monotonic_ns`."""
+    otherwise: frozenset[str] = frozenset()
+
+    def bring(self) -> bool:
+        known = len(self.twin.parse_time)
+        self._take(parse_time.inside(self.twin.top, parse_writes.paths()))
+        self._take(parse_time.recall(self.repository))
+        return len(self.twin.parse_time) > known
+
+    def known_before(self) -> list[str]:
+        return []
+
+    def remember(self) -> None:
+        """Nothing is."""
+
+    def read_again(self, relatives: Iterable[str | None]) -> None:
+        """It is not; a program may have written these meanwhile."""
+        began_ns = time.time_ns() - (time.monotonic_ns() - self.began_ns)
+        there = (path for path in relatives if path is not None)
+        places = ((path, self.twin.top / path) for path in there)
+        self._take(
+            path
+            for path, place in places
+            if os.path.lexists(place) and place.lstat().st_ctime_ns > began_ns
+        )
+
+    def explain(self, path: str, error: RunError) -> RunError:
+        return error
+
+    def _take(self, relatives: Iterable[str]) -> None:
+        for relative in relatives:
+            if relative not in self.twin.tracked and os.path.lexists(self.twin.top / relative):
+                self.twin.parse_time[relative] = ""
+                self.twin.addresses.setdefault(relative, "")

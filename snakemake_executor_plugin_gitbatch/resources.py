@@ -107,6 +107,11 @@ def is_htcondors(name: str) -> bool:
     return name in known or name.startswith(("classad_", "request_", "htcondor_"))
 
 
+def shape_the_process(rule: Any) -> bool:
+    """Whether a rule has resources that matter in any pool."""
+    return any(name in rule.resources for name in _IN_THE_PROCESS)
+
+
 def request(
     job: Any, *, title: str, htcondor: bool = True, secrets: Mapping[str, str], twin: Twin
 ) -> Request:

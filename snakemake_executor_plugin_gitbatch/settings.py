@@ -4,7 +4,7 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
+from typing import ClassVar, Optional
 
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 
@@ -149,11 +149,17 @@ class ExecutorSettings(ExecutorSettingsBase):
         },
     )
 
+    only_looks: ClassVar[bool] = False
+    """Whether this process is to leave nothing behind."""
+
     def __post_init__(self) -> None:
-        # Before Snakemake looks at any file: to it, links that lead nowhere are damaged files.
         from gitbatch_core.runs.place import ENVIRONMENT_VARIABLE, link_existing
+        from snakemake_executor_plugin_gitbatch import dry_run
 
         if self.archive is not None:  # the storage's archive too, where nothing else was said
             os.environ[ENVIRONMENT_VARIABLE] = str(self.archive.expanduser().absolute())
-        link_existing(Path.cwd(), self.archive)
+        if not self.only_looks:
+            dry_run.watch(self)
+            # Before Snakemake looks at any file: to it, links that lead nowhere are damaged files.
+            link_existing(Path.cwd(), self.archive)
         parse_writes.listen()

@@ -12,7 +12,7 @@ from typing import Any
 
 from gitbatch_core import jsonio
 from gitbatch_core.archive import hashing
-from gitbatch_core.errors import GitbatchError, PoolError, RunError
+from gitbatch_core.errors import GitbatchError, PoolError
 from gitbatch_core.git import refs
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
@@ -36,6 +36,7 @@ from snakemake_executor_plugin_gitbatch import (
     mirroring,
     opening,
     parse_writes,
+    preconditions,
     snakemake_internals,
     software,
     standing,
@@ -66,11 +67,7 @@ class _Place:
     def tag(self, run: str, warn: Callable[[str], object]) -> str | None:
         """What the run is called when it succeeds; nothing where the name that nobody has asked
         for cannot be had. Raises RunError where the run cannot have a ref at all."""
-        if (other := refs.obstacle(self.repository, document.REFS + run)) is not None:
-            raise RunError(
-                f"There can be no ref {document.REFS}{run} beside {other}, and a run needs it.",
-                hint="To git, one would be a folder of the other: rename that one.",
-            )
+        opening.check_run_ref(self.repository, run)
         name = self.workflow.executor_settings.tag
         tag: str | None = {None: document.TAGS + run, _NO_TAG: None}.get(name, name)
         if name is None and (other := refs.obstacle(self.repository, f"refs/tags/{tag}")):
@@ -98,11 +95,15 @@ class _Place:
 def start(workflow: Any, logger: Any) -> Session:
     """Check the tree, open the archive, make or take over the worktree and choose the pool.
 
-    Raises GitbatchError; then nothing was started and nothing is left behind.
+    Raises GitbatchError, which names all that is in the way; then nothing was started and nothing
+    is left behind.
     """
     with parse_writes.unheard():
-        place = _look(workflow, logger)
-        return _begin(place, logger, place.to_resume())
+        try:
+            place = _look(workflow, logger)
+            return _begin(place, logger, place.to_resume())
+        except GitbatchError as error:
+            raise preconditions.with_others(error, workflow) from error
 
 
 def finish_left_over(workflow: Any, logger: Any) -> None:
@@ -228,6 +229,8 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
             reading=reading,
         )
         opening.tell_withheld(twin, logger.warning)
+        if not run.resumed:
+            preconditions.refuse_jobs(workflow, twin, pool, place.secrets, logger.warning)
         undeclared = UndeclaredFiles(twin=twin)
         opening.recognise_undeclared(workflow, repository, place.head, undeclared, left)
         for dead, its in zip(stale, left, strict=True):

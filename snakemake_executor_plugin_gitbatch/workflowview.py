@@ -111,6 +111,12 @@ def _local(source: Any) -> Iterator[str]:
         yield str(source.get_path_or_uri(secret_free=True))
 
 
+def is_local(rule: Any) -> bool:
+    """Whether it is a local rule. In a dry run, Snakemake's own answer is that all are."""
+    named = rule.name in rule.workflow._localrules
+    return rule.group is None and (named or rule.norun or rule.is_template_engine)
+
+
 def declared(workflow: Any) -> Iterator[str]:
     """Outputs, logs and benchmarks of all jobs, as the workflow names them, and what checkpoints
     have made that are no part of the DAG any more."""

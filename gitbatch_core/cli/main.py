@@ -36,6 +36,7 @@ VERBS = {
     "init": "create the archive of this repository",
     "freeze": "move data into the archive and put links in its place",
     "thaw": "put writable copies in the places of links",
+    "check": "say what a start would refuse, without starting anything",
     "run": "run a workflow without depending on the terminal, or go on with one",
     "status": "say which results in the folder are of HEAD's code, and what the others are",
     "reproduce": "run a tag's commit again from scratch and compare what it makes",
@@ -108,7 +109,11 @@ def _run(argv: Sequence[str]) -> int:
         more: list[str] = []
         if getattr(verb, "TAKES_MORE", False) and "--" in words:
             words, more = words[: words.index("--")], words[words.index("--") + 1 :]
-        arguments = parser.parse_args(words, argparse.Namespace(more=more))
+        if getattr(verb, "TAKES_REST", False):
+            arguments, more = parser.parse_known_args(words)
+            arguments.more = more[1:] if more[:1] == ["--"] else more
+        else:
+            arguments = parser.parse_args(words, argparse.Namespace(more=more))
     except SystemExit as done:
         return int(done.code or 0)
     if getattr(arguments, "archive", None) is None:

@@ -220,18 +220,10 @@ def snapshot(repository: Repository, *, head: str, changes: Changes, name: str |
     """Commit HEAD with `changes` as the work tree has them, to refs/gitbatch/snapshots/`name`;
     without a name for a look only, to be forgotten by git.
 
-    Returns the commit. The user's index, HEAD and branches stay as they are. Raises GitError where
-    a submodule has changes of its own, which a commit of this repository cannot hold.
+    Returns the commit. The user's index, HEAD and branches stay as they are. Raises GitError: see
+    `check_snapshot`.
     """
-    for path in changes.modified:
-        if (repository.top / path / ".git").exists():
-            inner = Repository.find(repository.top / path)
-            if modified(inner):
-                there = typed(inner.top)
-                raise GitError(
-                    f"The submodule {path} has uncommitted changes, which a snapshot cannot hold.",
-                    hint=f"Commit them there first: git -C {there} commit -a",
-                )
+    check_snapshot(repository, changes)
     with _temporary_index(repository) as env:
         repository.git("read-tree", head, env=env)
         paths = b"".join(os.fsencode(p) + b"\0" for p in (*changes.modified, *changes.untracked))
@@ -254,6 +246,19 @@ def snapshot(repository: Repository, *, head: str, changes: Changes, name: str |
     if name is not None:
         repository.git("update-ref", f"refs/gitbatch/snapshots/{name}", commit)
     return commit
+
+
+def check_snapshot(repository: Repository, changes: Changes) -> None:
+    """Raise GitError where a submodule has changes of its own, which a commit of this repository
+    cannot hold."""
+    for path in changes.modified:
+        if (repository.top / path / ".git").exists():
+            inner = Repository.find(repository.top / path)
+            if modified(inner):
+                raise GitError(
+                    f"The submodule {path} has uncommitted changes, which a snapshot cannot hold.",
+                    hint=f"Commit them there first: git -C {typed(inner.top)} commit -a",
+                )
 
 
 def identity(repository: Repository) -> tuple[str, str]:

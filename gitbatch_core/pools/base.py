@@ -117,6 +117,11 @@ class Pool(Protocol):
         """What to record: versions, names. No secrets."""
         ...
 
+    def check(self, request: Request, name: str) -> None:
+        """Raise PoolError, with the job's name, where it is certain that a job which asks for this
+        would be refused."""
+        ...
+
     def submit(self, jobs: Sequence[JobSpec]) -> list[str]:
         """Hand over all jobs together; the pool's own id for each (`12.0`), in their order.
 

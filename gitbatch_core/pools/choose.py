@@ -13,10 +13,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitbatch_core.pools.base import Pool
+    from gitbatch_core.pools.htcondor.probe import Found
 
 _log = logging.getLogger(__name__)
 
 KINDS = ("auto", "htcondor", "local")
+
+
+def find_htcondor(kind: str) -> Found:
+    """What there is of an HTCondor pool, for a run that wants this kind. Raises PoolError where
+    there has to be one and is none, and for what is no kind of pool."""
+    from gitbatch_core.pools.htcondor.probe import Found, probe
+
+    if kind not in KINDS:
+        raise PoolError(f"There is no pool `{kind}`", hint=f"Choose one of {', '.join(KINDS)}.")
+    if kind == "local":
+        return Found(answers=False, text="as asked")
+    found = probe()
+    if kind == "htcondor" and not found.answers:
+        raise PoolError(
+            f"No HTCondor to run on: {found.text}",
+            hint="Run on the access point of a pool, or point CONDOR_CONFIG to its "
+            "configuration; without HTCondor, `--gitbatch-pool local` uses this machine.",
+        )
+    return found
 
 
 def choose(
@@ -35,31 +55,20 @@ def choose(
     `cores` limits the local pool only; for the last three, see `HTCondorPool`. Raises PoolError for
     `htcondor` where there is none.
     """
-    if kind not in KINDS:
-        raise PoolError(f"There is no pool `{kind}`", hint=f"Choose one of {', '.join(KINDS)}.")
-    why = "as asked"
-    if kind != "local":
+    found = find_htcondor(kind)
+    if found.answers:
         # Imported here: the local pool must work, and start fast, without HTCondor's bindings.
         from gitbatch_core.pools.htcondor.pool import HTCondorPool
-        from gitbatch_core.pools.htcondor.probe import probe
 
-        found = probe()
-        if found.answers:
-            pool: Pool = HTCondorPool(
-                run=run,
-                private_folder=private_folder,
-                found=found,
-                unmatched=unmatched,
-                held_timeout_s=held_timeout_s,
-                notice=notice,
-            )
-            return pool, f"pool: htcondor ({pool.describe()})"
-        if kind == "htcondor":
-            raise PoolError(
-                f"No HTCondor to run on: {found.text}",
-                hint="Run on the access point of a pool, or point CONDOR_CONFIG to its "
-                "configuration; without HTCondor, `--gitbatch-pool local` uses this machine.",
-            )
-        why = f"no HTCondor: {found.text}"
+        pool: Pool = HTCondorPool(
+            run=run,
+            private_folder=private_folder,
+            found=found,
+            unmatched=unmatched,
+            held_timeout_s=held_timeout_s,
+            notice=notice,
+        )
+        return pool, f"pool: htcondor ({pool.describe()})"
+    why = found.text if kind == "local" else f"no HTCondor: {found.text}"
     pool = LocalPool(cores=cores)
     return pool, f"pool: local ({why}; {pool.describe()})"

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from gitbatch_core.pools.base import Request
+
 _GRACE_S = 15.0
 """Between asking a runner to end and ending its whole tree: the runner takes up to 10 s itself."""
 
@@ -114,6 +116,9 @@ class LocalPool:
             "cores": str(self.cores),
             "memory_mb": str(self._memory_mb),
         }
+
+    def check(self, request: Request, name: str) -> None:
+        """A job gets what this machine has."""
 
     def submit(self, jobs: Sequence[JobSpec]) -> list[str]:
         for spec in jobs:

@@ -103,15 +103,20 @@ class Code:
     def _match_tracked(self, patterns: tuple[str, ...]) -> frozenset[str]:
         if not patterns:
             return state.matching(self.worktree, ALL_BUT_PROSE)
-        for pattern in patterns:
-            try:
-                if not state.matching(self.folder, [pattern]):
-                    raise UsageError(
-                        f"The pattern {pattern!r} matches no file that git tracks, so that no code "
-                        "would count.",
-                        hint="git ls-files -- PATTERN, in the folder that Snakemake works in, "
-                        "shows what a pattern matches.",
-                    )
-            except GitError as error:
-                raise UsageError(f"{pattern!r} is no pattern of git: {error.message}") from error
+        check_patterns(self.folder, patterns)
         return state.matching(self.folder, patterns)
+
+
+def check_patterns(folder: Path, patterns: Iterable[str]) -> None:
+    """Raise UsageError where a pattern, which starts at `folder`, matches nothing."""
+    for pattern in patterns:
+        try:
+            if not state.matching(folder, [pattern]):
+                raise UsageError(
+                    f"The pattern {pattern!r} matches no file that git tracks, so that no code "
+                    "would count.",
+                    hint="git ls-files -- PATTERN, in the folder that Snakemake works in, "
+                    "shows what a pattern matches.",
+                )
+        except GitError as error:
+            raise UsageError(f"{pattern!r} is no pattern of git: {error.message}") from error

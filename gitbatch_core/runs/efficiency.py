@@ -70,13 +70,18 @@ def duration(seconds: float | None) -> str:
     return f"{hours // 24} d {hours % 24:02} h"
 
 
-def check(path: Path) -> None:
-    """Raise UsageError where the report cannot be written to `path`."""
+def check_name(path: Path) -> None:
+    """Raise UsageError where the name does not say what the report is to be."""
     if path.suffix not in (".csv", ".json"):
         raise UsageError(
             f"The efficiency report {path} is neither .csv nor .json.",
             hint="The name's end says which of the two it becomes.",
         )
+
+
+def check(path: Path) -> None:
+    """Raise UsageError where the report cannot be written to `path`."""
+    check_name(path)
     try:
         if path.is_dir():
             raise IsADirectoryError(None, "it is a folder")

@@ -377,11 +377,11 @@ def test_a_machine_that_does_not_see_the_archive(
     word = word.format(folder=folder, prefix=sys.prefix)
     assert word in text.splitlines()[0] and text.splitlines()[0].endswith(" on node7.")
     is_known = "does not see" in word
-    assert ("--gitbatch-archive" in text) == is_known and ("The runner said" in text) != is_known
+    assert ("at the same path" in text) == is_known and ("The runner said" in text) != is_known
     shared = "it was not started: its machine does not see the archive, /a"
     answer = Answer(succeeded=False, reason=shared, record={})
     text = explain(status, answer, log=None, rule_logs=[], folder=folder, twin=twin, outputs=[])
-    assert f"failed: {shared} on node7." in text and "--gitbatch-archive" in text
+    assert f"failed: {shared} on node7." in text and "at the same path" in text
 
 
 class Resources(dict[str, Any]):

@@ -165,6 +165,9 @@ class PoolConformance:
             assert status.host
         assert pool.wait(0.3) == []
 
+    def test_what_any_machine_could_run_is_not_refused(self, pool: Pool) -> None:
+        pool.check(Request(cpus=1, memory_mb=64, disk_mb=16), "a job")
+
     def test_signals_logs_and_work_before_the_first_wait(self, pool: Pool, jobs: Jobs) -> None:
         killed = jobs.spec("signal", int(signal.SIGKILL))
         terminated = jobs.spec("signal", int(signal.SIGTERM))

@@ -8,8 +8,9 @@ import pytest
 from conformance import Jobs
 from test_htcondor import condor, make, own_pool
 
+from gitbatch_core.errors import PoolError
 from gitbatch_core.pools.base import RefusedError, Request
-from gitbatch_core.pools.htcondor.match import Slots
+from gitbatch_core.pools.htcondor.match import Gate, Slots
 
 
 def why(slots: Slots, requirements: str = "", **asked: int) -> str | None:
@@ -46,6 +47,18 @@ def test_slots_that_each_lack_something() -> None:
         "asks for 8 CPUs and 99 MiB of memory; no slot has all of it"
     )
     assert Slots(ads=()).why_never(Request(cpus=10**6)) is None
+
+
+def test_what_would_be_refused_is_known_before_there_is_a_job(htcondor_pool: Path) -> None:
+    strict = Gate(unmatched="refuse", notice=print)
+    strict.check_request(Request(cpus=1), "align")
+    with pytest.raises(PoolError, match=r"^align asks for 640 CPUs; the largest slot has 8\n"):
+        strict.check_request(Request(cpus=640), "align")
+    patient = Gate(unmatched="wait", notice=print)
+    patient.check_request(Request(cpus=640), "align")
+    with pytest.raises(PoolError, match=r"^align: rank: `\(` is no ClassAd expression$") as caught:
+        patient.check_request(Request(extra={"rank": "("}), "align")
+    assert caught.value.hint is None
 
 
 def test_refuse_or_wait(htcondor_pool: Path, tmp_path: Path) -> None:

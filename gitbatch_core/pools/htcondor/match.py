@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 UNMATCHED = ("refuse", "wait")
 """What to do with a job that no slot can ever match."""
 
+_ASK_FOR_LESS = (
+    "Ask for less (threads and resources of the rule), or let it wait for a machine that is not "
+    "there now: --gitbatch-unmatched wait."
+)
+
 _LASTS_S = 60.0
 """So long the collector's answer is good."""
 
@@ -133,7 +138,9 @@ class Gate:
 
     def check(self, jobs: Sequence[JobSpec]) -> None:
         """Raise RefusedError for expressions that are none, and for jobs that no slot can match."""
-        bad = {spec.number: why for spec in jobs if (why := _bad_expression(spec))}
+        bad = {
+            s.number: f"{name_of(s)}: {why}" for s in jobs if (why := _bad_expression(s.request))
+        }
         if bad:
             raise RefusedError(bad)
         slots = self.slots()
@@ -144,11 +151,17 @@ class Gate:
         if never and self._unmatched == "refuse":
             raise RefusedError(
                 never,
-                hint="Ask for less (threads and resources of the rule), or let it wait for a "
-                "machine that is not there now: --gitbatch-unmatched wait.",
+                hint=_ASK_FOR_LESS,
             )
         for text in never.values():
             self._say(f"{text}. It waits for another machine.")
+
+    def check_request(self, request: Request, name: str) -> None:
+        """Raise PoolError where a job of this name that asks for this would be refused."""
+        if (why := _bad_expression(request)) is not None:
+            raise PoolError(f"{name}: {why}")
+        if self._unmatched == "refuse" and (why := self.slots().why_never(request)) is not None:
+            raise PoolError(f"{name} {why}", hint=_ASK_FOR_LESS)
 
     def _say(self, text: str) -> None:
         if text not in self._said:
@@ -156,16 +169,16 @@ class Gate:
             self._notice(text)
 
 
-def _bad_expression(spec: JobSpec) -> str | None:
+def _bad_expression(request: Request) -> str | None:
     from gitbatch_core.pools.htcondor import schedd
 
-    for key, value in _expressions(spec.request.extra.items()):
+    for key, value in _expressions(request.extra.items()):
         if not value.strip():
             continue
         try:
             schedd.check_expression(value)
         except PoolError as error:
-            return f"{name_of(spec)}: {key}: {error.message}"
+            return f"{key}: {error.message}"
     return None
 
 

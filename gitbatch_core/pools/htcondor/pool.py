@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from gitbatch_core.pools.base import JobSpec, JobStatus
+    from gitbatch_core.pools.base import JobSpec, JobStatus, Request
     from gitbatch_core.pools.htcondor.schedd import Ad
 
 _log = logging.getLogger(__name__)
@@ -132,6 +132,9 @@ class HTCondorPool:
             "htcondor": self._found.version,
             "bindings": self._found.bindings,
         }
+
+    def check(self, request: Request, name: str) -> None:
+        self._gate.check_request(request, name)
 
     def submit(self, jobs: Sequence[JobSpec]) -> list[str]:
         if not jobs:

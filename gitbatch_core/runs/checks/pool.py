@@ -30,7 +30,7 @@ def checks(kind: str) -> Iterator[Finding]:
         else:
             yield _this_machine(f"no HTCondor: {found.text}")
         return
-    yield from _htcondor(found)
+    yield from of_htcondor(found)
 
 
 def _this_machine(why: str) -> Finding:
@@ -41,7 +41,8 @@ def _this_machine(why: str) -> Finding:
         pool.close()
 
 
-def _htcondor(found: Found) -> Iterator[Finding]:
+def of_htcondor(found: Found) -> Iterator[Finding]:
+    """Look at the pool whose schedd was found."""
     yield fine("pool", f"{found.text}, bindings {found.bindings}")
     seen = survey()
     if reason := seen.problems.get("bindings"):
