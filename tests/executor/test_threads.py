@@ -108,11 +108,11 @@ def place_late(*args, **kwargs):
     open(f"{signs}/first", "w").close()
     place(*args, **kwargs)
 
-def settle_late(session):
+def settle_late(session, jobs):
     if os.path.exists(f"{signs}/first"):
         wait_for("concluding")
         open(f"{signs}/settling", "w").close()
-    settle(session)
+    settle(session, jobs)
 
 results.place, Session.settle = place_late, settle_late
 main(sys.argv[1:])
@@ -131,7 +131,9 @@ def test_an_interrupt_does_not_wait_for_the_other_thread(
                 rule quick:
                     output: "{{n}}.txt"
                     wildcard_constraints: n="[12]"
-                    shell: "echo {{wildcards.n}} > {{output}}"
+                    shell:
+                        "until [ {{wildcards.n}} = 1 -o -e {tmp_path}/first ]; do sleep 0.05; done;"
+                        "echo {{wildcards.n}} > {{output}}"
                 rule after:
                     input: "{{n}}.txt"
                     output: "after_{{n}}.txt"

@@ -176,17 +176,21 @@ def test_what_is_left(make_project: MakeProject, pool: str) -> None:
 def test_together(make_project: MakeProject, pool: str) -> None:
     """Of jobs that run at the same time nobody knows which one has written a file; names tell with
     which it comes along. What none of them says comes along with each."""
-    both = "touch {n}.here; while ! [ -e 1.here -a -e 2.here ]; do sleep 0.05; done;"
+    both = "touch {n}.{what}; while ! [ -e 1.{what} -a -e 2.{what} ]; do sleep 0.05; done;"
+    here = {n: both.format(n=n, what="here") for n in (1, 2)}
+    done = {n: both.format(n=n, what="done") for n in (1, 2)}
     files = {
         "Snakefile": f"""
             rule all:
                 input: "n.txt"
             rule one:
                 output: "out/1.fa"
-                shell: "echo 1 > {{output}}; {both.format(n=1)} echo 1 > out/1.dict"
+                shell: "echo 1 > {{output}}; {here[1]} echo 1 > out/1.dict; {done[1]}"
             rule two:
                 output: "out/2.fa"
-                shell: "echo 2 > {{output}}; {both.format(n=2)} echo all | tee out/2.fa.fai all.idx"
+                shell:
+                    "echo 2 > {{output}}; {here[2]} echo all | tee out/2.fa.fai all.idx;"
+                    "{done[2]}"
             rule count:
                 input: "out/1.fa", "out/2.fa"
                 output: "n.txt"
@@ -196,7 +200,7 @@ def test_together(make_project: MakeProject, pool: str) -> None:
         "code": "",
     }
     project = make_project(files, pool=pool)
-    arguments = ("-j2", "--gitbatch-code", "code", "--gitbatch-caches", "*.here")
+    arguments = ("-j2", "--gitbatch-code", "code", "--gitbatch-caches", "*.here", "*.done")
     project.snakemake(*arguments).ok()
     found = entries(project)
     numbers = {each["rule"]: each["number"] for each in project.records()}

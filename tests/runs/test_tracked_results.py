@@ -19,7 +19,7 @@ def git(top: Path, *args: str) -> None:
     subprocess.run(["git", "-C", str(top), *args], check=True)
 
 
-def test_tracked_results(tmp_path: Path) -> None:
+def test_tracked_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     top = tmp_path / "top"
     git(tmp_path, "init", "--quiet", str(top))
     for name in ("a", "d/b", "d/file", "input", "elsewhere"):
@@ -44,7 +44,9 @@ def test_tracked_results(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="neither links nor files"):
         tracked_results.are_files(repository)
 
-    words = shlex.split(tracked_results.command(top / "d", top, ["a", "d/b c", "d/-x"]))
-    assert words == ["gitbatch", "thaw", "../a", "b c", "./-x"]
-    many = tracked_results.command(top, top, [f"{n}" for n in range(11)])
+    monkeypatch.chdir(top / "d")
+    monkeypatch.setenv("PWD", str(top / "d"))
+    words = shlex.split(tracked_results.command(top, ["a", "d/b c", "d/-x"]))
+    assert words == ["gitbatch", "thaw", str(top / "a"), "b c", "./-x"]
+    many = tracked_results.command(top, [f"{n}" for n in range(11)])
     assert many == "gitbatch thaw --tracked"
