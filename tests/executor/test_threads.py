@@ -92,9 +92,11 @@ def test_two_threads_never_meet(make_project: MakeProject, pool: str) -> None:
 LATE = """
 import os, sys, time
 from snakemake.cli import main
+from gitbatch_core.pools import machine
 from gitbatch_core.runs import results
 from snakemake_executor_plugin_gitbatch.session import Session
 
+machine.cores = lambda: 3  # the slow job and both quick ones run at once, whatever comes first
 signs, place, settle = os.environ["SIGNS"], results.place, Session.settle
 
 def wait_for(name):
