@@ -46,6 +46,8 @@ class Comparison:
     """The workflow's, as JSON data without the values of secrets."""
     written: tuple[str, ...] = ()
     """Inputs outside of the repository that the workflow has written while it was read."""
+    passing: tuple[str, ...] = ()
+    """Paths in the worktree at which the workflow has something only while it is read."""
     renamed: tuple[str, str] = ("", "")
     """A folder as the command line names it, by way of a link, and where that leads; or nothing."""
 
@@ -65,6 +67,7 @@ class Comparison:
             secrets=tuple(document["secrets"]),
             configuration=document["configuration"],
             written=tuple(document["written"]),
+            passing=tuple(document["passing"]),
             renamed=tuple(document["renamed"]),
         )
 

@@ -3,7 +3,8 @@ gets a copy of its own instead.
 
 Those are the files of the commit, objects, and what the run's controller has written while it read
 the workflow (`runs.parse_time`). Each job reads the workflow again, and writes these again, when
-others may be reading them. What the copies hold in the end is compared.
+others may be reading them. What the copies hold in the end is compared. What the workflow writes
+only to move it elsewhere, or to remove it, each job has for itself, too.
 
 `python -m snakemake_executor_plugin_gitbatch.parse_overlay WORKTREE …` is Snakemake with that.
 """
@@ -11,7 +12,6 @@ others may be reading them. What the copies hold in the end is compared.
 from __future__ import annotations
 
 import builtins
-import contextlib
 import io
 import itertools
 import os
@@ -32,10 +32,15 @@ class Overlay:
     """Python's own ways to files, of this process, until `end`. Programs that it starts see what
     is there."""
 
-    def __init__(self, top: Path, others: Collection[str] = ()) -> None:
+    def __init__(
+        self, top: Path, others: Collection[str] = (), passing: Collection[str] = ()
+    ) -> None:
         self.top = f"{top}/"
         self.others = frozenset(others)
         """Files elsewhere that nobody may write to either."""
+        self.passing = frozenset(passing)
+        """Paths in the worktree at which nothing stays."""
+        self._passing_names = frozenset(map(os.path.basename, self.passing))
         self._copies: dict[str, str] = {}
         """Absolute path -> this process's copy; where there is none, this process has removed
         it."""
@@ -66,6 +71,8 @@ class Overlay:
             self._replace(os, name, self._removing(getattr(os, name)))
         for name in ("chmod", "utime", "truncate"):
             self._replace(os, name, self._changing(getattr(os, name)))
+        for name in ("stat", "lstat"):
+            self._replace(os, name, self._asking(getattr(os, name)))
         self._replace(os, "rmdir", self._removing_folder(os.rmdir))
         self._replace(os, "mkdir", self._making_folder(os.mkdir))
         self._replace(os, "symlink", self._linking(os.symlink))
@@ -75,11 +82,13 @@ class Overlay:
         otherwise than the worktree has them; also when it is asked again."""
         while self._before:
             setattr(*self._before.pop())
-        self._differing += [
-            path.removeprefix(self.top)
-            for path, copy in sorted(self._copies.items())
-            if not fsutil.same_content(Path(path).resolve(), Path(copy))
-        ]
+        for path, copy in sorted(self._copies.items()):
+            if path in self.passing:
+                if os.path.lexists(copy):  # here, it stays
+                    os.makedirs(os.path.dirname(path), exist_ok=True)
+                    shutil.move(copy, path)
+            elif not fsutil.same_content(Path(path).resolve(), Path(copy)):
+                self._differing.append(path.removeprefix(self.top))
         self._copies = {}
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -117,20 +126,23 @@ class Overlay:
         try:
             found = os.stat(absolute)
         except OSError:
-            return None
+            if absolute not in self.passing:
+                return None
+            self._copies[absolute] = copy = self._new(absolute)
+            return copy
         is_free = found.st_mode & 0o222 and absolute not in self.others
         if is_free or not stat.S_ISREG(found.st_mode):
             return None
-        copy = os.path.join(self._place(), f"{next(self._numbers)}-{os.path.basename(absolute)}")
+        copy = self._new(absolute)
         if filled:
             fsutil.copy_writable(Path(absolute), Path(copy))
         self._copies[absolute] = copy
         return copy
 
-    def _place(self) -> str:
+    def _new(self, absolute: str) -> str:
         if not self._folder:
             self._folder = tempfile.mkdtemp(prefix="gitbatch-")
-        return self._folder
+        return os.path.join(self._folder, f"{next(self._numbers)}-{os.path.basename(absolute)}")
 
     def _opened(
         self, path: Any, writes: Any, dir_fd: int | None = None, *, anew: bool = False
@@ -145,7 +157,7 @@ class Overlay:
             return path
         if is_new and anew:
             Path(copy).touch()
-        with contextlib.suppress(FileNotFoundError):  # it may have the mode of another file
+        if os.path.isfile(copy) and not os.path.islink(copy):  # with another file's mode, perhaps
             os.chmod(copy, 0o644)
         return copy
 
@@ -159,30 +171,35 @@ class Overlay:
         def rename(
             src: Any, dst: Any, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None
         ) -> None:
-            absolute = self._absolute(dst, dst_dir_fd)
-            if os.path.isdir(src) and self._inner(absolute):
-                assert absolute is not None
-                self._move_into(src, absolute)
+            absolute, before = self._absolute(dst, dst_dir_fd), self._absolute(src, src_dir_fd)
+            if os.path.isdir(src) and (self._inner(absolute) or self._inner(before)):
+                self._move_into(before or src, absolute or dst)
                 return
             source = self._opened(src, True, src_dir_fd)
+            moved = source if source is not src else before or src
+            if absolute is not None and _is_same_link(moved, absolute):
+                os.unlink(moved)
+                return
             copy = None if absolute is None else self._copy(absolute, filled=False)
             if copy is None and source is src:
                 original(src, dst, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
             else:
-                moved = source if source is not src else self._absolute(src, src_dir_fd) or src
                 shutil.move(moved, copy or absolute or dst)
 
         return rename
 
-    @staticmethod
-    def _move_into(folder: Any, absolute: str) -> None:
-        """Instead of a folder of the worktree that this process has removed, for itself."""
+    def _move_into(self, folder: Any, to: Any) -> None:
+        """File by file, where this process has its own of one of the two folders."""
+        os.makedirs(to, exist_ok=True)
         for inner, folders, files in os.walk(folder):
-            there = os.path.join(absolute, os.path.relpath(inner, folder))
+            there = os.path.join(to, os.path.relpath(inner, folder))
             for name in folders:
                 os.makedirs(os.path.join(there, name), exist_ok=True)
             for name in files:
                 os.rename(os.path.join(inner, name), os.path.normpath(os.path.join(there, name)))
+        for path in self._inner(folder):
+            if os.path.lexists(self._copies[path]):
+                os.rename(path, os.path.join(to, os.path.relpath(path, folder)))
         shutil.rmtree(folder)
 
     def _removing(self, original: Callable[..., None]) -> Callable[..., None]:
@@ -196,9 +213,23 @@ class Overlay:
 
         return remove
 
+    def _asking(self, original: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
+        def ask(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
+            # The name alone first: `_absolute` asks, too, and others ask all the time.
+            is_path = bool(self._copies) and isinstance(path, (str, os.PathLike))
+            if is_path and os.path.basename(os.fspath(path)) in self._passing_names:
+                absolute = self._absolute(path, kwargs.get("dir_fd"))
+                if absolute in self.passing and absolute in self._copies:
+                    return original(self._copies[absolute])
+            return original(path, *args, **kwargs)
+
+        return ask
+
     def _removing_folder(self, original: Callable[..., None]) -> Callable[..., None]:
         def rmdir(path: Any, *, dir_fd: int | None = None) -> None:
             absolute = self._absolute(path, dir_fd)
+            if absolute in self.passing:  # others may be about to use it
+                return
             inner = self._inner(absolute)
             if not inner or any(os.path.lexists(self._copies[path]) for path in inner):
                 original(path, dir_fd=dir_fd)
@@ -229,10 +260,13 @@ class Overlay:
         def symlink(
             src: Any, dst: Any, target_is_directory: bool = False, *, dir_fd: int | None = None
         ) -> None:
+            absolute = self._absolute(dst, dir_fd)
+            if absolute in self.passing and (copy := self._copy(absolute)) is not None:
+                original(src, copy)
+                return
             try:
                 original(src, dst, target_is_directory, dir_fd=dir_fd)
             except FileExistsError:
-                absolute = self._absolute(dst, dir_fd)
                 if absolute is None or not os.path.islink(absolute):
                     raise
                 if os.readlink(absolute) == os.fsdecode(src):
@@ -241,6 +275,11 @@ class Overlay:
                     raise
 
         return symlink
+
+
+def _is_same_link(first: Any, second: str) -> bool:
+    both_links = os.path.islink(first) and os.path.islink(second)
+    return both_links and os.readlink(first) == os.readlink(second)
 
 
 if __name__ == "__main__":

@@ -126,6 +126,10 @@ class Session:
             secrets=tuple(secrets),
             configuration=facts["config"],
             written=tuple(sorted(twin.outside.addresses.keys() & set(parse_writes.paths()))),
+            passing=tuple(
+                str(twin.worktree / path)
+                for path in parse_time.inside(twin.top, parse_writes.passing())
+            ),
             renamed=renamed(workflow, twin),
         ).write(run.staging)
         converted = run.worktree.converted(run.archive.algorithm)

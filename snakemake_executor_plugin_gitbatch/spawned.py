@@ -36,7 +36,7 @@ def main(argv: list[str]) -> None:
     """Run Snakemake with the arguments after the order's path; ends the process."""
     order_file, *given = argv
     comparison = Comparison.read(Path(order_file).parents[2])
-    overlay = Overlay(comparison.worktree, comparison.written)
+    overlay = Overlay(comparison.worktree, comparison.written, comparison.passing)
     guard(Path(order_file), comparison, overlay)
     for name in ("retrieve_storage_inputs", "store_storage_outputs"):
         getattr(DAG, name)  # an AttributeError, should Snakemake call it otherwise one day

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,6 +106,58 @@ def test_what_is_moved_away(top: Path, tmp_path: Path) -> None:
         assert overlay.end() == ["one"]
 
 
+def test_what_is_there_for_a_moment_only(top: Path) -> None:
+    """Two processes at once: neither sees what the other has under the same name."""
+    (top / "latest").symlink_to("one")
+    names = (
+        "new",
+        "renamed",
+        "link",
+        "removed",
+        "stays",
+        "parts",
+        "parts/three",
+        "parts/inner/two",
+    )
+    overlay = Overlay(top, passing=[str(top / name) for name in names])
+    before = {path: _state(path) for path in top.rglob("*")}
+    overlay.begin()
+    try:
+        Path("new").write_text("one\n")
+        os.replace("new", "renamed")
+        assert os.path.exists("renamed") and not os.path.exists("new")
+        os.rename("renamed", "one")
+        with pytest.raises(FileNotFoundError):
+            Path("new").read_text()
+        os.symlink("one", "link")
+        os.replace("link", "latest")
+        assert Path("latest").readlink() == Path("one")
+        Path("removed").touch(0o600)
+        assert Path("removed").stat().st_size == 0
+        Path("removed").unlink()
+        assert not Path("removed").exists()
+        seen = subprocess.run(["ls", "-A"], check=True, capture_output=True, text=True)
+        assert seen.stdout.split() == ["folder", "latest", "object", "one", "two"]
+        for _ in range(2):  # as others do meanwhile
+            os.makedirs("parts/inner")
+        Path("parts/three").write_text("folder/three\n")
+        Path("parts/inner/two").write_text("two\n")
+        assert Path("parts/inner/two").read_text() == "two\n"
+        os.replace("parts/inner/two", "two")
+        shutil.rmtree("folder")
+        os.rename("parts", "folder")
+        assert Path("folder/three").read_text() == "folder/three\n"
+        Path("stays").write_text("here\n")
+        assert overlay.end() == []
+    finally:
+        overlay.end()
+    assert (top / "stays").read_text() == "here\n"
+    after = {path: _state(path) for path in top.rglob("*") if path.is_symlink() or path.is_file()}
+    del after[top / "stays"]
+    assert after == {path: state for path, state in before.items() if path in after}
+    assert before.keys() - after.keys() == {top / "folder"}
+
+
 def test_what_anybody_may_write_is_written(top: Path, tmp_path: Path) -> None:
     (top / "free").write_text("free\n")
     elsewhere = tmp_path / "elsewhere"
@@ -144,8 +197,14 @@ def test_what_python_tells_of_writing(tmp_path: Path, monkeypatch: pytest.Monkey
         os.mkdir(b"folder")
         os.symlink("two", "link")
         os.close(os.open("three", os.O_WRONLY | os.O_CREAT))
+        os.mkdir("parts")
+        Path("parts/four").write_text("")
+        shutil.rmtree("parts")
+        subprocess.run(["rm", "three"], check=True)
     finally:
         parse_writes.stop()
     Path("after").write_text("")
-    names = ("one", "two", "folder", "link", "three")
+    names = ("one", "two", "folder", "link", "three", "parts", "parts/four")
     assert parse_writes.paths() == [str(tmp_path / name) for name in names]
+    passing = ("one", "parts", "parts/four")
+    assert parse_writes.passing() == [str(tmp_path / name) for name in passing]
