@@ -182,7 +182,7 @@ def _place(archive: Archive, top: Path, path: Path) -> Path:
             hint="Only what lies in the repository can have a link there; copy it in first.",
         )
     if not os.path.lexists(place):
-        raise UsageError(f"there is no {path}")
+        raise UsageError(f"no such file or folder: {path}")
     parts = place.relative_to(real_top).parts if inside else place.parts
     if {".git", ".gitbatch"} & set(parts) or place.is_relative_to(archive.root.resolve()):
         raise UsageError(f"{path} belongs to git or gitbatch itself")
