@@ -18,6 +18,7 @@ from gitbatch_core.git import commits, objects, trees
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document, names
+from gitbatch_core.runs.walk import folders_above
 from gitbatch_core.wording import typed
 
 
@@ -246,12 +247,6 @@ def member_of(archive: Archive, address: str, path: str) -> tuple[str, int | Non
         if entry.kind == "f" and entry.path == path:
             return f"{archive.algorithm}:{entry.digest}", entry.size
     return None
-
-
-def folders_above(path: str) -> list[tuple[str, str]]:
-    """The folders above a relative path, each with the rest of it, the nearest first."""
-    parts = path.split("/")
-    return [("/".join(parts[:n]), "/".join(parts[n:])) for n in range(len(parts) - 1, 0, -1)]
 
 
 def _document(repository: Repository, commit: str) -> Document:

@@ -12,7 +12,8 @@ from gitbatch_core.git import commits
 from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.runs import document
-from gitbatch_core.runs.asked import folders_above, member_at, member_of
+from gitbatch_core.runs.asked import member_at, member_of
+from gitbatch_core.runs.walk import folders_above
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from gitbatch_core.errors import readable
 from gitbatch_core.jsonio import Document
-from gitbatch_core.runs.asked import folders_above
 from gitbatch_core.runs.document import OTHER_CODE, STALE_INPUTS, makers
 from gitbatch_core.runs.reproduce.made import job_inputs, member_of
 from gitbatch_core.runs.tainted import TAINTED
+from gitbatch_core.runs.walk import folders_above
 from gitbatch_core.wording import count, printable, some
 
 _MOST_COMMITS = 3

@@ -24,13 +24,12 @@ from gitbatch_core.git.repo import Repository
 from gitbatch_core.jsonio import Document
 from gitbatch_core.records import reproduced_run
 from gitbatch_core.runs import document, undeclared
-from gitbatch_core.runs.asked import folders_above
 from gitbatch_core.runs.code_difference import CodeDifferences
 from gitbatch_core.runs.in_place import FOREIGN, InPlace
 from gitbatch_core.runs.origins import Origin, Origins
 from gitbatch_core.runs.reproduce.made import job_inputs, member_of
 from gitbatch_core.runs.tainted import TAINTED, TaintedRuns
-from gitbatch_core.runs.walk import below, files_below, inside
+from gitbatch_core.runs.walk import below, files_below, folders_above, inside
 
 CURRENT = "current"
 OTHER_CODE = "other code"

@@ -78,3 +78,9 @@ def inside(paths: Iterable[str]) -> Callable[[str], bool]:
         return False
 
     return test
+
+
+def folders_above(path: str) -> list[tuple[str, str]]:
+    """The folders above a relative path, each with the rest of it, the nearest first."""
+    parts = path.split("/")
+    return [("/".join(parts[:n]), "/".join(parts[n:])) for n in range(len(parts) - 1, 0, -1)]
