@@ -29,6 +29,8 @@ class Leaving:
     keeps: bool
     caches: tuple[str, ...]
     """What is of no interest to this user, as patterns of .gitignore."""
+    passing: frozenset[str]
+    """Where the workflow itself has files for a moment while it is read."""
     restarted: set[int] = field(default_factory=set)
     """Numbers of jobs that may have been started more than once."""
 
@@ -43,7 +45,7 @@ class Leaving:
         as the workflow names it; `records`: of jobs that succeeded. Raises GitError."""
         is_declared = inside(filter(None, map(self.files.twin.relative, declared)))
         new = worktrees.added(self.run.worktree, (*CACHES, *self.caches))
-        paths = {path for path in new if not known(path)}
+        paths = {path for path in new if path not in self.passing and not known(path)}
         paths.update(
             p for p in self.files.known if self.files.is_rewritten(p) and not is_declared(p)
         )

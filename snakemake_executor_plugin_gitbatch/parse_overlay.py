@@ -4,7 +4,8 @@ gets a copy of its own instead.
 Those are the files of the commit, objects, and what the run's controller has written while it read
 the workflow (`runs.parse_time`). Each job reads the workflow again, and writes these again, when
 others may be reading them. What the copies hold in the end is compared. What the workflow writes
-only to move it elsewhere, or to remove it, each job has for itself, too.
+only to move it elsewhere, or to remove it, each job has for itself, too, until a program is started
+or a folder is listed: then the files are put there, and stay, as others may be using them.
 
 `python -m snakemake_executor_plugin_gitbatch.parse_overlay WORKTREE …` is Snakemake with that.
 """
@@ -26,11 +27,15 @@ from typing import Any
 from gitbatch_core import fsutil
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_TRUNC
+_SEES_ALL = ("subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.link")
+"""Events of what goes by the files that are there."""
+_rename = os.rename
+_LISTS = ("os.listdir", "os.scandir")
 
 
 class Overlay:
     """Python's own ways to files, of this process, until `end`. Programs that it starts see what
-    is there."""
+    is there, and what is there for a moment only."""
 
     def __init__(
         self, top: Path, others: Collection[str] = (), passing: Collection[str] = ()
@@ -53,6 +58,11 @@ class Overlay:
     def begin(self) -> None:
         """From now on."""
         original_open, original_os_open = io.open, os.open
+        if self.passing:
+            sys.addaudithook(self._hear)
+        for path in self.passing:  # what is there is another process's
+            if _is_free(path):
+                self._copies[path] = self._new(path)
 
         def open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
             found = self._opened(file, set("wax+") & set(mode), anew="w" in mode)
@@ -71,7 +81,7 @@ class Overlay:
             self._replace(os, name, self._removing(getattr(os, name)))
         for name in ("chmod", "utime", "truncate"):
             self._replace(os, name, self._changing(getattr(os, name)))
-        for name in ("stat", "lstat"):
+        for name in ("stat", "lstat", "access", "readlink"):
             self._replace(os, name, self._asking(getattr(os, name)))
         self._replace(os, "rmdir", self._removing_folder(os.rmdir))
         self._replace(os, "mkdir", self._making_folder(os.mkdir))
@@ -85,8 +95,7 @@ class Overlay:
         for path, copy in sorted(self._copies.items()):
             if path in self.passing:
                 if os.path.lexists(copy):  # here, it stays
-                    os.makedirs(os.path.dirname(path), exist_ok=True)
-                    shutil.move(copy, path)
+                    self._put(path, copy)
             elif not fsutil.same_content(Path(path).resolve(), Path(copy)):
                 self._differing.append(path.removeprefix(self.top))
         self._copies = {}
@@ -130,7 +139,7 @@ class Overlay:
                 return None
             self._copies[absolute] = copy = self._new(absolute)
             return copy
-        is_free = found.st_mode & 0o222 and absolute not in self.others
+        is_free = found.st_mode & 0o222 and absolute not in self.others | self.passing
         if is_free or not stat.S_ISREG(found.st_mode):
             return None
         copy = self._new(absolute)
@@ -143,6 +152,33 @@ class Overlay:
         if not self._folder:
             self._folder = tempfile.mkdtemp(prefix="gitbatch-")
         return os.path.join(self._folder, f"{next(self._numbers)}-{os.path.basename(absolute)}")
+
+    def _hear(self, event: str, args: tuple[Any, ...]) -> None:
+        if not self._before:
+            return
+        if event in _SEES_ALL:
+            self._show("")
+        elif event in _LISTS and (folder := self._listed(args[0])) is not None:
+            self._show(f"{folder}/")
+
+    def _listed(self, folder: Any) -> str | None:
+        if isinstance(folder, int):
+            folder = os.readlink(f"/proc/self/fd/{folder}")
+        inside = os.path.join("." if folder is None else os.fsdecode(folder), "x")
+        return None if (absolute := self._absolute(inside)) is None else os.path.dirname(absolute)
+
+    def _show(self, before: str) -> None:
+        """Have those passing files in the worktree that begin with `before`."""
+        for path in [each for each in self._copies if each.startswith(before)]:
+            if path in self.passing and os.path.lexists(self._copies[path]):
+                self._put(path, self._copies.pop(path))
+
+    def _put(self, path: str, copy: str) -> None:
+        """By rename: others may be reading it."""
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        temporary = str(fsutil.temporary_beside(Path(path)))
+        shutil.move(copy, temporary)
+        _rename(temporary, path)
 
     def _opened(
         self, path: Any, writes: Any, dir_fd: int | None = None, *, anew: bool = False
@@ -191,15 +227,15 @@ class Overlay:
     def _move_into(self, folder: Any, to: Any) -> None:
         """File by file, where this process has its own of one of the two folders."""
         os.makedirs(to, exist_ok=True)
+        for path in self._inner(folder):
+            if os.path.lexists(self._copies[path]):
+                os.rename(path, os.path.join(to, os.path.relpath(path, folder)))
         for inner, folders, files in os.walk(folder):
             there = os.path.join(to, os.path.relpath(inner, folder))
             for name in folders:
                 os.makedirs(os.path.join(there, name), exist_ok=True)
             for name in files:
                 os.rename(os.path.join(inner, name), os.path.normpath(os.path.join(there, name)))
-        for path in self._inner(folder):
-            if os.path.lexists(self._copies[path]):
-                os.rename(path, os.path.join(to, os.path.relpath(path, folder)))
         shutil.rmtree(folder)
 
     def _removing(self, original: Callable[..., None]) -> Callable[..., None]:
@@ -213,14 +249,15 @@ class Overlay:
 
         return remove
 
-    def _asking(self, original: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
-        def ask(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
+    def _asking(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def ask(path: Any, *args: Any, **kwargs: Any) -> Any:
             # The name alone first: `_absolute` asks, too, and others ask all the time.
             is_path = bool(self._copies) and isinstance(path, (str, os.PathLike))
             if is_path and os.path.basename(os.fspath(path)) in self._passing_names:
                 absolute = self._absolute(path, kwargs.get("dir_fd"))
                 if absolute in self.passing and absolute in self._copies:
-                    return original(self._copies[absolute])
+                    kwargs.pop("dir_fd", None)
+                    return original(self._copies[absolute], *args, **kwargs)
             return original(path, *args, **kwargs)
 
         return ask
@@ -247,10 +284,12 @@ class Overlay:
 
     def _making_folder(self, original: Callable[..., None]) -> Callable[..., None]:
         def mkdir(path: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+            absolute = self._absolute(path, dir_fd)
+            if absolute in self.passing and not os.path.lexists(path):
+                self._copies.pop(absolute, None)
             try:
                 original(path, mode, dir_fd=dir_fd)
             except FileExistsError:
-                absolute = self._absolute(path, dir_fd)
                 if absolute is None or not os.path.isdir(absolute):
                     raise
 
@@ -275,6 +314,15 @@ class Overlay:
                     raise
 
         return symlink
+
+
+def _is_free(path: str) -> bool:
+    """Whether nothing is there, or a file that anybody may write to."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return True
+    return stat.S_ISREG(mode) and bool(mode & 0o222)
 
 
 def _is_same_link(first: Any, second: str) -> bool:

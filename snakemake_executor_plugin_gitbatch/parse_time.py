@@ -35,6 +35,11 @@ from snakemake_executor_plugin_gitbatch import (
 )
 
 
+def passing(top: Path) -> list[str]:
+    """Where this process had files for a moment only, relative to the repository's top."""
+    return parse_time.inside(top, parse_writes.passing())
+
+
 @dataclass(kw_only=True)
 class ParseTime:
     """Brings into the worktree of one run what the workflow writes while it is read."""

@@ -36,7 +36,7 @@ from snakemake_executor_plugin_gitbatch.leaving import Leaving
 from snakemake_executor_plugin_gitbatch.missed import Missed
 from snakemake_executor_plugin_gitbatch.newjobs import NewJobs
 from snakemake_executor_plugin_gitbatch.ordering import Job, Ordering
-from snakemake_executor_plugin_gitbatch.parse_time import ParseTime
+from snakemake_executor_plugin_gitbatch.parse_time import ParseTime, passing
 from snakemake_executor_plugin_gitbatch.plan import Plan
 from snakemake_executor_plugin_gitbatch.pools import Pools
 from snakemake_executor_plugin_gitbatch.report import Report
@@ -120,16 +120,14 @@ class Session:
             folder=facts["folder"],
             secrets=secrets,
         )
+        passes = passing(twin.top)
         Comparison(
             top=twin.top,
             worktree=twin.worktree,
             secrets=tuple(secrets),
             configuration=facts["config"],
             written=tuple(sorted(twin.outside.addresses.keys() & set(parse_writes.paths()))),
-            passing=tuple(
-                str(twin.worktree / path)
-                for path in parse_time.inside(twin.top, parse_writes.passing())
-            ),
+            passing=tuple(str(twin.worktree / path) for path in passes),
             renamed=renamed(workflow, twin),
         ).write(run.staging)
         converted = run.worktree.converted(run.archive.algorithm)
@@ -160,7 +158,11 @@ class Session:
         """Jobs whose outputs are where they belong already."""
         self._missed = Missed.of(run, self._keys)
         self._leaving = Leaving(
-            run=run, files=undeclared, keeps=keeps, caches=tuple(settings.caches)
+            run=run,
+            files=undeclared,
+            keeps=keeps,
+            caches=tuple(settings.caches),
+            passing=frozenset(passes),
         )
         self._ending = Ending(
             run=run,

@@ -42,7 +42,7 @@ from snakemake_executor_plugin_gitbatch import (
     standing,
 )
 from snakemake_executor_plugin_gitbatch.earlier import Earlier
-from snakemake_executor_plugin_gitbatch.parse_time import ParseTime
+from snakemake_executor_plugin_gitbatch.parse_time import ParseTime, passing
 from snakemake_executor_plugin_gitbatch.report import Report
 from snakemake_executor_plugin_gitbatch.session import Session
 
@@ -150,6 +150,7 @@ def _look(workflow: Any, logger: Any) -> _Place:
         "reproduces": os.environ.get(REPRODUCES_VARIABLE),
         "undeclared": settings.undeclared,
         "caches": settings.caches,
+        "passing": passing(repository.top),
         "jobs": sum(map(jobspec.has_outputs, workflow.dag.needrun_jobs())),
         "log": os.environ.get(LOG_VARIABLE) or next(iter(logs), ""),
         # Snakemake's own, by which it keeps others out of the folder.

@@ -51,11 +51,11 @@ def left_by(
             pinned_ns=about["pinned_ns"],
         )
         worktree = Worktree(repository=repository, path=dead.worktree, commit=about["commit"])
-        written = inside(_written(dead))
+        written, passing = inside(_written(dead)), set(about.get("passing", ()))
         paths = [
             path
             for path in worktrees.added(worktree, (*undeclared.CACHES, *about["caches"]))
-            if not written(path) and not _is_brought(dead.worktree / path)
+            if path not in passing and not written(path) and not _is_brought(dead.worktree / path)
         ]
         files = UndeclaredFiles(twin=twin)
         for path in paths:

@@ -158,6 +158,39 @@ def test_what_is_there_for_a_moment_only(top: Path) -> None:
     assert before.keys() - after.keys() == {top / "folder"}
 
 
+def test_what_is_there_for_a_moment_is_seen_by_programs_and_listings(top: Path) -> None:
+    """Another process that is about to use it, too, does not lose it."""
+    names = ("script", "listed", "linked", "link", "parts", "parts/three")
+    overlay = Overlay(top, passing=[str(top / name) for name in names])
+    (top / "script").write_text("of another process\n")
+    overlay.begin()
+    try:
+        with open("script", "x") as file:
+            file.write("echo seen > found\n")
+        subprocess.run(["sh", "script"], check=True)
+        Path("script").unlink()
+        assert not os.path.exists("script")
+        Path("listed").write_text("")
+        assert "listed" in os.listdir() and os.access("listed", os.R_OK)
+        os.unlink("listed")
+        Path("linked").write_text("linked\n")
+        os.link("linked", "stays")
+        os.unlink("linked")
+        os.symlink("one", "link")
+        assert os.readlink("link") == "one" and os.path.islink("link")
+        os.unlink("link")
+        os.mkdir("parts")
+        Path("parts/three").write_text("")
+        assert [path.name for path in Path("parts").glob("*")] == ["three"]
+        shutil.rmtree("parts")
+        assert not os.path.exists("parts/three")
+    finally:
+        assert overlay.end() == []
+    assert (top / "found").read_text() == "seen\n"
+    assert (top / "stays").read_text() == "linked\n"
+    assert (top / "script").read_text() == "echo seen > found\n"
+
+
 def test_what_anybody_may_write_is_written(top: Path, tmp_path: Path) -> None:
     (top / "free").write_text("free\n")
     elsewhere = tmp_path / "elsewhere"

@@ -294,6 +294,39 @@ def test_secrets_in_what_is_written_are_not_kept(make_project: MakeProject) -> N
     assert found and not [path for path in found if token.encode() in path.read_bytes()]
 
 
+def test_programs_and_listings_see_what_the_workflow_writes_for_a_moment(
+    make_project: MakeProject,
+) -> None:
+    project = make_project(
+        {
+            ".gitignore": IGNORED,
+            "Snakefile": """
+                import os, shutil, subprocess
+                with open("list.sh", "x") as file:
+                    file.write("ls parts\\n")
+                os.mkdir("parts")
+                for name in ("1", "2"):
+                    with open(f"parts/{name}", "w") as file:
+                        file.write(name)
+                NAMES = subprocess.check_output(["sh", "list.sh"], text=True).split()
+                NAMES += sorted(os.listdir("parts"))
+                os.remove("list.sh")
+                shutil.rmtree("parts")
+                rule all:
+                    input: "results/a.txt", "results/b.txt"
+                rule one:
+                    output: "results/{name}.txt"
+                    params: " ".join(NAMES)
+                    shell: "echo {params} > {output}"
+            """,
+        }
+    )
+    ended = project.snakemake().ok()
+    assert project.read("results/a.txt") == project.read("results/b.txt") == "1 2 1 2\n"
+    assert "that no rule declares" not in ended.text
+    assert not (project.path / "parts").exists() and not (project.path / "list.sh").exists()
+
+
 def test_nobody_sees_half_of_what_another_job_writes_while_it_reads_the_workflow(
     make_project: MakeProject,
 ) -> None:
