@@ -22,9 +22,9 @@ from pathlib import Path
 
 from gitbatch_core.archive import links
 from gitbatch_core.git import commits
-from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs import document, place
-from gitbatch_core.runs.document import Provenance, Result
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.run import archive_location, run_commit
+from gitbatch_core.run.run_commit import Provenance, Result
 
 RUN = "20260101-000000-abcd"
 WALK = """
@@ -74,7 +74,7 @@ def make(top: Path, number: int) -> None:
     git(top, "add", ".")
     git(top, "commit", "-qm", "one")
     repository = Repository.find(top)
-    commit, archive = repository.commit_of("HEAD"), place.open_archive(repository)
+    commit, archive = repository.commit_of("HEAD"), archive_location.open_archive(repository)
     results, provenance = [], Provenance()
     stored = [archive.put_bytes(f"{n}".encode(), name="x.txt") for n in range(min(number, 500))]
     source = archive.put_bytes(b"in", name="in.txt")
@@ -86,12 +86,12 @@ def make(top: Path, number: int) -> None:
         results.append(Result(path=path, kind="file", address=address, size=1, links=text))
         provenance.add_record(record(commit, n, path, address, str(source.address)))
     facts = {"run": RUN, "source_commit": commit, "outcome": "succeeded", "folder": ""}
-    made_in = document.write(
+    made_in = run_commit.write(
         repository,
-        document=document.compose(facts, results, provenance),
+        document=run_commit.compose(facts, results, provenance),
         results=results,
         inputs={},
-        message=f"run\n\n{document.TRAILER}: {RUN}",
+        message=f"run\n\n{run_commit.TRAILER}: {RUN}",
     )
     commits.tag(repository, f"run/{RUN}", made_in)
     (top / "Snakefile").write_text("# edited\n")

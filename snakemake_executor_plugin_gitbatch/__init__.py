@@ -6,9 +6,9 @@ imported when a run starts.
 
 from snakemake_interface_executor_plugins.settings import CommonSettings
 
-from snakemake_executor_plugin_gitbatch import guard, snakemake_internals
 from snakemake_executor_plugin_gitbatch.executor import Executor
 from snakemake_executor_plugin_gitbatch.settings import ExecutorSettings
+from snakemake_executor_plugin_gitbatch.snakemake_internals import chmod_guard, patches
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 
@@ -27,5 +27,5 @@ common_settings = CommonSettings(
     pass_group_args=True,
 )
 
-guard.install()
-snakemake_internals.install()
+chmod_guard.install()
+patches.install()

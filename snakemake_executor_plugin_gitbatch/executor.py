@@ -20,15 +20,16 @@ from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
 from gitbatch_core.errors import GitbatchError
-from gitbatch_core.git.repo import Repository
+from gitbatch_core.git.repository import Repository
 from gitbatch_core.pools.base import RefusedError
-from gitbatch_core.runs import owner
-from snakemake_executor_plugin_gitbatch import parse_writes, snakemake_internals
+from gitbatch_core.run import lease
 from snakemake_executor_plugin_gitbatch.errors import text_of
+from snakemake_executor_plugin_gitbatch.run import parse_writes
+from snakemake_executor_plugin_gitbatch.snakemake_internals import patches
 
 if TYPE_CHECKING:
     from gitbatch_core.pools.base import JobStatus
-    from snakemake_executor_plugin_gitbatch.session import Session
+    from snakemake_executor_plugin_gitbatch.run.session import Session
 
 _LONGEST_WAIT_S = 0.2
 """For news of jobs; also how long the end of a run may be held up."""
@@ -47,22 +48,22 @@ class Executor(RemoteExecutor):
         super().__init__(workflow, logger)
 
     def __post_init__(self) -> None:
-        from snakemake_executor_plugin_gitbatch import stale
+        from snakemake_executor_plugin_gitbatch.reuse import stale_outputs
 
-        stale.look(self.workflow, self.logger)
+        stale_outputs.look(self.workflow, self.logger)
         # Snakemake makes an executor also where nothing is to be done, and never shuts it down.
-        if not stale.anything_to_do(self.workflow):
+        if not stale_outputs.anything_to_do(self.workflow):
             parse_writes.stop()
             self._end_status_thread()
             self._finish_left_over()
             return
-        from snakemake_executor_plugin_gitbatch import starting
+        from snakemake_executor_plugin_gitbatch.run import start
 
         # To Snakemake, the worktree is the shared folder: this process gets what jobs read from
         # other storages, and stores what they made, once that is taken over.
         self.workflow.storage_settings.shared_fs_usage = SharedFSUsage.all()
         try:
-            self._session = starting.start(self.workflow, self.logger)
+            self._session = start.start(self.workflow, self.logger)
         except BaseException as error:
             self._end_status_thread()
             if isinstance(error, (GitbatchError, OSError)):
@@ -73,10 +74,10 @@ class Executor(RemoteExecutor):
     def _finish_left_over(self) -> None:
         """End a killed run that has done it all, if there is one."""
         with contextlib.suppress(GitbatchError):
-            if owner.has_dead(Repository.find(Path.cwd())):
-                from snakemake_executor_plugin_gitbatch import starting
+            if lease.has_dead(Repository.find(Path.cwd())):
+                from snakemake_executor_plugin_gitbatch.run import start
 
-                starting.finish_left_over(self.workflow, self.logger)
+                start.finish_left_over(self.workflow, self.logger)
 
     def _end_status_thread(self) -> None:
         """So that it does not outlive the interpreter's thread pools, which it complains about."""
@@ -101,7 +102,7 @@ class Executor(RemoteExecutor):
         prepared = []
         for job in jobs:
             self.run_job_pre(job)
-            snakemake_internals.take_over_end(job, self._session)
+            patches.take_over_end(job, self._session)
             try:
                 found = self._session.prepare(job)
             except Exception as error:

@@ -8,7 +8,7 @@ from typing import ClassVar, Optional
 
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 
-from snakemake_executor_plugin_gitbatch import parse_writes
+from snakemake_executor_plugin_gitbatch.run import parse_writes
 
 
 @dataclass
@@ -153,8 +153,8 @@ class ExecutorSettings(ExecutorSettingsBase):
     """Whether this process is to leave nothing behind."""
 
     def __post_init__(self) -> None:
-        from gitbatch_core.runs.place import ENVIRONMENT_VARIABLE, link_existing
-        from snakemake_executor_plugin_gitbatch import dry_run
+        from gitbatch_core.run.archive_location import ENVIRONMENT_VARIABLE, link_existing
+        from snakemake_executor_plugin_gitbatch.snakemake_internals import dry_run
 
         if self.archive is not None:  # the storage's archive too, where nothing else was said
             os.environ[ENVIRONMENT_VARIABLE] = str(self.archive.expanduser().absolute())

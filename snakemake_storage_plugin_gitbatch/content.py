@@ -7,14 +7,14 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from gitbatch_core.archive import layout, names, tree
+from gitbatch_core.archive import layout, manifests, names
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.names import Name
 from gitbatch_core.errors import NotInArchiveError, UsageError
-from gitbatch_core.runs.lookup import Runs
+from gitbatch_core.history.run_outputs import RunOutputs
 from gitbatch_core.wording import typed
 from snakemake_storage_plugin_gitbatch.place import Place
-from snakemake_storage_plugin_gitbatch.query import SCHEME, Kind, Query
+from snakemake_storage_plugin_gitbatch.query import SCHEME, Query, QueryKind
 
 _MOST_LINKS = 40
 """That one member of a tree may lead through to another."""
@@ -27,7 +27,7 @@ class Content:
     address: Address
     object: ObjectName | None = None
     """Of a file."""
-    entries: tuple[tree.Entry, ...] = ()
+    entries: tuple[manifests.Entry, ...] = ()
     """Of a folder."""
 
 
@@ -36,7 +36,7 @@ class Reader:
     """Answers queries; what cannot change is asked for once."""
 
     place: Place
-    _trees: dict[Address, dict[str, tree.Entry]] = field(default_factory=dict)
+    _trees: dict[Address, dict[str, manifests.Entry]] = field(default_factory=dict)
 
     def find(self, query: Query) -> Content:
         """What the query leads to.
@@ -44,7 +44,7 @@ class Reader:
         Raises NotInArchiveError where there is none, UsageError, GitError, FormatError,
         ArchiveError.
         """
-        if query.kind is Kind.NAME:
+        if query.kind is QueryKind.NAME:
             found = self.name(query)
             if found is None:
                 root = self.place.archive.root
@@ -54,7 +54,7 @@ class Reader:
                     "has.",
                 )
             return self._at(found.address, "", found.object)
-        if query.kind is Kind.ADDRESS:
+        if query.kind is QueryKind.ADDRESS:
             return self._at_address(Address.parse(query.head), query.path)
         return self._of_run(query)
 
@@ -65,11 +65,11 @@ class Reader:
     def matches(self, query: Query) -> Iterator[str]:
         """Queries for all files that there are below the constant beginning of one with wildcards,
         and for the folders that were stored as such."""
-        if query.kind is Kind.NAME:
+        if query.kind is QueryKind.NAME:
             prefix, slash, _ = _constant(query.path).partition("/")
             for name in names.listed(self.place.archive, prefix if slash else ""):
                 yield f"{SCHEME}name/{name.name}"
-        elif query.kind is Kind.ADDRESS:
+        elif query.kind is QueryKind.ADDRESS:
             for path in self._members(Address.parse(query.head)):
                 yield f"{SCHEME}{query.head}/{path}"
         else:
@@ -100,7 +100,7 @@ class Reader:
             hint=f"gitbatch runs show {shlex.quote(name)} shows what it made.",
         )
 
-    def _runs(self, query: Query) -> Runs:
+    def _runs(self, query: Query) -> RunOutputs:
         if self.place.runs is None:
             raise UsageError(
                 f"{SCHEME}{query.path} names an output of a run, but this is no git repository.",
@@ -156,7 +156,7 @@ class Reader:
                 "it has.",
             )
         return Content(
-            address=tree.address(inner, archive.algorithm) if path else address, entries=inner
+            address=manifests.address(inner, archive.algorithm) if path else address, entries=inner
         )
 
     def _members(self, address: Address) -> Iterator[str]:
@@ -164,7 +164,7 @@ class Reader:
             if entry.kind != "d":
                 yield entry.path
 
-    def _tree(self, address: Address) -> dict[str, tree.Entry]:
+    def _tree(self, address: Address) -> dict[str, manifests.Entry]:
         if address not in self._trees:
             entries = self.place.archive.manifest(address)
             self._trees[address] = {entry.path: entry for entry in entries}

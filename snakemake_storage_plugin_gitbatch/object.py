@@ -19,7 +19,7 @@ from snakemake_interface_storage_plugins.storage_object import (
 
 from gitbatch_core.archive import layout
 from gitbatch_core.errors import FormatError, GitbatchError, NotInArchiveError, UsageError
-from snakemake_storage_plugin_gitbatch.query import SCHEME, Kind, parse
+from snakemake_storage_plugin_gitbatch.query import SCHEME, QueryKind, parse
 
 if TYPE_CHECKING:
     from gitbatch_core.archive.names import Name
@@ -67,7 +67,7 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
     @property
     def is_read_only(self) -> bool:
         """Whether nothing can be stored here: all but names."""
-        return parse(self.query).kind is not Kind.NAME
+        return parse(self.query).kind is not QueryKind.NAME
 
     @_at_the_edge
     def address(self) -> str | None:
@@ -80,7 +80,7 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
     @_at_the_edge
     def changed_ns(self) -> int:
         """When it last got another content, in nanoseconds since 1970: its time as an input."""
-        is_name = parse(self.query).kind is Kind.NAME
+        is_name = parse(self.query).kind is QueryKind.NAME
         return self._name().changed_ns if is_name else layout.MTIME_NS
 
     # ------------------------------------------------------------------ asking
@@ -90,7 +90,7 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
 
     def get_inventory_parent(self) -> str | None:
         query = parse(self.query)
-        if query.kind is not Kind.NAME:
+        if query.kind is not QueryKind.NAME:
             return None
         return self.cache_key(f"name/{query.path.partition('/')[0]}")
 
@@ -122,7 +122,7 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
     def exists(self) -> bool:
         query = parse(self.query)
         try:
-            if query.kind is Kind.NAME:
+            if query.kind is QueryKind.NAME:
                 return self._reader.name(query) is not None
             self._reader.find(query)
         except (NotInArchiveError, FormatError) as error:
@@ -137,7 +137,7 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
     @_at_the_edge
     def size(self) -> int:
         query = parse(self.query)
-        if query.kind is Kind.NAME:
+        if query.kind is QueryKind.NAME:
             return _size(self._name())
         content = self._reader.find(query)
         return 0 if content.object is None else self._reader.place.archive.size(content.object)
@@ -216,7 +216,7 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
 
     def _writable(self) -> str:
         query = parse(self.query)
-        if query.kind is not Kind.NAME:
+        if query.kind is not QueryKind.NAME:
             raise UsageError(
                 f"{self.query} can only be read.",
                 hint=f"What is to be written has a name: {SCHEME}name/<prefix>/<path>",
@@ -225,18 +225,18 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
 
     def _clear_local(self) -> None:
         """Remove the local copy: the job that makes it again could not write to links."""
-        from gitbatch_core import fsutil
+        from gitbatch_core import fs
         from gitbatch_core.archive import links
 
         path = self._local()
         if path.is_symlink():
             path.unlink()
         elif path.is_dir() and links.only_links(path):
-            fsutil.remove_tree(path)
+            fs.remove_tree(path)
 
     def _mtime_ns(self) -> int:
         """What cannot change is older than all that is made from it."""
-        is_name = parse(self.query).kind is Kind.NAME
+        is_name = parse(self.query).kind is QueryKind.NAME
         return self._name().stored_ns if is_name else layout.MTIME_NS
 
     def _place_links(self, content: Content, path: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from gitbatch_core.archive import layout
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitError, UsageError
-from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs import place
-from gitbatch_core.runs.lookup import Runs
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.history.run_outputs import RunOutputs
+from gitbatch_core.run import archive_location
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class Place:
     """An archive, and the working directory's repository."""
 
     archive: Archive
-    runs: Runs | None
+    runs: RunOutputs | None
     """None: not in a repository."""
     top: Path
     """At or above the local copies; links in it lead to the archive by its `.gitbatch/archive`."""
@@ -42,13 +42,13 @@ class Place:
                 ) from error
             archive = open_named(chosen)
             return cls(archive=archive, runs=None, top=_own_top(local_prefix, archive))
-        root = place.chosen_place(repository, None if chosen is None else Path(chosen))
-        if root == place.embedded(repository):
+        root = archive_location.chosen_place(repository, None if chosen is None else Path(chosen))
+        if root == archive_location.embedded(repository):
             archive = Archive.create(root, exist_ok=True)
         else:
             archive = Archive.open(root)
         top = _top(repository, local_prefix, archive) or _own_top(local_prefix, archive)
-        return cls(archive=archive, runs=Runs(repository=repository), top=top)
+        return cls(archive=archive, runs=RunOutputs(repository=repository), top=top)
 
 
 def open_named(chosen: str | os.PathLike[str]) -> Archive:
@@ -67,8 +67,8 @@ def _top(repository: Repository, local_prefix: Path, archive: Archive) -> Path |
         return None
     link = repository.top / layout.LINK_PATH
     if not os.path.lexists(link):
-        place.link(repository.top, archive.root, repository.common_dir)
-        place.exclude(repository)
+        archive_location.link(repository.top, archive.root, repository.common_dir)
+        archive_location.exclude(repository)
     # Where it leads elsewhere, it is the run's, or the other commands': theirs to change.
     same = os.path.realpath(link) == os.path.realpath(archive.root)
     return repository.top if same else None
@@ -76,5 +76,5 @@ def _top(repository: Repository, local_prefix: Path, archive: Archive) -> Path |
 
 def _own_top(local_prefix: Path, archive: Archive) -> Path:
     local_prefix.mkdir(parents=True, exist_ok=True)
-    place.link(local_prefix.absolute(), archive.root)
+    archive_location.link(local_prefix.absolute(), archive.root)
     return local_prefix.absolute()

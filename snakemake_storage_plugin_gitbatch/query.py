@@ -21,7 +21,7 @@ _ANY = "\N{REPLACEMENT CHARACTER}"
 """Stands for a wildcard while a query is checked."""
 
 
-class Kind(enum.Enum):
+class QueryKind(enum.Enum):
     """What the first part of a query says."""
 
     ADDRESS = "address"
@@ -33,7 +33,7 @@ class Kind(enum.Enum):
 class Query:
     """A query of this storage. It may hold wildcards."""
 
-    kind: Kind
+    kind: QueryKind
     head: str
     """The address; empty for others: how much of a tag's name there is, the repository says."""
     path: str
@@ -47,7 +47,7 @@ class Query:
         What may be a folder, or a part of one, goes below its depth: so no local copy lies in
         another one, which Snakemake would then take for complete.
         """
-        if self.kind is Kind.NAME:  # no name lies below another one
+        if self.kind is QueryKind.NAME:  # no name lies below another one
             return f"name/{self.path}"
         text = "/".join(filter(None, (self.head.replace(":", "-", 1), self.path)))
         return f"{text.count('/')}/{text}"
@@ -59,16 +59,16 @@ def parse(text: str) -> Query:
         raise UsageError(f"a query for gitbatch begins with {SCHEME}")
     head, _, path = _split(text.removeprefix(SCHEME).removesuffix("/"))
     if head == "name":
-        query = Query(kind=Kind.NAME, head="", path=path)
+        query = Query(kind=QueryKind.NAME, head="", path=path)
         name_path(_plain(path))
     elif ":" in _plain(head) or head in ("xxh3", "blake3"):
-        query = Query(kind=Kind.ADDRESS, head=head, path=path)
+        query = Query(kind=QueryKind.ADDRESS, head=head, path=path)
         if _ANY not in _plain(head):
             Address.parse(head)
         if path:
             check_path(_plain(path))
     else:
-        query = Query(kind=Kind.RUN, head="", path="/".join(filter(None, (head, path))))
+        query = Query(kind=QueryKind.RUN, head="", path="/".join(filter(None, (head, path))))
         if not path:
             raise UsageError(
                 f"{text} names no output",

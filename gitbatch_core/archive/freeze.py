@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gitbatch_core import fsutil
-from gitbatch_core.archive import hashing, layout, links, tree
-from gitbatch_core.archive.stored import Take
+from gitbatch_core import fs
+from gitbatch_core.archive import hashing, layout, links, manifests
+from gitbatch_core.archive.ingested import Take
 from gitbatch_core.errors import ArchiveError, DamageError, GitbatchError, InUseError, UsageError
 from gitbatch_core.wording import typed
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from gitbatch_core.archive.ingested import Stored
     from gitbatch_core.archive.layout import Address, ObjectName
     from gitbatch_core.archive.store import Archive
-    from gitbatch_core.archive.stored import Stored
 
 Progress = Callable[[int], object]
 """Called with the bytes of each file that is done."""
@@ -48,7 +48,7 @@ class _Plan:
     known: ObjectName | None = None
     """What it leads to, where it is frozen already."""
     files: list[Path] = field(default_factory=list)
-    members: list[tree.Found] | None = None
+    members: list[manifests.Scanned] | None = None
     """Of a folder."""
 
 
@@ -139,7 +139,7 @@ def _plan(archive: Archive, top: Path, path: Path) -> _Plan:
             if plan.known is None:
                 plan.files = [_linked_file(path, place)]
         elif place.is_dir():
-            plan.members = list(tree.scan(str(place), archive.object_at))
+            plan.members = list(manifests.scan(str(place), archive.object_at))
             plan.files = [place / member.path for member in plan.members if member.file]
             for member in plan.members:
                 if ".git" in member.path.split("/"):
@@ -147,7 +147,7 @@ def _plan(archive: Archive, top: Path, path: Path) -> _Plan:
         elif place.is_file():
             plan.files = [place]
         else:
-            raise tree.special_file_error(str(path), place.lstat().st_mode)
+            raise manifests.special_file_error(str(path), place.lstat().st_mode)
     except OSError as error:
         raise ArchiveError(f"cannot read {error.filename or path}: {error.strerror}") from error
     return plan
@@ -164,7 +164,7 @@ def _linked_file(path: Path, place: Path) -> Path:
             hint=f"Name what is in it: gitbatch freeze {typed(path)}/*",
         )
     if not stat.S_ISREG(mode):
-        raise tree.special_file_error(str(path), mode)
+        raise manifests.special_file_error(str(path), mode)
     return place
 
 
@@ -268,7 +268,7 @@ def _frozen_in(archive: Archive, place: Path) -> Iterable[tuple[Path, ObjectName
             if name := archive.object_at(place):
                 yield place, name
         elif place.is_dir():
-            for item in tree.scan(str(place), archive.object_at):
+            for item in manifests.scan(str(place), archive.object_at):
                 link = place / item.path
                 if item.object is not None and _leads_itself(link):
                     yield link, item.object
@@ -293,7 +293,7 @@ def _thaw_one(archive: Archive, link: Path, name: ObjectName) -> None:
             )
 
     try:
-        fsutil.copy_file(
+        fs.copy_file(
             archive.path(name),
             link,
             mode=0o755 if name.executable else 0o644,

@@ -16,8 +16,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitbatch_core import fsutil
-from gitbatch_core.archive import layout, tree
+from gitbatch_core import fs
+from gitbatch_core.archive import layout, manifests
 from gitbatch_core.archive.layout import linked_object
 from gitbatch_core.errors import ArchiveError
 
@@ -60,13 +60,13 @@ def place_link(
         if not os.path.isdir(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
         text = _text(_real_path(path), _real_top(top), name)
-        fsutil.replace_with_link(path, text, mtime_ns=mtime_ns, like=like)
+        fs.replace_with_link(path, text, mtime_ns=mtime_ns, like=like)
     except OSError as error:
         raise _placing_error(path, error) from error
 
 
 def place_tree(
-    archive: Archive, path: Path, entries: Iterable[tree.Entry], *, top: Path, mtime_ns: int
+    archive: Archive, path: Path, entries: Iterable[manifests.Entry], *, top: Path, mtime_ns: int
 ) -> None:
     """Put a tree at `path`, below `top`: a real folder of links with this mtime.
 
@@ -74,8 +74,8 @@ def place_tree(
     time stamp); never one with files. It appears complete, by rename. Raises ArchiveError;
     NotInArchiveError where an object is missing, then nothing has changed.
     """
-    temporary = fsutil.temporary_beside(path)
-    aside = fsutil.temporary_beside(path)
+    temporary = fs.temporary_beside(path)
+    aside = fs.temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         real, real_top = _real_path(path), _real_top(top)
@@ -106,9 +106,9 @@ def place_tree(
             aside.rename(path)
         raise _placing_error(path, error) from error
     finally:
-        fsutil.remove_tree(temporary)
+        fs.remove_tree(temporary)
         if aside.is_dir() and not aside.is_symlink():
-            fsutil.remove_tree(aside)
+            fs.remove_tree(aside)
         else:
             aside.unlink(missing_ok=True)
 
@@ -128,26 +128,26 @@ def address_of(path: Path, archive: Archive | None = None) -> Address | None:
             return name.address if name else None
         if archive is not None and path.is_dir():
             entries = entries_of(path, archive)
-            return None if entries is None else tree.address(entries, archive.algorithm)
+            return None if entries is None else manifests.address(entries, archive.algorithm)
     except OSError as error:
         raise ArchiveError(f"cannot read {path}: {error.strerror}") from error
     return None
 
 
-def entries_of(folder: Path, archive: Archive) -> tuple[tree.Entry, ...] | None:
+def entries_of(folder: Path, archive: Archive) -> tuple[manifests.Entry, ...] | None:
     """The entries of a folder of links; None where it holds files that are not in the archive.
 
     Raises ArchiveError, OSError.
     """
     entries = []
-    for item in tree.scan(str(folder), archive.object_at):
+    for item in manifests.scan(str(folder), archive.object_at):
         if item.file:
             return None
         entries.append(archive.entry(item))
     return tuple(sorted(entries, key=lambda entry: os.fsencode(entry.path)))
 
 
-def _member(archive: Archive, entry: tree.Entry) -> ObjectName:
+def _member(archive: Archive, entry: manifests.Entry) -> ObjectName:
     address = layout.Address.of_digest(entry.digest)
     suffix = layout.suffix_of(entry.path)
     return archive.find(address, executable=entry.executable, suffix=suffix)
@@ -174,7 +174,7 @@ def _text(real: Path, real_top: Path, name: ObjectName) -> str:
 def time_of(path: Path) -> int:
     """When an output was made, as Snakemake sees it: a link's own time, the time stamp of a
     folder. Raises OSError."""
-    stamp = path / tree.IGNORED
+    stamp = path / manifests.IGNORED
     has_stamp = not path.is_symlink() and stamp.exists()
     return (stamp if has_stamp else path).lstat().st_mtime_ns
 
@@ -185,7 +185,7 @@ def only_links(folder: Path) -> bool:
     while waiting:
         with os.scandir(waiting.pop()) as items:
             for item in items:
-                if item.is_symlink() or item.name == tree.IGNORED:
+                if item.is_symlink() or item.name == manifests.IGNORED:
                     continue
                 if not item.is_dir():
                     return False

@@ -8,9 +8,10 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gitbatch_core import fsutil, jsonio
+from gitbatch_core import fs
 from gitbatch_core.archive import layout
 from gitbatch_core.errors import ArchiveError, FormatError
+from gitbatch_core.model import documents
 from gitbatch_core.wording import typed
 
 if TYPE_CHECKING:
@@ -45,17 +46,17 @@ def create(root: Path, algorithm: str, *, exist_ok: bool) -> None:
                     hint="Choose a folder that is empty or does not exist yet.",
                 )
             temporary = root / f"ARCHIVE.{uuid.uuid4().hex}"
-            jsonio.write(temporary, document)
+            documents.write(temporary, document)
             try:
                 temporary.chmod(layout.FILE_MODE)  # whatever the umask
-                fsutil.create_exclusive(root / layout.ARCHIVE, temporary)
+                fs.create_exclusive(root / layout.ARCHIVE, temporary)
             finally:
                 temporary.unlink(missing_ok=True)
         elif not exist_ok:
             raise ArchiveError(f"there is an archive in {root} already")
         for name in layout.FOLDERS:
-            fsutil.make_folder(root / name)
-        fsutil.sync_folder(root)
+            fs.make_folder(root / name)
+        fs.sync_folder(root)
     except FileExistsError as error:
         if not exist_ok or not (root / layout.ARCHIVE).exists():
             raise ArchiveError(
@@ -71,11 +72,11 @@ def _make_root(root: Path) -> None:
     is open to the same people; elsewhere the umask decides."""
     with contextlib.suppress(FileNotFoundError):
         if root.parent.stat().st_mode & stat.S_ISGID:
-            fsutil.make_folder(root)
+            fs.make_folder(root)
     root.mkdir(parents=True, exist_ok=True)
 
 
-def read(root: Path) -> jsonio.Document:
+def read(root: Path) -> documents.Document:
     """What the ARCHIVE file says. Raises ArchiveError, FormatError."""
     path = root / layout.ARCHIVE
     try:
@@ -93,7 +94,7 @@ def read(root: Path) -> jsonio.Document:
         ) from error
     except OSError as error:
         raise ArchiveError(f"cannot reach the archive {root}: {error.strerror}") from error
-    document = jsonio.loads(data, format=layout.FORMAT, version=layout.VERSION, source=str(path))
+    document = documents.loads(data, format=layout.FORMAT, version=layout.VERSION, source=str(path))
     if document.get("hash") not in layout.DIGEST_LENGTHS:
         raise FormatError(
             f"the archive {root} uses the hash {document.get('hash')!r}, "

@@ -13,11 +13,12 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitbatch_core import fsutil, jsonio
+from gitbatch_core import fs
 from gitbatch_core.archive import layout
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.staging import storing_error
 from gitbatch_core.errors import ArchiveError, FormatError, GitbatchError, UsageError
+from gitbatch_core.model import documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,7 +158,7 @@ def paths(archive: Archive, prefix: str = "") -> Iterator[str]:
 def parse(data: bytes, name: str, *, source: str) -> Name:
     """The name's document. Raises FormatError, naming `source`."""
     try:
-        document = jsonio.loads(data, format=FORMAT, version=VERSION, source=source)
+        document = documents.loads(data, format=FORMAT, version=VERSION, source=source)
         if document["name"] != name:
             raise ValueError("it belongs to another name")
         path = document["object"]
@@ -185,7 +186,7 @@ def leads_somewhere(archive: Archive, name: Name) -> bool:
 
 def _put(archive: Archive, name: Name) -> None:
     path = archive.root / layout.name_path(name.name)
-    data = jsonio.dumps(
+    data = documents.dumps(
         {
             "format": FORMAT,
             "version": VERSION,
@@ -208,7 +209,7 @@ def _put(archive: Archive, name: Name) -> None:
             _rename(mine, path)
         with contextlib.suppress(FileNotFoundError):  # somebody has removed it again
             for above in path.parents[: name.name.count("/") + 1]:
-                fsutil.sync_folder(above)
+                fs.sync_folder(above)
     except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
         raise UsageError(
             f"{name.name} cannot be a name in the archive {archive.root}: there are names above or "
@@ -228,7 +229,7 @@ def _rename(mine: Path, path: Path) -> None:
             if last:
                 raise
             with contextlib.suppress(FileNotFoundError):
-                fsutil.make_folder(path.parent)
+                fs.make_folder(path.parent)
         except IsADirectoryError:
             if last or any(path.iterdir()):
                 raise

@@ -10,11 +10,12 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from gitbatch_core import fsutil, jsonio
+from gitbatch_core import fs
 from gitbatch_core.archive import layout
 from gitbatch_core.archive.staging import staging, storing_error
 from gitbatch_core.errors import ArchiveError, FormatError
-from gitbatch_core.records import (
+from gitbatch_core.model import documents
+from gitbatch_core.model.job_documents import (
     REPRODUCTION_FORMAT,
     REPRODUCTION_VERSION,
     RUN_FORMAT,
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write(root: Path, relative: str, document: jsonio.Document) -> Path:
+def write(root: Path, relative: str, document: documents.Document) -> Path:
     """Keep a document, durably; its file. Writing the same again is fine. `relative`: where, as
     `layout` says.
 
     Raises ArchiveError, also where there is another document with this name.
     """
-    data = jsonio.dumps(document)
+    data = documents.dumps(document)
     path = root / relative
     try:
         with staging(root) as folder:
@@ -42,10 +43,10 @@ def write(root: Path, relative: str, document: jsonio.Document) -> Path:
                 file.flush()
                 os.fchmod(file.fileno(), layout.FILE_MODE)
                 os.fsync(file.fileno())
-            fsutil.make_folder(path.parent)
-            fsutil.create_exclusive(path, temporary)
+            fs.make_folder(path.parent)
+            fs.create_exclusive(path, temporary)
         for folder in path.parents:
-            fsutil.sync_folder(folder)
+            fs.sync_folder(folder)
             if folder == root:
                 break
     except FileExistsError:
@@ -69,33 +70,33 @@ def paths(root: Path, key: str | None = None) -> Iterator[Path]:
             yield from _in_folder(root, f"{layout.RECORDS}/{shard}/{rest}")
 
 
-def write_run(root: Path, run: str, document: jsonio.Document) -> Path:
+def write_run(root: Path, run: str, document: documents.Document) -> Path:
     """Keep how a run has ended. See `write`."""
     return write(root, layout.run_path(run), document)
 
 
-def read_run(root: Path, run: str) -> jsonio.Document | None:
+def read_run(root: Path, run: str) -> documents.Document | None:
     """How a run has ended; None where it has not, or where nobody knows. Raises FormatError,
     OSError."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        return jsonio.read(root / layout.run_path(run), format=RUN_FORMAT, version=RUN_VERSION)
+        return documents.read(root / layout.run_path(run), format=RUN_FORMAT, version=RUN_VERSION)
     return None
 
 
-def write_reproduction(root: Path, run: str, again: str, document: jsonio.Document) -> Path:
+def write_reproduction(root: Path, run: str, again: str, document: documents.Document) -> Path:
     """Keep what became of the attempt `again`, a run, to make the outputs of `run` again. See
     `write`."""
     return write(root, layout.reproduction_path(run, again), document)
 
 
-def reproductions(root: Path, run: str | None = None) -> Iterator[jsonio.Document]:
+def reproductions(root: Path, run: str | None = None) -> Iterator[documents.Document]:
     """The attempts to make the outputs of a run, or of all runs, again, sorted by name. Those that
     cannot be read are passed over: `verify` names them."""
     for name in _names(root / layout.REPRODUCTIONS) if run is None else [run]:
         folder = root / layout.REPRODUCTIONS / name
         for path in (folder / each for each in _names(folder)):
             with contextlib.suppress(FormatError, OSError):
-                yield jsonio.read(path, format=REPRODUCTION_FORMAT, version=REPRODUCTION_VERSION)
+                yield documents.read(path, format=REPRODUCTION_FORMAT, version=REPRODUCTION_VERSION)
 
 
 def _in_folder(root: Path, folder: str) -> Iterator[Path]:

@@ -10,7 +10,7 @@ import re
 import uuid
 from typing import TYPE_CHECKING
 
-from gitbatch_core import fsutil
+from gitbatch_core import fs
 from gitbatch_core.archive import layout
 from gitbatch_core.errors import ArchiveError
 
@@ -35,13 +35,13 @@ def staging(root: Path) -> Iterator[Path]:
     What cannot be removed stays: it is in nobody's way. What a killed process has left goes by
     `sweep`.
     """
-    fsutil.make_folder(root / layout.STAGING)
+    fs.make_folder(root / layout.STAGING)
     folder, lock = _locked_folder(root / layout.STAGING)
     try:
         yield folder
     finally:
         with contextlib.suppress(OSError):
-            fsutil.remove_tree(folder)
+            fs.remove_tree(folder)
         os.close(lock)
 
 
@@ -52,9 +52,9 @@ def sweep(root: Path) -> None:
     for folder in (root / layout.STAGING).glob("*-*-*"):
         if not own.fullmatch(folder.name):
             continue
-        with contextlib.suppress(OSError), fsutil.open_folder(folder) as lock:
+        with contextlib.suppress(OSError), fs.open_folder(folder) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            fsutil.remove_tree(folder)
+            fs.remove_tree(folder)
 
 
 def _locked_folder(parent: Path) -> tuple[Path, int]:
@@ -79,7 +79,7 @@ def set_aside(root: Path, path: str, *, keep: bool = False) -> Path:
     something better over it: readers then never find nothing. Raises OSError.
     """
     target = root / layout.DAMAGED / f"{path.replace('/', '-')}-{uuid.uuid4().hex[:8]}"
-    fsutil.make_folder(target.parent)
+    fs.make_folder(target.parent)
     if keep:
         with contextlib.suppress(OSError):
             os.link(root / path, target, follow_symlinks=False)

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from gitbatch_core import fsutil, jsonio
-from gitbatch_core.archive import hashing, layout, marker, publish, records, tree
+from gitbatch_core import fs
+from gitbatch_core.archive import hashing, ingest, layout, manifests, marker, records
+from gitbatch_core.archive.ingested import Stored, Take
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.staging import staging
-from gitbatch_core.archive.stored import Stored, Take
 from gitbatch_core.errors import ArchiveError, DamageError, FormatError, NotInArchiveError
+from gitbatch_core.model import documents
 from gitbatch_core.wording import typed
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class StoredTree:
 
     source: Path
     address: Address
-    entries: tuple[tree.Entry, ...]
+    entries: tuple[manifests.Entry, ...]
     files: tuple[Stored, ...]
     """The members that were no links into the archive, in the order of the entries."""
     size: int
@@ -115,7 +116,7 @@ class Archive:
 
         On an error, what is stored already is yielded first and stays so. See `publish.publish`.
         """
-        return publish.publish(self.root, self.algorithm, files, take=take, strict=strict)
+        return ingest.publish(self.root, self.algorithm, files, take=take, strict=strict)
 
     def put_tree(self, folder: Path, *, take: Take = Take.MOVE, strict: bool = False) -> StoredTree:
         """Store a folder: its files as objects, then its manifest.
@@ -145,7 +146,7 @@ class Archive:
 
     def describe_tree(
         self, folder: Path, hash_file: Callable[[Path], tuple[Address, int]] | None = None
-    ) -> tuple[tree.Entry, ...]:
+    ) -> tuple[manifests.Entry, ...]:
         """The entries that the folder would have as a tree; nothing is stored. See `put_tree`.
         `hash_file`: who knows the address of a file."""
         hash_file = hash_file or (lambda path: hashing.hash_file(path, self.algorithm))
@@ -163,12 +164,12 @@ class Archive:
             entries.append(self.entry(item, name, size))
         return tuple(entries)
 
-    def put_entries(self, entries: Iterable[tree.Entry]) -> tuple[Address, bool]:
+    def put_entries(self, entries: Iterable[manifests.Entry]) -> tuple[Address, bool]:
         """Store the manifest of a tree whose objects are stored. False: it was there already."""
-        data = tree.dump(entries)
+        data = manifests.dump(entries)
         address = hashing.hash_bytes(data, self.algorithm)
         path = layout.manifest_path(address.digest)
-        return address, publish.publish_bytes(self.root, data, path)
+        return address, ingest.publish_bytes(self.root, data, path)
 
     def put_bytes(self, data: bytes, *, name: str = "") -> Stored:
         """Store `data` as an object; `name` gives its suffix."""
@@ -180,7 +181,7 @@ class Archive:
             size=len(data),
             mtime_ns=layout.MTIME_NS,
             mode=layout.FILE_MODE,
-            new=publish.publish_bytes(self.root, data, object_name.path),
+            new=ingest.publish_bytes(self.root, data, object_name.path),
         )
 
     def staging(self) -> AbstractContextManager[Path]:
@@ -198,7 +199,7 @@ class Archive:
         try:
             if os.path.lexists(target) and target.lstat().st_mtime_ns != layout.MTIME_NS:
                 return True
-            fsutil.copy_file(source, target, mode=stored.mode, mtime_ns=stored.mtime_ns)
+            fs.copy_file(source, target, mode=stored.mode, mtime_ns=stored.mtime_ns)
         except OSError:
             with contextlib.suppress(OSError):
                 os.utime(target, ns=(stored.mtime_ns,) * 2, follow_symlinks=False)
@@ -275,7 +276,7 @@ class Archive:
             self.root / layout.manifest_path(address.digest)
         )
 
-    def manifest(self, address: Address) -> tuple[tree.Entry, ...]:
+    def manifest(self, address: Address) -> tuple[manifests.Entry, ...]:
         """The entries of a tree, checked against its address. NotInArchiveError, DamageError."""
         path = self.root / layout.manifest_path(address.digest)
         try:
@@ -290,7 +291,7 @@ class Archive:
                 hint=f"`gitbatch archive verify --repair --archive {typed(self.root)}` puts it "
                 "aside; then store the tree again.",
             )
-        return tree.parse(data, source=str(path))
+        return manifests.parse(data, source=str(path))
 
     def object_at(self, path: str | Path) -> ObjectName | None:
         """The object of this archive that the link at `path` leads to, in whatever way; None where
@@ -324,7 +325,7 @@ class Archive:
 
     # ------------------------------------------------------------------ records
 
-    def write_record(self, key: str, run: str, number: int, document: jsonio.Document) -> Path:
+    def write_record(self, key: str, run: str, number: int, document: documents.Document) -> Path:
         """Keep a job record, durably. `key`: 32 or 64 hex digits; `number` counts from 1.
 
         A record is never overwritten: writing the same again is fine, another one under the same
@@ -339,12 +340,12 @@ class Archive:
     # ------------------------------------------------------------------
 
     def entry(
-        self, item: tree.Found, name: ObjectName | None = None, size: int | None = None
-    ) -> tree.Entry:
+        self, item: manifests.Scanned, name: ObjectName | None = None, size: int | None = None
+    ) -> manifests.Entry:
         """The manifest's entry for what was found in a folder; name and size of a file."""
         name = name or item.object
         if name is not None:
-            return tree.Entry(
+            return manifests.Entry(
                 kind="f",
                 path=item.path,
                 executable=name.executable,
@@ -352,12 +353,12 @@ class Archive:
                 digest=name.digest,
             )
         if item.target is not None:
-            return tree.Entry(kind="l", path=item.path, target=item.target)
-        return tree.Entry(kind="d", path=item.path)
+            return manifests.Entry(kind="l", path=item.path, target=item.target)
+        return manifests.Entry(kind="d", path=item.path)
 
-    def _scan(self, folder: Path) -> list[tree.Found]:
+    def _scan(self, folder: Path) -> list[manifests.Scanned]:
         try:
-            found = list(tree.scan(str(folder), self.object_at))
+            found = list(manifests.scan(str(folder), self.object_at))
         except OSError as error:
             raise ArchiveError(f"cannot read {error.filename}: {error.strerror}") from error
         return sorted(found, key=lambda item: os.fsencode(item.path))

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from gitbatch_core import fsutil, jsonio, records
-from gitbatch_core.archive import hashing, layout, names, tree
+from gitbatch_core import fs
+from gitbatch_core.archive import hashing, layout, manifests, names
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.staging import set_aside
 from gitbatch_core.errors import FormatError, NotInArchiveError
+from gitbatch_core.model import documents, job_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     from gitbatch_core.archive.store import Archive
 
 _FORMATS = {
-    layout.RECORDS: (records.RECORD_FORMAT, records.RECORD_VERSION),
-    layout.RUNS: (records.RUN_FORMAT, records.RUN_VERSION),
-    layout.REPRODUCTIONS: (records.REPRODUCTION_FORMAT, records.REPRODUCTION_VERSION),
+    layout.RECORDS: (job_documents.RECORD_FORMAT, job_documents.RECORD_VERSION),
+    layout.RUNS: (job_documents.RUN_FORMAT, job_documents.RUN_VERSION),
+    layout.REPRODUCTIONS: (job_documents.REPRODUCTION_FORMAT, job_documents.REPRODUCTION_VERSION),
 }
 WORKERS = 2
 """Threads that read and hash: enough for one to read while the other hashes."""
@@ -62,7 +63,7 @@ class Finding:
 
 
 @dataclass(kw_only=True)
-class Plan:
+class Selection:
     """What will be checked."""
 
     objects: list[str] = field(default_factory=list)
@@ -84,14 +85,14 @@ class Plan:
         yield from self.names
 
 
-def plan(archive: Archive, addresses: Iterable[Address] | None = None) -> Plan:
+def plan(archive: Archive, addresses: Iterable[Address] | None = None) -> Selection:
     """All files of the archive, or those of these objects and trees (with their members).
 
     Raises NotInArchiveError for an address that is not there, DamageError for a tree whose manifest
     is damaged, OSError or ArchiveError where a folder cannot be read.
     """
     if addresses is None:
-        chosen = Plan(
+        chosen = Selection(
             objects=list(_walk(archive.root, layout.OBJECTS, 2)),
             manifests=list(_walk(archive.root, layout.MANIFESTS, 2)),
             records=list(_walk(archive.root, layout.RECORDS, 3)),
@@ -102,7 +103,7 @@ def plan(archive: Archive, addresses: Iterable[Address] | None = None) -> Plan:
             names=sorted(names.paths(archive)),
         )
     else:
-        chosen = Plan()
+        chosen = Selection()
         objects: dict[str, None] = {}
         for address in addresses:
             found = [name.path for name in archive.variants(address)]
@@ -121,7 +122,7 @@ def plan(archive: Archive, addresses: Iterable[Address] | None = None) -> Plan:
 
 
 def check(
-    archive: Archive, chosen: Plan, *, repair: bool = False, progress: Progress | None = None
+    archive: Archive, chosen: Selection, *, repair: bool = False, progress: Progress | None = None
 ) -> Iterator[Finding]:
     """What is wrong with the chosen files; reads all their bytes.
 
@@ -144,7 +145,7 @@ def check(
 class _Members:
     """Whether a tree's member is there, without a look at the disk where all names are known."""
 
-    def __init__(self, archive: Archive, chosen: Plan) -> None:
+    def __init__(self, archive: Archive, chosen: Selection) -> None:
         self._archive = archive
         self._present: set[tuple[str, bool]] = set()
         for path in chosen.objects:
@@ -154,7 +155,7 @@ class _Members:
                 continue
             self._present.add((name.digest, name.executable))
 
-    def __contains__(self, entry: tree.Entry) -> bool:
+    def __contains__(self, entry: manifests.Entry) -> bool:
         if (entry.digest, entry.executable) in self._present:
             return True
         try:  # it may be newer than the plan
@@ -224,7 +225,7 @@ def _check_members(
     archive: Archive, path: str, address: Address, members: _Members
 ) -> list[Finding]:
     try:
-        entries = tree.parse((archive.root / path).read_bytes())
+        entries = manifests.parse((archive.root / path).read_bytes())
     except (FormatError, OSError) as error:
         return [_finding(Problem.UNREADABLE, path, address, str(error))]
     return [
@@ -240,7 +241,7 @@ def _check_document(archive: Archive, path: str, before: os.stat_result) -> list
     findings = _check_attributes(path, None, layout.FILE_MODE, before)
     try:
         format, version = _FORMATS[path.partition("/")[0]]
-        jsonio.read(archive.root / path, format=format, version=version)
+        documents.read(archive.root / path, format=format, version=version)
     except (FormatError, OSError) as error:
         findings.append(_finding(Problem.UNREADABLE, path, None, str(error)))
     return findings
@@ -273,7 +274,7 @@ def _repair(archive: Archive, finding: Finding) -> Finding:
                 mode, mtime_ns = _mode(finding.path), path.lstat().st_mtime_ns
                 if finding.address:
                     mtime_ns = layout.MTIME_NS
-                fsutil.copy_file(path, path, mode=mode, mtime_ns=mtime_ns)
+                fs.copy_file(path, path, mode=mode, mtime_ns=mtime_ns)
             case Problem.BYTES | Problem.STRAY:
                 set_aside(archive.root, finding.path)
             case _:

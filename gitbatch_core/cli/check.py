@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from gitbatch_core.cli import output
 from gitbatch_core.errors import RunError
-from gitbatch_core.runs import controller
-from gitbatch_core.runs.obstacles import Obstacle, as_list, blocks
+from gitbatch_core.run import controller
+from gitbatch_core.run.obstacles import Obstacle, as_list, blocks
 from gitbatch_core.wording import count
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TAKES_REST = True
 """All arguments that are not this verb's are Snakemake's."""
 
-_MODULE = "snakemake_executor_plugin_gitbatch.checking"
+_MODULE = "snakemake_executor_plugin_gitbatch.run.check_program"
 _MOST_LINES = 40
 _READING, _HEADER = "Building DAG of jobs...\n", re.compile(r"SNAKEMAKE\n=+\n(  .*\n)+")
 """Of what Snakemake prints before anything can be wrong."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from gitbatch_core.cli import output
 from gitbatch_core.cli.main import add_archive_option
+from gitbatch_core.doctor import archive, machine, pool, trial
+from gitbatch_core.doctor.finding import Check, wrong
 from gitbatch_core.errors import GitbatchError, UsageError
 from gitbatch_core.pools.choose import KINDS
-from gitbatch_core.runs.checks import archive, machine, pool, trial
-from gitbatch_core.runs.checks.finding import Finding, wrong
 
 if TYPE_CHECKING:
     import argparse
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if all(finding.ok for finding in findings) else 1
 
 
-def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
+def _findings(arguments: argparse.Namespace) -> Iterator[Check]:
     here = Path.cwd()
     yield machine.git(here)
     repository, found = machine.repository(here)
@@ -74,7 +74,7 @@ def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
         )
 
 
-def _show(finding: Finding) -> None:
+def _show(finding: Check) -> None:
     word = "ok" if finding.ok else "WRONG"
     print(f"{word:<5}  {finding.check}: {_line(finding.text)}", flush=True)
     if finding.hint:

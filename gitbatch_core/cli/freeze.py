@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitbatch_core.archive.freeze import Frozen, freeze
+from gitbatch_core.archive.walk import inside
 from gitbatch_core.cli import output
 from gitbatch_core.cli.main import add_archive_option
 from gitbatch_core.errors import UsageError
-from gitbatch_core.git import state
-from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs import parse_time
-from gitbatch_core.runs.place import open_archive
-from gitbatch_core.runs.walk import inside
+from gitbatch_core.git import work_tree_status
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.run.archive_location import open_archive
+from gitbatch_core.run.mirror import parse_time
 from gitbatch_core.wording import listed
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _say_what_next(repository: Repository, paths: Sequence[Path]) -> None:
     if not paths:
         output.message("These lie outside of the repository: git cannot hold the links there.")
         return
-    ignored = state.ignored(repository.top, (str(path.absolute()) for path in paths))
+    ignored = work_tree_status.ignored(repository.top, (str(path.absolute()) for path in paths))
     known = [path for path in paths if str(path.absolute()) not in ignored]
     forced = [path for path in paths if str(path.absolute()) in ignored]
     output.message("The links belong into git:")

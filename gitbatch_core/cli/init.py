@@ -10,8 +10,8 @@ from gitbatch_core.archive.store import Archive
 from gitbatch_core.cli import output
 from gitbatch_core.cli.main import add_archive_option
 from gitbatch_core.errors import UsageError
-from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs import place
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.run import archive_location
 
 if TYPE_CHECKING:
     import argparse
@@ -33,17 +33,19 @@ def run(arguments: argparse.Namespace) -> int:
     output.root_notice()
     repository = Repository.find(Path.cwd())
     algorithm = arguments.hash or DEFAULT_ALGORITHM
-    archive = place.open_archive(repository, arguments.archive, create=True, algorithm=algorithm)
+    archive = archive_location.open_archive(
+        repository, arguments.archive, create=True, algorithm=algorithm
+    )
     Archive.create(archive.root, archive.algorithm, exist_ok=True)  # folders that it has lost, too
     if arguments.hash and arguments.hash != archive.algorithm:
         raise UsageError(
             f"the archive {archive.root} uses {archive.algorithm}, not {arguments.hash}",
             hint="An archive keeps its hash; choose another folder for another hash.",
         )
-    if archive.root != place.embedded(repository):
-        repository.git("config", place.CONFIG_KEY, str(archive.root))
-    elif arguments.archive and repository.config(place.CONFIG_KEY):
-        repository.git("config", "--unset-all", place.CONFIG_KEY)
+    if archive.root != archive_location.embedded(repository):
+        repository.git("config", archive_location.CONFIG_KEY, str(archive.root))
+    elif arguments.archive and repository.config(archive_location.CONFIG_KEY):
+        repository.git("config", "--unset-all", archive_location.CONFIG_KEY)
     output.table(
         [
             ("archive", output.printable(archive.root)),

@@ -9,24 +9,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitbatch_core.archive.reproduced import DIFFERS, FAILED, IDENTICAL, NOT_RUN
 from gitbatch_core.cli import output
 from gitbatch_core.cli.main import add_archive_option
-from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs import place
-from gitbatch_core.runs.reproduce import again
-from gitbatch_core.runs.reproduce.attempt import Wishes
-from gitbatch_core.runs.reproduce.subject import Subject
-from gitbatch_core.runs.reproduce.surroundings import NOTHING, PACKAGE
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.provenance.reproductions import DIFFERS, FAILED, IDENTICAL, NOT_RUN
+from gitbatch_core.reproduce import reproduction
+from gitbatch_core.reproduce.attempt import Wishes
+from gitbatch_core.reproduce.environment_diff import NOTHING, PACKAGE
+from gitbatch_core.reproduce.original_run import Subject
+from gitbatch_core.run import archive_location
 from gitbatch_core.wording import some, typed
 
 if TYPE_CHECKING:
     import argparse
 
-    from gitbatch_core.jsonio import Document
-    from gitbatch_core.runs.reproduce.again import Report
-    from gitbatch_core.runs.reproduce.contents import Difference
-    from gitbatch_core.runs.reproduce.verdicts import Verdict
+    from gitbatch_core.model.documents import Document
+    from gitbatch_core.reproduce.content_diff import Difference
+    from gitbatch_core.reproduce.reproduction import Reproduction
+    from gitbatch_core.reproduce.verdicts import Verdict
 
 TAKES_MORE = True
 """What follows `--` is Snakemake's."""
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it. What Snakemake prints goes to standard error."""
     repository = Repository.find(Path.cwd())
     subject = Subject.find(repository, arguments.tag)
-    archive = place.open_archive(repository, arguments.archive, create=False)
+    archive = archive_location.open_archive(repository, arguments.archive, create=False)
     wishes = Wishes(
         targets=arguments.targets,
         pool=arguments.pool,
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         keep=arguments.keep,
     )
     output.root_notice()
-    report = again.reproduce(subject, archive, wishes, say=output.message)
+    report = reproduction.reproduce(subject, archive, wishes, say=output.message)
     if arguments.json:
         output.print_json(report.as_json())
     else:
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if report.reproduced else 1
 
 
-def _say_after(report: Report, kept: Path | None) -> None:
+def _say_after(report: Reproduction, kept: Path | None) -> None:
     asked = [verdict.verdict for verdict in report.verdicts if verdict.asked]
     several = {DIFFERS: "differ"}
     counts = ", ".join(
@@ -100,7 +100,7 @@ def _say_after(report: Report, kept: Path | None) -> None:
         output.message(f"It is in {kept}; git worktree remove --force {typed(kept)} takes it away.")
 
 
-def _print(report: Report, source: str) -> None:
+def _print(report: Reproduction, source: str) -> None:
     for verdict in report.verdicts:
         way = "" if verdict.asked else "  (needed for what was asked for)"
         print(f"{verdict.verdict:<10} {output.printable(verdict.path)}{way}")

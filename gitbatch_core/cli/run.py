@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING
 
 from gitbatch_core.cli import output
 from gitbatch_core.errors import PoolError, RunError, UsageError
-from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs import controller, names
-from gitbatch_core.runs.owner import owners
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.history import run_names
+from gitbatch_core.run import controller
+from gitbatch_core.run.lease import owners
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
     from subprocess import Popen
 
-    from gitbatch_core.runs.controller import Command
+    from gitbatch_core.run.controller import Command
 
 _STARTED_S = 300.0
 """Reading a large workflow takes its time, and so may the start of a job."""
@@ -63,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise UsageError("A run that goes on has its message already: leave --message out.")
         dead = [o for o in owners(repository) if o.is_dead and not o.is_cancelled]
         what = "run, started on this host, that has lost its controller"
-        lost = names.open_run(dead, arguments.resume, what=what)
+        lost = run_names.open_run(dead, arguments.resume, what=what)
         command = controller.Command.again(lost, arguments.arguments)
         controller.release_lock(lost)
     return _detached(command, repository) if arguments.detach else _attached(command)

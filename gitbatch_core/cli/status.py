@@ -16,17 +16,23 @@ from gitbatch_core.cli import output
 from gitbatch_core.cli.main import add_archive_option
 from gitbatch_core.errors import ArchiveError
 from gitbatch_core.git import commits
-from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs import place
-from gitbatch_core.runs import status as looking
-from gitbatch_core.runs.status import CURRENT, MISSING, OTHER_CODE, OTHER_INPUTS, STATES
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.provenance import folder_status as looking
+from gitbatch_core.provenance.folder_status import (
+    CURRENT,
+    MISSING,
+    OTHER_CODE,
+    OTHER_INPUTS,
+    STATES,
+)
+from gitbatch_core.run import archive_location
 from gitbatch_core.wording import count, shortened, some
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from gitbatch_core.runs.status import Standing, Status
+    from gitbatch_core.provenance.folder_status import Standing, Status
 
 _HEAD = ("RULE", "STATE", "RESULTS", "WHY")
 _MOST_PATHS = 5
@@ -43,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Look, and say it."""
     gc.disable()  # all that is read stays until the end
     repository = Repository.find(Path.cwd())
-    chosen = place.chosen_place(repository, arguments.archive)
+    chosen = archive_location.chosen_place(repository, arguments.archive)
     archive, why = None, ""
     try:
         archive = Archive.open(chosen)

@@ -9,9 +9,9 @@ from gitbatch_core.archive.freeze import thaw
 from gitbatch_core.cli import output
 from gitbatch_core.cli.main import add_archive_option
 from gitbatch_core.errors import UsageError
-from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs import tracked_results
-from gitbatch_core.runs.place import open_archive
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.run.archive_location import open_archive
+from gitbatch_core.run.mirror import tracked_results
 
 if TYPE_CHECKING:
     import argparse

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitbatch_core.errors import GitError
-from gitbatch_core.git import index, pointers, state
-from gitbatch_core.git.repo import Repository, call, decode
+from gitbatch_core.git import content_pointers, index, work_tree_status
+from gitbatch_core.git.repository import Repository, call, decode
 from gitbatch_core.wording import typed
 
 _OFFLINE = {"GIT_ALLOW_PROTOCOL": "none"}
@@ -38,7 +38,7 @@ def parts(repository: Repository, path: Path, prefix: str = "") -> Iterator[Part
     """The worktree `path` of the repository, then those of the submodules that the user has checked
     out; one that the user does not have is an empty folder, as with the user."""
     yield Part(repository=repository, path=path, prefix=prefix)
-    for name in state.submodules(repository):
+    for name in work_tree_status.submodules(repository):
         inner = Repository.find(repository.top / name)
         yield from parts(inner, path / name, f"{prefix}{name}/")
 
@@ -59,11 +59,11 @@ def check_out(
         call(path, *options, "read-tree", "HEAD", env=env)
         if absent := _not_fetched(repository, path, commit):
             call(path, "update-index", "--skip-worktree", "-z", "--stdin", input=absent)
-        filters = () if resolve else pointers.UNRESOLVED
+        filters = () if resolve else content_pointers.UNRESOLVED
         call(path, *options, *filters, "checkout-index", "--quiet", "--all", "--index", env=env)
     except GitError as error:
         raise _explained(error, repository, commit) from error
-    for name in state.submodules(repository):
+    for name in work_tree_status.submodules(repository):
         inner = Repository.find(repository.top / name)
         pinned = call(path, "rev-parse", f"HEAD:{name}").decode().strip()
         if inner.git("cat-file", "-t", pinned, check=False).strip() != b"commit":

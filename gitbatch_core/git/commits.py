@@ -7,12 +7,12 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from gitbatch_core.git.repo import Repository
-from gitbatch_core.git.state import identity
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.git.work_tree_status import identity
 
 
 @dataclass(frozen=True, kw_only=True)
-class Overlay:
+class Additions:
     """What a commit has beyond its parent's tree; all paths relative to the top."""
 
     remove: Iterable[str] = ()
@@ -23,7 +23,9 @@ class Overlay:
     """Path -> content."""
 
 
-def write(repository: Repository, *, ref: str, parent: str, overlay: Overlay, message: str) -> str:
+def write(
+    repository: Repository, *, ref: str, parent: str, overlay: Additions, message: str
+) -> str:
     """Commit the tree of `parent` with `overlay` to `ref`, whatever that led to before; returns the
     commit.
 

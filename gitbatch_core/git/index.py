@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitbatch_core.git.repo import call, decode
+from gitbatch_core.git.repository import call, decode
 from gitbatch_core.git.trees import SUBMODULE
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 
 from gitbatch_core.errors import GitError
-from gitbatch_core.git.repo import Repository, decode
+from gitbatch_core.git.repository import Repository, decode
 
 
 def contents(repository: Repository, names: Iterable[str]) -> dict[str, bytes]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from gitbatch_core.errors import UsageError
 from gitbatch_core.git.objects import contents
-from gitbatch_core.git.repo import Repository, decode
-from gitbatch_core.git.state import identity, identity_environment
+from gitbatch_core.git.repository import Repository, decode
+from gitbatch_core.git.work_tree_status import identity, identity_environment
 
 _OF_GIT = re.compile("(.*_)?HEAD")
 """Refs in the git folder itself, which git takes before all others."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gitbatch_core.git import objects
-from gitbatch_core.git.repo import Repository, decode
+from gitbatch_core.git.repository import Repository, decode
 
 LINK, SUBMODULE = "120000", "160000"
 REGULAR = ("100644", "100755")

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitbatch_core import fsutil
+from gitbatch_core import fs
 from gitbatch_core.archive import hashing
-from gitbatch_core.git import checkout, index, pointers, state
+from gitbatch_core.git import checkout, content_pointers, index, work_tree_status
 from gitbatch_core.git.checkout import Part
-from gitbatch_core.git.conversions import Conversions
-from gitbatch_core.git.pointers import Contents, Pointer
-from gitbatch_core.git.repo import Repository, call, decode
+from gitbatch_core.git.content_filters import Conversions
+from gitbatch_core.git.content_pointers import Contents, Pointer
+from gitbatch_core.git.repository import Repository, call, decode
 
 _FIRST_INDEX, _FIRST_TIMES = "gitbatch-index", "gitbatch-times"
 """Files in the worktree's git folder."""
@@ -57,8 +57,8 @@ class Worktree:
         content of a pointer, or have another address."""
         found = {}
         for part, conversions in self.conversions:
-            for path, pointer in pointers.resolved(part.repository, part.path).items():
-                if pointers.is_put(part.path / path, pointer):
+            for path, pointer in content_pointers.resolved(part.repository, part.path).items():
+                if content_pointers.is_put(part.path / path, pointer):
                     found[part.prefix + path] = "content"
             if conversions.others:
                 blobs = {entry.path: entry.blob for entry in index.entries(part.path)}
@@ -93,7 +93,7 @@ class Unfetched:
     def fetch_at(self, commit: str) -> str:
         """The command that fetches it where the user's folder has another commit than this."""
         git = f"git -C {shlex.quote(str(self.repository.top))}"
-        if self.pointer.tool == pointers.ANNEX:
+        if self.pointer.tool == content_pointers.ANNEX:
             return f"{git} annex get --key={shlex.quote(self.pointer.key)}"
         return f"{git} lfs fetch origin {commit}"
 
@@ -112,7 +112,7 @@ def create(repository: Repository, path: Path, commit: str, *, read_only: bool =
         checkout.check_out(repository, path, commit, resolve=False, offline=read_only)
         for part, found in worktree.conversions:
             mode = 0o444 if read_only else 0o644
-            pointers.resolve(
+            content_pointers.resolve(
                 part.repository, part.path, found.pointers, mirror=read_only, mode=mode
             )
             _remember(part, found.others)
@@ -130,10 +130,10 @@ def remove(repository: Repository, path: Path) -> None:
 
     Only this worktree's registration goes: others that are out of reach just now keep theirs.
     """
-    for name in state.submodules(repository):
+    for name in work_tree_status.submodules(repository):
         remove(Repository.find(repository.top / name), path / name)
     if os.path.lexists(path):
-        fsutil.remove_tree(path)
+        fs.remove_tree(path)
     repository.git("worktree", "remove", "--force", "--force", str(path), check=False)
 
 
@@ -143,8 +143,8 @@ def withheld(worktree: Worktree) -> dict[str, Unfetched]:
     return {
         part.prefix + path: Unfetched.of(part, path, pointer)
         for part in worktree.parts
-        for path, pointer in pointers.resolved(part.repository, part.path).items()
-        if pointers.is_withheld(part.path / path)
+        for path, pointer in content_pointers.resolved(part.repository, part.path).items()
+        if content_pointers.is_withheld(part.path / path)
     }
 
 
@@ -154,7 +154,7 @@ def not_fetched(repository: Repository) -> dict[str, Unfetched]:
     for part in checkout.parts(repository, repository.top):
         paths = index.files(part.path)
         for path in Conversions.of(part.repository, part.path, paths).pointers:
-            if (pointer := pointers.pointer_at(part.path / path)) is not None:
+            if (pointer := content_pointers.pointer_at(part.path / path)) is not None:
                 found[part.prefix + path] = Unfetched.of(part, path, pointer)
     return found
 
@@ -170,7 +170,7 @@ def overlook(worktree: Worktree, paths: Iterable[str]) -> None:
             for env in ({}, _first_index(part)):
                 words = ("update-index", "--skip-worktree", "-z", "--stdin")
                 call(part.path, *words, input=told, env=env)
-            with (_git_dir(part) / state.OVERLOOKED).open("ab") as file:
+            with (_git_dir(part) / work_tree_status.OVERLOOKED).open("ab") as file:
                 file.write(told)
 
 
@@ -183,18 +183,18 @@ def rewritten(worktree: Worktree, ignore: Callable[[str], bool] = lambda path: F
             found.append(part.prefix.rstrip("/"))
             continue
         env = _first_index(part)
-        options = ("-c", "core.trustctime=false", *pointers.UNRESOLVED)
+        options = ("-c", "core.trustctime=false", *content_pointers.UNRESOLVED)
         words = ("diff-files", "-z", "--name-only", "--ignore-submodules=dirty")
         listing = call(part.path, *options, *words, env=env).split(b"\0")
         names = {decode(name) for name in listing if name} | _touched(part)
         changed = set(_changed(part, [n for n in names if not ignore(part.prefix + n)], env))
         contents = Contents.of(part.repository)
-        for path, pointer in pointers.resolved(part.repository, part.path, env).items():
+        for path, pointer in content_pointers.resolved(part.repository, part.path, env).items():
             place, content = part.path / path, contents.find(pointer)
             if not (
-                pointers.is_put(place, pointer)
-                or pointers.is_withheld(place)
-                or (content is not None and fsutil.same_content(place, content))
+                content_pointers.is_put(place, pointer)
+                or content_pointers.is_withheld(place)
+                or (content is not None and fs.same_content(place, content))
             ):
                 changed.add(path)
         found += [part.prefix + path for path in changed]
@@ -237,7 +237,7 @@ def _is_blob(path: Path, name: str) -> bool:
     found = hashlib.new("sha1" if len(name) == 40 else "sha256", usedforsecurity=False)
     with path.open("rb") as file:
         found.update(b"blob %d\0" % os.fstat(file.fileno()).st_size)
-        while block := file.read(fsutil.BLOCK):
+        while block := file.read(fs.BLOCK):
             found.update(block)
     return found.hexdigest() == name
 
@@ -250,10 +250,10 @@ def _changed(part: Part, names: list[str], env: dict[str, str]) -> Iterator[str]
     with tempfile.TemporaryDirectory(dir=_git_dir(part)) as folder:
         request = b"".join(os.fsencode(name) + b"\0" for name in names)
         words = ("checkout-index", "--quiet", f"--prefix={folder}/", "-z", "--stdin")
-        call(part.path, *pointers.UNRESOLVED, *words, input=request, env=env)
+        call(part.path, *content_pointers.UNRESOLVED, *words, input=request, env=env)
         for name in names:
             there, fresh = part.path / name, Path(folder, name)
-            if not fsutil.same_content(there, fresh) or (
+            if not fs.same_content(there, fresh) or (
                 part.repository.has_modes
                 and (there.lstat().st_mode ^ fresh.lstat().st_mode) & stat.S_IXUSR
             ):
@@ -276,7 +276,7 @@ def added(worktree: Worktree, but: Iterable[str] = ()) -> list[str]:
 
 
 def _make_read_only(worktree: Worktree) -> None:
-    for name in state.tracked(worktree.path):
+    for name in work_tree_status.tracked(worktree.path):
         path = f"{worktree.path}/{name}"
         with contextlib.suppress(FileNotFoundError):  # not fetched
             found = os.lstat(path)

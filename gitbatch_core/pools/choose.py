@@ -6,29 +6,29 @@ import logging
 from typing import TYPE_CHECKING
 
 from gitbatch_core.errors import PoolError
-from gitbatch_core.pools.local import LocalPool
+from gitbatch_core.pools.local.pool import LocalPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from gitbatch_core.pools.base import Pool
-    from gitbatch_core.pools.htcondor.probe import Found
+    from gitbatch_core.pools.htcondor.probe import Probe
 
 _log = logging.getLogger(__name__)
 
 KINDS = ("auto", "htcondor", "local")
 
 
-def find_htcondor(kind: str) -> Found:
+def find_htcondor(kind: str) -> Probe:
     """What there is of an HTCondor pool, for a run that wants this kind. Raises PoolError where
     there has to be one and is none, and for what is no kind of pool."""
-    from gitbatch_core.pools.htcondor.probe import Found, probe
+    from gitbatch_core.pools.htcondor.probe import Probe, probe
 
     if kind not in KINDS:
         raise PoolError(f"There is no pool `{kind}`", hint=f"Choose one of {', '.join(KINDS)}.")
     if kind == "local":
-        return Found(answers=False, text="as asked")
+        return Probe(answers=False, text="as asked")
     found = probe()
     if kind == "htcondor" and not found.answers:
         raise PoolError(

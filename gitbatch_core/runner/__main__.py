@@ -18,8 +18,16 @@ from pathlib import Path
 
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError
-from gitbatch_core.records import ANSWER_NAME, LOG_NAME, ORDER_NAME, UNSEEN, Answer, Order, redact
-from gitbatch_core.runner import facts, process, publish, tools
+from gitbatch_core.model.job_documents import (
+    ANSWER_NAME,
+    LOG_NAME,
+    ORDER_NAME,
+    UNSEEN,
+    Answer,
+    Order,
+    redact,
+)
+from gitbatch_core.runner import command, host, outputs, programs
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,7 +76,7 @@ def run(order: Order, secrets: dict[str, str], folder: Path, *, follow_stdin: bo
     """Run the command, keep what it made, and say what happened."""
     record = dict(order.record)
     started = time.time()
-    record |= {"started": facts.iso_time(started), "host": facts.host()}
+    record |= {"started": host.iso_time(started), "host": host.host()}
     for path, what in ((order.archive, "archive"), (order.folder, "run's worktree")):
         if not os.path.isdir(path):
             why = f"it was not started: its machine does not see the {what}, {path}"
@@ -77,16 +85,16 @@ def run(order: Order, secrets: dict[str, str], folder: Path, *, follow_stdin: bo
         archive = Archive.open(Path(order.archive))
     except (GitbatchError, OSError) as error:
         return Answer(succeeded=False, reason=f"it was not started: {error}", record=record)
-    environment = facts.environment(order.environment, secrets)
-    used = tools.describe(
+    environment = host.environment(order.environment, secrets)
+    used = programs.describe(
         order.tools,
         search=environment.get("PATH", ""),
         worktree=order.worktree,
         algorithm=archive.algorithm,
     )
     record["tools"] = redact(used, secrets.values())
-    mask = process.Mask(secrets.values())
-    ended = process.run(
+    mask = command.Mask(secrets.values())
+    ended = command.run(
         order.argv,
         folder=order.folder,
         environment=environment,
@@ -98,7 +106,7 @@ def run(order: Order, secrets: dict[str, str], folder: Path, *, follow_stdin: bo
         # By the file system's clock, for whoever compares ours with the times of other files.
         os.utime(folder / LOG_NAME)
     record |= {
-        "ended": facts.iso_time(time.time()),
+        "ended": host.iso_time(time.time()),
         "exit_code": ended.exit_code,
         "usage": ended.usage,
     }
@@ -111,8 +119,8 @@ def run(order: Order, secrets: dict[str, str], folder: Path, *, follow_stdin: bo
             record=record,
         )
     try:
-        record |= publish.publish(archive, order, mask)
-        publish.keep_record(archive, record)
+        record |= outputs.publish(archive, order, mask)
+        outputs.keep_record(archive, record)
     except (GitbatchError, OSError) as error:
         # Not the hint: it speaks of a source that is still there, and the worktree will be gone.
         why = error.message if isinstance(error, GitbatchError) else str(error)

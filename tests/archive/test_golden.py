@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from gitbatch_core.archive import verify
-from gitbatch_core.archive.about import about
 from gitbatch_core.archive.layout import Address
+from gitbatch_core.archive.manifests import Entry
 from gitbatch_core.archive.store import Archive
-from gitbatch_core.archive.tree import Entry
 from gitbatch_core.archive.verify import Problem
+from gitbatch_core.provenance.object_report import about
 
 GOLDEN = Path(__file__).parent / "golden" / "v1"
 TREE = Address.parse("xxh3:86659189c538bb949016993399b6fd52")

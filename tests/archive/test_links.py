@@ -9,7 +9,7 @@ import pytest
 from faults import write
 from test_store import ODD_NAMES, make_folder
 
-from gitbatch_core.archive import layout, links, tree
+from gitbatch_core.archive import layout, links, manifests
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.store import Archive, Take
 from gitbatch_core.errors import ArchiveError, NotInArchiveError
@@ -133,7 +133,7 @@ def test_a_tree_becomes_a_folder_of_links(archive: Archive, top: Path) -> None:
         one.chmod(0 if one.is_file() else 0o755)
     assert links.address_of(path, archive) == stored.address
     assert links.entries_of(path, archive) == stored.entries
-    write(path / tree.IGNORED, b"")
+    write(path / manifests.IGNORED, b"")
     assert links.address_of(path, archive) == stored.address
     write(path / "new", b"")
     assert links.address_of(path, archive) is None
@@ -148,7 +148,7 @@ def test_a_folder_of_links_is_replaced_and_a_folder_of_files_is_not(
     for stored in (one, two, one):
         links.place_tree(archive, path, stored.entries, top=top, mtime_ns=0)
         assert links.address_of(path, archive) == stored.address
-        write(path / tree.IGNORED, b"")
+        write(path / manifests.IGNORED, b"")
     write(path / "mine", b"mine")
     with pytest.raises(ArchiveError, match="out"):
         links.place_tree(archive, path, two.entries, top=top, mtime_ns=0)
@@ -158,7 +158,7 @@ def test_a_folder_of_links_is_replaced_and_a_folder_of_files_is_not(
 
 def test_a_tree_without_its_objects_changes_nothing(archive: Archive, top: Path) -> None:
     write(top / "out", b"what was there")
-    missing = tree.Entry(kind="f", path="a", size=1, digest="0" * 32)
+    missing = manifests.Entry(kind="f", path="a", size=1, digest="0" * 32)
     with pytest.raises(NotInArchiveError):
         links.place_tree(archive, top / "out", [missing], top=top, mtime_ns=0)
     assert (top / "out").read_bytes() == b"what was there"
@@ -167,7 +167,7 @@ def test_a_tree_without_its_objects_changes_nothing(archive: Archive, top: Path)
 
 def test_a_member_is_found_under_another_suffix(archive: Archive, top: Path) -> None:
     stored = archive.put_bytes(b"data", name="a.csv")
-    entry = tree.Entry(kind="f", path="b.txt", size=4, digest=stored.name.digest)
+    entry = manifests.Entry(kind="f", path="b.txt", size=4, digest=stored.name.digest)
     links.place_tree(archive, top / "out", [entry], top=top, mtime_ns=0)
     assert links.entries_of(top / "out", archive) == (entry,)
     assert Address.of_digest(entry.digest) == stored.address

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 from faults import objects, state, write
 
-from gitbatch_core.archive import layout, names, publish, sources
+from gitbatch_core.archive import ingest, layout, names, source_lock
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.store import Archive, Take
 from gitbatch_core.errors import (
@@ -125,7 +125,7 @@ def test_unknown_fields_do_not_matter(archive: Archive) -> None:
 
 
 @pytest.mark.parametrize("take", Take)
-@pytest.mark.parametrize("count", [1, 3, publish.FEW + 1, publish.BATCH + 3])
+@pytest.mark.parametrize("count", [1, 3, ingest.FEW + 1, ingest.BATCH + 3])
 def test_put(archive: Archive, tmp_path: Path, take: Take, count: int) -> None:
     files = [write(tmp_path / f"{n}.csv", f"data {n}", mtime=n + 1) for n in range(count)]
     stored = archive.put(files, take=take)
@@ -186,17 +186,17 @@ def test_the_same_bytes_with_another_suffix_are_another_file(
 @pytest.mark.parametrize("take", Take)
 def test_the_same_again(archive: Archive, tmp_path: Path, take: Take) -> None:
     first = write(tmp_path / "1" / "a.csv")
-    twins = [write(tmp_path / f"{n}" / "a.csv", mtime=7) for n in (2, 3)]
+    mirrors = [write(tmp_path / f"{n}" / "a.csv", mtime=7) for n in (2, 3)]
     archive.put([first], take=Take.COPY)
     inode = objects(archive)[0].stat().st_ino
-    before = state(twins[0])
-    stored = archive.put(twins, take=take)
+    before = state(mirrors[0])
+    stored = archive.put(mirrors, take=take)
     assert not any(one.new for one in stored)
     assert [path.stat().st_ino for path in objects(archive)] == [inode]
-    for twin in twins:
-        assert twin.exists() == (take is not Take.MOVE)
+    for mirror in mirrors:
+        assert mirror.exists() == (take is not Take.MOVE)
         if take is not Take.MOVE:
-            assert state(twin) == before
+            assert state(mirror) == before
     assert not list((archive.root / layout.DAMAGED).iterdir())
 
 
@@ -254,7 +254,7 @@ def test_two_names_of_one_file_at_once(archive: Archive, tmp_path: Path, take: T
     before = time.monotonic()
     assert len({one.name for one in archive.put(files, take=take)}) == 1
     archive.put_tree(tmp_path / "out", take=take)
-    assert time.monotonic() - before < sources.PATIENCE / 3  # nobody waits for himself
+    assert time.monotonic() - before < source_lock.PATIENCE / 3  # nobody waits for himself
 
 
 @contextlib.contextmanager
@@ -411,7 +411,7 @@ def test_a_file_that_is_too_large_to_copy(archive: Archive, tmp_path: Path) -> N
 
 def test_descriptors_do_not_run_out(archive: Archive, tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (publish.BATCH + 100, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (ingest.BATCH + 100, hard))
     try:
         for take in (Take.COPY, Take.SHARE, Take.MOVE):
             files = [write(tmp_path / take.value / f"{n}", f"{take} {n}") for n in range(513)]

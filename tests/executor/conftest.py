@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from gitbatch_core.archive.store import Archive
-from gitbatch_core.runs.outside_inputs import OutsideInputs
-from gitbatch_core.runs.twin import Twin
+from gitbatch_core.run.mirror.outside_inputs import OutsideInputs
+from gitbatch_core.run.mirror.paths import Mirror
 
 
 @dataclass(kw_only=True)
@@ -42,12 +42,12 @@ class Ended:
         return self
 
 
-def bare_twin(folder: Path, *, pinned_ns: int = 0) -> Twin:
+def bare_mirror(folder: Path, *, pinned_ns: int = 0) -> Mirror:
     """The mirror of a folder where no run is."""
     for name in ("top", "worktree"):
         (folder / name).mkdir()
     archive = Archive.create(folder / "archive", "xxh3")
-    return Twin(
+    return Mirror(
         top=folder / "top",
         folder=folder / "top",
         worktree=folder / "worktree",

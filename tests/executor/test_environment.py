@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_gitbatch import environment
+from snakemake_executor_plugin_gitbatch.job import environment
 
 from .conftest import Project
 

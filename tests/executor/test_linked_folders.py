@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from gitbatch_core.errors import RunError
-from gitbatch_core.runs import inputs, linked_folders
+from gitbatch_core.run.mirror import inputs, linked_folders
 
-from .conftest import Project, bare_twin
+from .conftest import Project, bare_mirror
 
 MakeProject = Callable[..., Project]
 
@@ -321,25 +321,27 @@ def test_two_clones_that_share_a_scratch_folder(make_project: MakeProject, tmp_p
 def test_folders_that_are_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inputs come by one link, what is written does not go through one."""
     monkeypatch.setattr(linked_folders, "MOST", 3)
-    twin = bare_twin(tmp_path.resolve())
+    mirror = bare_mirror(tmp_path.resolve())
     for name in ("disk", "scratch"):
         for number in range(5):
             path = tmp_path / name / f"{number}.txt"
             path.parent.mkdir(exist_ok=True)
             path.write_text(f"{number}\n")
-        (twin.top / name).symlink_to(tmp_path / name)
-    linked_folders.open_folders(twin, ["disk/4.txt", "scratch/4.txt"], ["scratch/out"])
+        (mirror.top / name).symlink_to(tmp_path / name)
+    linked_folders.open_folders(mirror, ["disk/4.txt", "scratch/4.txt"], ["scratch/out"])
     for path in ("disk/4.txt", "scratch/4.txt"):
-        inputs.bring(twin, path, "a")
-        assert (twin.worktree / path).read_text() == "4\n"
-        assert twin.outside.addresses[str(tmp_path / path)] == twin.address_of(path)
-    assert (twin.worktree / "disk").is_symlink() and not (twin.worktree / "scratch").is_symlink()
-    assert len(list((twin.worktree / "scratch").iterdir())) in (3, 4)
+        inputs.bring(mirror, path, "a")
+        assert (mirror.worktree / path).read_text() == "4\n"
+        assert mirror.outside.addresses[str(tmp_path / path)] == mirror.address_of(path)
+    assert (mirror.worktree / "disk").is_symlink() and not (
+        mirror.worktree / "scratch"
+    ).is_symlink()
+    assert len(list((mirror.worktree / "scratch").iterdir())) in (3, 4)
     # What is done to the worktree is never done elsewhere.
     with pytest.raises(RunError, match="leads out of the run's worktree"):
-        twin.clear("disk/4.txt")
+        mirror.clear("disk/4.txt")
     assert (tmp_path / "disk/4.txt").read_text() == "4\n"
     # A job that is to write there has a folder for it, from then on.
-    linked_folders.open_folders(twin, [], ["disk/out"])
-    twin.clear("disk/4.txt")
-    assert not (twin.worktree / "disk/4.txt").exists() and (tmp_path / "disk/4.txt").exists()
+    linked_folders.open_folders(mirror, [], ["disk/out"])
+    mirror.clear("disk/4.txt")
+    assert not (mirror.worktree / "disk/4.txt").exists() and (tmp_path / "disk/4.txt").exists()

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_gitbatch import parse_writes
-from snakemake_executor_plugin_gitbatch.parse_overlay import Overlay
+from snakemake_executor_plugin_gitbatch.in_job.parse_overlay import Overlay
+from snakemake_executor_plugin_gitbatch.run import parse_writes
 
 
 @pytest.fixture

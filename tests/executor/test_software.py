@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snakemake_executor_plugin_gitbatch import software
+from snakemake_executor_plugin_gitbatch.job import programs
 
 NAMES = st.from_regex(r"tool_[a-z0-9.+-]{1,5}", fullmatch=True)
 ARGUMENTS = st.lists(st.text(max_size=6).map(shlex.quote) | st.just("other"), max_size=3)
@@ -26,12 +26,12 @@ def test_the_first_word_of_each_command_is_found(
     text = "".join(
         f"{before}{name} {' '.join(args)}{between}" for before, name, args, between in commands
     )
-    assert software.shell_programs(text) - {"nice"} == {name for _, name, _, _ in commands}
+    assert programs.shell_programs(text) - {"nice"} == {name for _, name, _, _ in commands}
 
 
 @given(st.text("ab$(){}|;&<>`'\"\\# \n=E"))
 def test_no_command_is_too_odd(text: str) -> None:
-    software.shell_programs(text)
+    programs.shell_programs(text)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_no_command_is_too_odd(text: str) -> None:
     ],
 )
 def test_commands_as_people_write_them(text: str, found: set[str]) -> None:
-    assert software.shell_programs(text) == found
+    assert programs.shell_programs(text) == found
 
 
 def test_only_what_comes_from_the_path_counts() -> None:
@@ -62,14 +62,14 @@ def test_only_what_comes_from_the_path_counts() -> None:
         member("script", "x/y.R"),
         member("run", ""),
     ]
-    found = software.programs(members, {"HOME": "/home/me"}, prefix="p -x;")
+    found = programs.programs(members, {"HOME": "/home/me"}, prefix="p -x;")
     assert {"p", "/home/me/b", "$UNKNOWN/c", "d", sys.executable, "Rscript"} < set(found)
     assert len(found) == 7 and "e" not in found and "~/a" not in found
-    assert software.programs(members[:1], {}, prefix="source x;") == ()
+    assert programs.programs(members[:1], {}, prefix="source x;") == ()
 
 
 def test_packages_are_those_that_can_be_imported() -> None:
-    found = software.packages()
+    found = programs.packages()
     expected = {
         re.sub(r"[-_.]+", "-", each.name).lower(): each.version
         for each in reversed(list(metadata.distributions()))

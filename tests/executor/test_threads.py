@@ -75,7 +75,8 @@ def test_two_threads_never_meet(make_project: MakeProject, pool: str) -> None:
     assert {row["rule"]: row["executions"] for row in document["costs"]["rules"]} == done
     # All kinds of what is shared were there: their operations were slowed down.
     kinds = {name.partition(".")[0] for name in told["slowed"]}
-    assert {"Twin", "TemporaryOutputs", "Plan", "Reusing", "Costs", "Report", "results"} <= kinds
+    of_a_run = {"Mirror", "TemporaryOutputs", "Plan", "Reusing", "Costs", "Report", "output_links"}
+    assert of_a_run <= kinds
 
     # Once more, without results: all is reused or left out, but for an attempt that fails.
     for name in ("a.txt", "b.txt", "c.txt", "again.txt"):
@@ -92,12 +93,12 @@ def test_two_threads_never_meet(make_project: MakeProject, pool: str) -> None:
 LATE = """
 import os, sys, time
 from snakemake.cli import main
-from gitbatch_core.pools import machine
-from gitbatch_core.runs import results
-from snakemake_executor_plugin_gitbatch.session import Session
+from gitbatch_core.pools.local import machine
+from gitbatch_core.run.mirror import output_links
+from snakemake_executor_plugin_gitbatch.run.session import Session
 
 machine.cores = lambda: 3  # the slow job and both quick ones run at once, whatever comes first
-signs, place, settle = os.environ["SIGNS"], results.place, Session.settle
+signs, place, settle = os.environ["SIGNS"], output_links.place, Session.settle
 
 def wait_for(name):
     while not os.path.exists(f"{signs}/{name}"):
@@ -116,7 +117,7 @@ def settle_late(session, jobs):
         open(f"{signs}/settling", "w").close()
     settle(session, jobs)
 
-results.place, Session.settle = place_late, settle_late
+output_links.place, Session.settle = place_late, settle_late
 main(sys.argv[1:])
 """
 
@@ -164,9 +165,9 @@ def test_an_interrupt_does_not_wait_for_the_other_thread(
 FAULTY = """
 import os, sys
 from snakemake.cli import main
-from gitbatch_core.pools.local import LocalPool
-from snakemake_executor_plugin_gitbatch.report import Report
-from snakemake_executor_plugin_gitbatch.room import Room
+from gitbatch_core.pools.local.pool import LocalPool
+from snakemake_executor_plugin_gitbatch.run.report import Report
+from snakemake_executor_plugin_gitbatch.run.old_outputs import Room
 
 measure, clear, turn = Report.measure, Room.clear_folder, LocalPool._turn
 

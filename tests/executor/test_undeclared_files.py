@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from gitbatch_core.archive.layout import ObjectName
-from gitbatch_core.records import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order
-from gitbatch_core.runs import undeclared
-from gitbatch_core.runs.executions import Execution, all_of, nearest, running_at
-from gitbatch_core.runs.undeclared_files import UndeclaredFiles
+from gitbatch_core.model.job_documents import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order
+from gitbatch_core.run import undeclared_entries
+from gitbatch_core.run.executions import Execution, all_of, nearest, running_at
+from gitbatch_core.run.mirror.undeclared import UndeclaredFiles
 
-from .conftest import bare_twin
+from .conftest import bare_mirror
 
 
 def execution(number: int, start: int = 0, end: int = 0, *outputs: str) -> Execution:
@@ -116,22 +116,22 @@ def test_all_of(tmp_path: Path) -> None:
 
 
 def files_of(tmp_path: Path) -> UndeclaredFiles:
-    files = UndeclaredFiles(twin=bare_twin(tmp_path, pinned_ns=10**18))
-    for top in (files.twin.top, files.twin.worktree):
+    files = UndeclaredFiles(mirror=bare_mirror(tmp_path, pinned_ns=10**18))
+    for top in (files.mirror.top, files.mirror.worktree):
         (top / ".gitbatch").mkdir()
-        (top / ".gitbatch" / "archive").symlink_to(files.twin.archive.root)
+        (top / ".gitbatch" / "archive").symlink_to(files.mirror.archive.root)
     return files
 
 
 def entry(files: UndeclaredFiles, path: str, data: bytes, *jobs: int) -> dict[str, Any]:
-    stored = files.twin.archive.put_bytes(data, name=path)
+    stored = files.mirror.archive.put_bytes(data, name=path)
     name = {"address": str(stored.address), "name": stored.name.path, "size": len(data)}
     return {"path": path, "run": "r", "jobs": [*jobs], "kind": "file", **name}
 
 
 def link(files: UndeclaredFiles, of: dict[str, Any], top: str = "worktree") -> Path:
-    path: Path = getattr(files.twin, top) / of["path"]
-    files.twin.link(path, ObjectName.parse(of["name"]), 10**18)
+    path: Path = getattr(files.mirror, top) / of["path"]
+    files.mirror.link(path, ObjectName.parse(of["name"]), 10**18)
     return path
 
 
@@ -147,7 +147,7 @@ def test_room(tmp_path: Path) -> None:
     for each in (own, shared, idle, other, gone):
         link(files, each)
         link(files, each, "top")
-        files.twin.addresses[each["path"]] = each["address"]
+        files.mirror.addresses[each["path"]] = each["address"]
     jobs = {
         "r-1": {"rule": "a", "members": ["a[n=a]"], "outputs": ["a.txt"]},
         "r-2": {"rule": "idle", "members": ["idle"], "outputs": []},
@@ -155,11 +155,11 @@ def test_room(tmp_path: Path) -> None:
     }
     document = {
         "run": "r",
-        undeclared.FILES: [own, shared, idle, other, gone],
-        undeclared.JOBS: jobs,
+        undeclared_entries.FILES: [own, shared, idle, other, gone],
+        undeclared_entries.JOBS: jobs,
     }
     files.recognise([document], lambda path: False)
-    there, here = files.twin.worktree, files.twin.top
+    there, here = files.mirror.worktree, files.mirror.top
 
     files.make_room(["a.txt"], ["renamed"], ["renamed"])
     assert not os.path.lexists(there / "a.txt.idx")
@@ -190,23 +190,26 @@ def test_room_of_a_job_that_fails(tmp_path: Path) -> None:
     files.place([own], {"r-1": {"rule": "a", "members": ["a"], "outputs": ["a.txt"]}})
     here = link(files, own, "top")
     files.make_room(["a.txt"], ["a"], ["a"])
-    assert not os.path.lexists(files.twin.worktree / "a.txt.idx")
+    assert not os.path.lexists(files.mirror.worktree / "a.txt.idx")
     left = files.end("s", [], [], {"b"}, lambda path: False, keep=True)
-    assert here.is_symlink() and left.facts[undeclared.FILES] == [own]
+    assert here.is_symlink() and left.facts[undeclared_entries.FILES] == [own]
 
 
 def test_what_is_declared_now(tmp_path: Path) -> None:
     """Is none of ours any more."""
     files = files_of(tmp_path)
     left = entry(files, "a.idx", b"1", 1)
-    files.twin.addresses["a.idx"] = left["address"]
+    files.mirror.addresses["a.idx"] = left["address"]
     link(files, left)
-    document = {"run": "r", undeclared.FILES: [left]}
+    document = {"run": "r", undeclared_entries.FILES: [left]}
     files.recognise([document], lambda path: path == "a.idx")
     assert not files.known
-    files.recognise([{undeclared.FILES: {"a.idx": ["rule"]}}, document], lambda path: False)
+    files.recognise([{undeclared_entries.FILES: {"a.idx": ["rule"]}}, document], lambda path: False)
     assert files.known == {"a.idx": left}
-    assert files.end("s", [], [], (), lambda path: True, keep=True).facts[undeclared.FILES] == []
+    assert (
+        files.end("s", [], [], (), lambda path: True, keep=True).facts[undeclared_entries.FILES]
+        == []
+    )
 
 
 def test_reused(tmp_path: Path) -> None:
@@ -216,20 +219,20 @@ def test_reused(tmp_path: Path) -> None:
     old, new = entry(files, "a.idx", b"old", 1), entry(files, "a.idx", b"new", 1)
     written = entry(files, "b.idx", b"1", 1)
     lost = entry(files, "c.idx", b"2", 1)
-    files.twin.archive.path(ObjectName.parse(lost["name"])).unlink()
+    files.mirror.archive.path(ObjectName.parse(lost["name"])).unlink()
     files.place([old], {})
-    (files.twin.worktree / "b.idx").write_bytes(b"by a job of this run")
+    (files.mirror.worktree / "b.idx").write_bytes(b"by a job of this run")
     files.place([new, written, lost], {})
-    assert (files.twin.worktree / "a.idx").read_bytes() == b"new"
+    assert (files.mirror.worktree / "a.idx").read_bytes() == b"new"
     assert files.known == {"a.idx": new}
-    assert (files.twin.worktree / "b.idx").read_bytes() == b"by a job of this run"
-    assert not os.path.lexists(files.twin.worktree / "c.idx")
+    assert (files.mirror.worktree / "b.idx").read_bytes() == b"by a job of this run"
+    assert not os.path.lexists(files.mirror.worktree / "c.idx")
 
 
 def test_what_cannot_be_kept(tmp_path: Path) -> None:
     """One that cannot does not keep the others from it, nor ends the run."""
     files = files_of(tmp_path)
-    there, here = files.twin.worktree, files.twin.top
+    there, here = files.mirror.worktree, files.mirror.top
     for name in ("good", "unreadable", "sub/below a file", "frozen", "linked/x"):
         (there / name).parent.mkdir(exist_ok=True)
         (there / name).write_text(name)

@@ -14,16 +14,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gitbatch_core import jsonio
 from gitbatch_core.errors import RunError
+from gitbatch_core.model import documents
+from gitbatch_core.model.job_documents import UNSEEN, Answer, redact
 from gitbatch_core.pools.base import JobStatus, State
-from gitbatch_core.records import UNSEEN, Answer, redact
-from gitbatch_core.runs.twin import Twin
-from snakemake_executor_plugin_gitbatch import jobspec
-from snakemake_executor_plugin_gitbatch.comparison import Comparison
-from snakemake_executor_plugin_gitbatch.failure import explain
+from gitbatch_core.run.mirror.paths import Mirror
+from snakemake_executor_plugin_gitbatch.in_job.consistency import Comparison
+from snakemake_executor_plugin_gitbatch.job import job_description
+from snakemake_executor_plugin_gitbatch.job.failure import explain
 
-from .conftest import bare_twin
+from .conftest import bare_mirror
 
 TOP, WORKTREE = Path("/home/it's me/project"), Path("/archive/staging/it's/worktree")
 
@@ -70,7 +70,7 @@ def comparison(**fields: Any) -> Comparison:
 
 def carried(value: Any) -> Any:
     """What a file in between makes of it."""
-    return json.loads(jsonio.dumps(value))
+    return json.loads(documents.dumps(value))
 
 
 def differ(one: Any, other: Any) -> bool:
@@ -98,9 +98,9 @@ def view(**fields: Any) -> dict[str, Any]:
 
 @given(values)
 def test_equal_values_never_differ(value: Any) -> None:
-    data = jobspec.plain_config(value)
+    data = job_description.plain_config(value)
     assert not differ(carried(data), data)
-    assert jsonio.canonical(data) == jsonio.canonical(carried(data))
+    assert documents.canonical(data) == documents.canonical(carried(data))
 
 
 def leaves(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -122,11 +122,13 @@ def changed(value: Any, way: tuple[Any, ...], new: Any) -> Any:
 
 @given(values, plain, st.data())
 def test_any_other_leaf_is_found(value: Any, new: Any, data: st.DataObject) -> None:
-    one = jobspec.plain_config(value)
+    one = job_description.plain_config(value)
     way = data.draw(st.sampled_from(list(leaves(one))))
     other = changed(one, way, new)
     # Snakemake's own sign for what is only known later stands for any text.
-    if jobspec.LATER not in str((one, other)) and jsonio.canonical(one) != jsonio.canonical(other):
+    if job_description.LATER not in str((one, other)) and documents.canonical(
+        one
+    ) != documents.canonical(other):
         assert differ(carried(one), other) and differ(carried(other), one)
 
 
@@ -141,7 +143,9 @@ def test_values_that_python_tells_apart_stay_apart(one: Any, other: Any) -> None
             return frozenset, frozenset(map(typed, value))
         return type(value), repr(value)
 
-    if jsonio.canonical(jobspec.plain_config(one)) == jsonio.canonical(jobspec.plain_config(other)):
+    if documents.canonical(job_description.plain_config(one)) == documents.canonical(
+        job_description.plain_config(other)
+    ):
         assert same_dicts(typed(one)) == same_dicts(typed(other))
 
 
@@ -157,15 +161,15 @@ def same_dicts(value: Any) -> Any:
 
 def test_what_stands_for_a_value_is_not_that_value() -> None:
     for value in ((1,), {1}, {1: 2}, Path("x"), float("nan"), float("-inf"), Odd()):
-        data = jobspec.plain_config(value)
+        data = job_description.plain_config(value)
         assert isinstance(data, dict) and len(data) == 1
-        assert differ(data, jobspec.plain_config(data))
-    assert differ(jobspec.plain_config(float("nan")), jobspec.plain_config("nan"))
+        assert differ(data, job_description.plain_config(data))
+    assert differ(job_description.plain_config(float("nan")), job_description.plain_config("nan"))
 
 
 def test_what_has_no_text_is_described_by_its_kind() -> None:
-    assert not differ(jobspec.plain_config(Odd()), jobspec.plain_config(Odd()))
-    assert differ(jobspec.plain_config(Odd()), jobspec.plain_config(object()))
+    assert not differ(job_description.plain_config(Odd()), job_description.plain_config(Odd()))
+    assert differ(job_description.plain_config(Odd()), job_description.plain_config(object()))
 
 
 @given(values, st.lists(texts, max_size=3))
@@ -174,7 +178,7 @@ def test_a_view_of_the_worktree_is_that_of_the_user(value: Any, names: list[str]
         paths = [f"{top}/{name}" for name in names]
         text = " ".join(map(shlex.quote, paths))
         return view(
-            params={"value": jobspec.plain_config(value), "paths": paths},
+            params={"value": job_description.plain_config(value), "paths": paths},
             command={"kind": "shell", "text": f"cat {text} $({text})"},
         )
 
@@ -201,21 +205,21 @@ def test_paths_of_which_only_one_needs_quotes(top: str, worktree: str) -> None:
 
 @given(st.lists(texts, min_size=2, max_size=8), st.lists(texts, min_size=8, max_size=8))
 def test_what_is_known_later_may_be_anything(parts: list[str], between: list[str]) -> None:
-    there = jobspec.LATER.join(parts)
+    there = job_description.LATER.join(parts)
     here = parts[0] + "".join(b + a for a, b in zip(parts[1:], between, strict=False))
     assert not differ(there, here)
 
 
 def test_much_that_is_known_later_takes_no_time() -> None:
-    assert differ(f"{jobspec.LATER} a" * 40, " a" * 200 + "b")
-    assert differ(f"a{jobspec.LATER}a", "a")
-    assert not differ(f"a{jobspec.LATER}a", "aa")
+    assert differ(f"{job_description.LATER} a" * 40, " a" * 200 + "b")
+    assert differ(f"a{job_description.LATER}a", "a")
+    assert not differ(f"a{job_description.LATER}a", "aa")
 
 
 @given(values, values, st.lists(texts, max_size=4))
 def test_nothing_odd_is_too_odd(one: Any, other: Any, secrets: list[str]) -> None:
     def seen(value: Any) -> dict[str, Any]:
-        data = redact(jobspec.plain_config(value), secrets)
+        data = redact(job_description.plain_config(value), secrets)
         return view(params={"value": data}, inputs=[{"path": f"{TOP}/{value}"}])
 
     try:
@@ -239,7 +243,7 @@ def test_no_secret_is_left(value: Any, secrets: list[str]) -> None:
             for inner in item:
                 collect(inner)
 
-    collect(redact(jobspec.plain_config([value, *secrets, "".join(secrets)]), secrets))
+    collect(redact(job_description.plain_config([value, *secrets, "".join(secrets)]), secrets))
     for secret in secrets:
         if len(secret) >= 4:
             assert not any(secret in text for text in found)
@@ -289,8 +293,8 @@ answers = st.none() | st.builds(
 
 
 @pytest.fixture(scope="module")
-def twin(tmp_path_factory: pytest.TempPathFactory) -> Twin:
-    found = bare_twin(tmp_path_factory.mktemp("twin").resolve())
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Mirror:
+    found = bare_mirror(tmp_path_factory.mktemp("mirror").resolve())
     (found.top / "only here").write_text("")
     return found
 
@@ -302,9 +306,9 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Twin:
 @example(b"'" + b"x/" * 3000 + b"': Permission denied", b"", FAILED, None)
 @example(b"returned non-zero exit status " + b"9" * 3000, b"", FAILED, None)
 def test_any_failure_is_explained(
-    twin: Twin, printed: bytes, said: bytes, status: JobStatus, answer: Answer | None
+    mirror: Mirror, printed: bytes, said: bytes, status: JobStatus, answer: Answer | None
 ) -> None:
-    folder = twin.top.parent
+    folder = mirror.top.parent
     (folder / "output.log").write_bytes(printed)
     (folder / "rule.log").write_bytes(said)
     (folder / "process.log").write_bytes(said)
@@ -314,18 +318,18 @@ def test_any_failure_is_explained(
         log=folder / "output.log",
         rule_logs=[folder / "rule.log", folder / "none", folder],
         folder=folder,
-        twin=twin,
+        mirror=mirror,
         outputs=["out/a"],
     )
     assert text.startswith("The job ") and str(folder / "output.log") in text
 
 
-def test_messages_lead_to_what_can_be_opened(twin: Twin) -> None:
+def test_messages_lead_to_what_can_be_opened(mirror: Mirror) -> None:
     """To the folder where it has the file, else to the path in the commit; to the script, not to
     the copy that Snakemake has made of it."""
-    folder, worktree = twin.top.parent, twin.worktree
-    (twin.top / "scripts").mkdir()
-    (twin.top / "scripts/here.py").touch()
+    folder, worktree = mirror.top.parent, mirror.worktree
+    (mirror.top / "scripts").mkdir()
+    (mirror.top / "scripts/here.py").touch()
     copy = f"{worktree}/.snakemake/scripts/tmp1.b.py"
     notes = [
         {"name": "tmp1.b.py", "script": f"{worktree}/scripts/here.py", "added": 3},
@@ -335,13 +339,13 @@ def test_messages_lead_to_what_can_be_opened(twin: Twin) -> None:
     lines = [json.dumps(note) for note in notes]
     (folder / "scripts.jsonl").write_text("\n".join([*lines, lines[0][:9]]))
     said = {
-        f'File "{copy}", line 10, in f': f'File "{twin.top}/scripts/here.py", line 7, in f',
-        f"Command 'x {copy}' returned": f"Command 'x {twin.top}/scripts/here.py' returned",
+        f'File "{copy}", line 10, in f': f'File "{mirror.top}/scripts/here.py", line 7, in f',
+        f"Command 'x {copy}' returned": f"Command 'x {mirror.top}/scripts/here.py' returned",
         f'File "{copy}", line 2': 'File ".snakemake/scripts/tmp1.b.py", line 2',
         "at .snakemake/scripts/tmp2.c.R:41": "at scripts/gone.R:1",
         ".snakemake/scripts/tmp3.wrapper.sh: line 12: x": "https://host/wrapper.sh: line 3: x",
-        f"no {worktree}/scripts/here.py.": f"no {twin.top}/scripts/here.py.",
-        f"no {worktree}/out/a.txt, cd {worktree};": f"no out/a.txt, cd {twin.top};",
+        f"no {worktree}/scripts/here.py.": f"no {mirror.top}/scripts/here.py.",
+        f"no {worktree}/out/a.txt, cd {worktree};": f"no out/a.txt, cd {mirror.top};",
     }
     (folder / "output.log").write_text("\n".join(said))
     text = explain(
@@ -350,7 +354,7 @@ def test_messages_lead_to_what_can_be_opened(twin: Twin) -> None:
         log=folder / "output.log",
         rule_logs=[],
         folder=folder,
-        twin=twin,
+        mirror=mirror,
         outputs=[],
     )
     shown = [line.strip() for line in text.splitlines()]
@@ -367,20 +371,20 @@ def test_messages_lead_to_what_can_be_opened(twin: Twin) -> None:
     ],
 )
 def test_a_machine_that_does_not_see_the_archive(
-    twin: Twin, code: int, said: str, word: str
+    mirror: Mirror, code: int, said: str, word: str
 ) -> None:
-    folder = twin.top.parent / "job"
+    folder = mirror.top.parent / "job"
     folder.mkdir(exist_ok=True)
     (folder / "process.log").write_text(said)
     status = JobStatus(number=1, state=State.ENDED, exit_code=code, host="node7")
-    text = explain(status, None, log=None, rule_logs=[], folder=folder, twin=twin, outputs=[])
+    text = explain(status, None, log=None, rule_logs=[], folder=folder, mirror=mirror, outputs=[])
     word = word.format(folder=folder, prefix=sys.prefix)
     assert word in text.splitlines()[0] and text.splitlines()[0].endswith(" on node7.")
     is_known = "does not see" in word
     assert ("at the same path" in text) == is_known and ("The runner said" in text) != is_known
     shared = "it was not started: its machine does not see the archive, /a"
     answer = Answer(succeeded=False, reason=shared, record={})
-    text = explain(status, answer, log=None, rule_logs=[], folder=folder, twin=twin, outputs=[])
+    text = explain(status, answer, log=None, rule_logs=[], folder=folder, mirror=mirror, outputs=[])
     assert f"failed: {shared} on node7." in text and "at the same path" in text
 
 
@@ -404,7 +408,7 @@ def test_a_job_has_what_was_decided_and_nothing_else() -> None:
         "new": 2, "inside": f"{TOP}/a", "outside": "/other", "fixed": f"{TOP}/c",
     }  # fmt: skip
     member = {"inputs": [], "outputs": [], "resources": recorded, "threads": 2}
-    jobspec.take_over(job, member, as_recorded=comparison().as_user)
+    job_description.take_over(job, member, as_recorded=comparison().as_user)
     assert list(job._resources.items()) == [
         ("tmpdir", "/scratch"), ("mem_mb", 300), ("_nodes", 1), ("later", 7), ("secret", "x"),
         ("size_mb", 5), ("size_mib", 4), ("inside", Path(f"{WORKTREE}/a")), ("outside", "/other"),

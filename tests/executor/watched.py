@@ -25,12 +25,17 @@ from typing import Any
 from snakemake.cli import main
 from snakemake.scheduling.job_scheduler import JobScheduler
 
+from gitbatch_core.model.job_documents import Answer
 from gitbatch_core.pools.base import Pool
-from gitbatch_core.records import Answer
-from snakemake_executor_plugin_gitbatch.pools import Pools
-from snakemake_executor_plugin_gitbatch.session import Session
+from snakemake_executor_plugin_gitbatch.run.pools import Pools
+from snakemake_executor_plugin_gitbatch.run.session import Session
 
-SHARED = ("gitbatch_core.runs", "snakemake_executor_plugin_gitbatch")
+SHARED = (
+    "gitbatch_core.history",
+    "gitbatch_core.reports",
+    "gitbatch_core.run",
+    "snakemake_executor_plugin_gitbatch",
+)
 """Packages of what a session keeps. Of others it has what any thread may use, or what is fixed."""
 SAFE = (Pools,)
 """Of these packages, but for any thread."""

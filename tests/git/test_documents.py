@@ -13,18 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitbatch_core import jsonio
-from gitbatch_core.archive import browse, drawing, links
-from gitbatch_core.archive.jobs import Jobs
+from gitbatch_core.archive import links
 from gitbatch_core.archive.layout import linked_object
-from gitbatch_core.archive.lineage import Tracer
 from gitbatch_core.archive.store import Archive
-from gitbatch_core.git.repo import Repository
-from gitbatch_core.records import Answer, Order, Output, published
-from gitbatch_core.runs import document
-from gitbatch_core.runs.asked import Asking
-from gitbatch_core.runs.document import Provenance, Result
-from gitbatch_core.runs.history import versions
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.model import documents
+from gitbatch_core.model.job_documents import Answer, Order, Output, published
+from gitbatch_core.provenance import graphviz, listing
+from gitbatch_core.provenance.job_index import Jobs
+from gitbatch_core.provenance.lineage import Tracer
+from gitbatch_core.provenance.resolve import Asking
+from gitbatch_core.provenance.versions import versions
+from gitbatch_core.run import run_commit
+from gitbatch_core.run.run_commit import Provenance, Result
 
 
 def _is_name(name: str) -> bool:
@@ -98,24 +99,24 @@ def test_names_come_back_from_everywhere(
                 path=path, kind="file", address=str(stored.address), size=size, links={path: found}
             )
         )
-    found = browse.items(archive, (f"{folder}/{names[0]}",))
+    found = listing.items(archive, (f"{folder}/{names[0]}",))
     assert any(f"{folder}/{names[0]}" in item.names for item in found)
 
     run = f"run-{number}"
     head = repository.commit_of("HEAD")
     facts = {"run": run, "source_commit": head, "command": [text], "config": {text: [text]}}
-    composed = document.compose(facts, results, provenance)
+    composed = run_commit.compose(facts, results, provenance)
     by_path = {output["path"]: output for output in composed["outputs"]}
     assert [by_path[f"{folder}/{name}"]["rule"] for name in names] == names
-    commit = document.write(
+    commit = run_commit.write(
         repository,
         document=composed,
         results=results,
         inputs={},
         message=f"gitbatch run {run}",
     )
-    assert document.read(repository, commit) == composed
-    assert document.source_of(repository, commit) == head
+    assert run_commit.read(repository, commit) == composed
+    assert run_commit.source_of(repository, commit) == head
     listed = repository.git("ls-tree", "-r", "-z", "--name-only", commit).split(b"\0")[:-1]
     assert set(listed) == {
         b".gitbatch/run.json",
@@ -129,7 +130,7 @@ def test_names_come_back_from_everywhere(
     graph = Tracer(archive=archive, jobs=Jobs.read(archive, [path]))
     graph.start(address, path)
     graph.upstream()
-    drawing.dot(graph.graph, every=True, is_tainted=bool, size=str).encode()
+    graphviz.dot(graph.graph, every=True, is_tainted=bool, size=str).encode()
 
 
 @given(st.lists(texts, max_size=4), st.lists(names, max_size=4), st.dictionaries(texts, texts))
@@ -155,15 +156,15 @@ def test_orders_and_answers_come_back(
     answer = Answer(succeeded=False, reason="".join(words), record={"outputs": [values]})
     answer.write(folder / "answer.json")
     assert Answer.read(folder / "answer.json") == answer
-    assert jsonio.dumps(values).decode().endswith("}\n")
+    assert documents.dumps(values).decode().endswith("}\n")
 
 
 def test_of_many_entries_each_has_a_line() -> None:
     document = {"format": "x", "outputs": [{"b": [1, 2], "a": "ä"}, {}], "jobs": {"1": {"c": {}}}}
-    text = jsonio.dumps(document).decode()
+    text = documents.dumps(document).decode()
     assert text == (
         '{\n "format": "x",\n "jobs": {\n  "1": {"c": {}}\n },\n'
         ' "outputs": [\n  {"a": "ä", "b": [1, 2]},\n  {}\n ]\n}\n'
     )
     assert json.loads(text) == document
-    assert b"\\udcff" in jsonio.dumps({"path": "\udcff"})
+    assert b"\\udcff" in documents.dumps({"path": "\udcff"})

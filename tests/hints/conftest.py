@@ -93,7 +93,7 @@ DECLARED: Counter[str] = Counter()
 
 
 def types(*hints: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A test that types these, `runs/twin: gitbatch freeze`, of a module's messages."""
+    """A test that types these, `runs/mirror: gitbatch freeze`, of a module's messages."""
     DECLARED.update(hints)
     return pytest.mark.types(*hints)
 

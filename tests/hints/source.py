@@ -1,4 +1,4 @@
-"""The commands that messages name, as the source has them: `runs/twin: gitbatch freeze`."""
+"""The commands that messages name, as the source has them: `runs/mirror: gitbatch freeze`."""
 
 from __future__ import annotations
 

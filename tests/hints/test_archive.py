@@ -42,10 +42,10 @@ def overwrite(path: Path) -> None:
 
 
 @types(
-    "archive/about: gitbatch freeze",
+    "provenance/object_report: gitbatch freeze",
     "cli/archive/lineage: gitbatch freeze",
-    "runs/asked: gitbatch freeze",
-    "runs/asked: gitbatch archive ls",
+    "provenance/resolve: gitbatch freeze",
+    "provenance/resolve: gitbatch archive ls",
     "cli/archive/log: gitbatch archive ls",
     "cli/archive/log: git log",
     "cli/archive/look: gitbatch archive tree --archive",

@@ -7,8 +7,8 @@ from .conftest import Terminal, types
 SNAKEFILE = "rule a:\n    output: 'a.txt'\n    shell: 'touch {output}'\n"
 
 
-@types("runs/rights: --gitbatch-archive", "runs/rights: --gitbatch-archive")
-@types("runs/rights: --gitbatch-worktrees")
+@types("run/permissions: --gitbatch-archive", "run/permissions: --gitbatch-archive")
+@types("run/permissions: --gitbatch-worktrees")
 def test_folders_that_cannot_be(terminal: Terminal) -> None:
     project = terminal.project
     project.commit({"Snakefile": SNAKEFILE})

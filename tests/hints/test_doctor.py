@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from executor.conftest import Ended
 
-from gitbatch_core.pools.htcondor.survey import Survey
-from gitbatch_core.runs.checks import archive, pool
+from gitbatch_core.doctor import archive, pool
+from gitbatch_core.pools.htcondor.pool_report import Survey
 
 from .conftest import Terminal, types
 
@@ -19,12 +19,12 @@ def wrong(ended: Ended) -> Ended:
 
 
 @types(
-    "runs/checks/archive: gitbatch init",
-    "runs/checks/archive: gitbatch init",
-    "runs/checks/archive: gitbatch init --archive",
-    "runs/checks/machine: git config --global --add",
-    "runs/checks/pool: --gitbatch-pool",
-    "runs/checks/pool: gitbatch doctor --job",
+    "doctor/archive: gitbatch init",
+    "doctor/archive: gitbatch init",
+    "doctor/archive: gitbatch init --archive",
+    "doctor/machine: git config --global --add",
+    "doctor/pool: --gitbatch-pool",
+    "doctor/pool: gitbatch doctor --job",
     "pools/choose: --gitbatch-pool",
 )
 def test_a_machine(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

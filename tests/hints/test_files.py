@@ -38,16 +38,16 @@ FILES = {
 
 
 @types(
-    "opening: git -C {} commit -a",
-    "opening: git checkout",
+    "run/preconditions: git -C {} commit -a",
+    "run/preconditions: git checkout",
     "archive/freeze: gitbatch freeze",
-    "runs/checkout: gitbatch runs checkout",
-    "runs/outside_inputs: gitbatch freeze",
-    "resources: git add",
-    "resources: git commit",
-    "only_here: git add",
-    "only_here: git commit",
-    "only_here: gitbatch freeze",
+    "history/checkout: gitbatch runs checkout",
+    "run/mirror/outside_inputs: gitbatch freeze",
+    "job/resources: git add",
+    "job/resources: git commit",
+    "job/missing_files: git add",
+    "job/missing_files: git commit",
+    "job/missing_files: gitbatch freeze",
 )
 def test_files(terminal: Terminal, make_project: Callable[..., Project], tmp_path: Path) -> None:
     project = terminal.project
@@ -106,9 +106,9 @@ def test_files(terminal: Terminal, make_project: Callable[..., Project], tmp_pat
 
 
 @types(
-    "runs/tracked_results: gitbatch thaw",
-    "runs/tracked_results: gitbatch thaw --tracked",
-    "ending: git config",
+    "run/mirror/tracked_results: gitbatch thaw",
+    "run/mirror/tracked_results: gitbatch thaw --tracked",
+    "run/finish: git config",
 )
 def test_results_that_git_tracks(terminal: Terminal) -> None:
     project = terminal.project

@@ -10,9 +10,9 @@ import pytest
 from executor.conftest import Project
 
 from gitbatch_core.errors import GitError, UsageError
-from gitbatch_core.git import refs, state
+from gitbatch_core.git import refs, work_tree_status
 from gitbatch_core.git import worktree as worktrees
-from gitbatch_core.git.repo import Repository
+from gitbatch_core.git.repository import Repository
 
 from .conftest import Terminal, types
 
@@ -34,7 +34,7 @@ def check_out(project: Project, folder: Path) -> None:
     worktrees.remove(repository, folder)
 
 
-@types("git/checkout: git -C {} fetch", "git/state: git -C {} commit -a")
+@types("git/checkout: git -C {} fetch", "git/work_tree_status: git -C {} commit -a")
 def test_submodules(terminal: Terminal, make_project: MakeProject, tmp_path: Path) -> None:
     inner = make_project({"a.txt": "a\n"}, name="inner")
     project = terminal.project
@@ -48,18 +48,18 @@ def test_submodules(terminal: Terminal, make_project: MakeProject, tmp_path: Pat
     sub = Project(path=project.path / "a sub")
     sub.write({"a.txt": "edited\n"})
     repository = Repository.find(project.path)
-    changes = state.changes(repository, [], lambda path: False)
+    changes = work_tree_status.changes(repository, [], lambda path: False)
     head = repository.commit_of("HEAD")
     with pytest.raises(GitError) as caught:
-        state.snapshot(repository, head=head, changes=changes, name="x")
+        work_tree_status.snapshot(repository, head=head, changes=changes, name="x")
     terminal.type(str(caught.value), "git -C")
-    made = state.snapshot(repository, head=head, changes=changes, name="x")
+    made = work_tree_status.snapshot(repository, head=head, changes=changes, name="x")
     assert sub.git("rev-parse", "HEAD").strip() in project.git("ls-tree", made, "a sub")
 
 
 @types(
     "git/checkout: git -C {} archive --output",
-    "git/repo: git fetch --unshallow",
+    "git/repository: git fetch --unshallow",
     "git/checkout: git config --get-regexp",
     "git/refs: git show",
 )
@@ -99,8 +99,8 @@ def test_clones_that_lack_something(terminal: Terminal, tmp_path: Path) -> None:
 
 
 @types(
-    "git/pointers: annex get",
-    "git/pointers: lfs pull --include",
+    "git/content_pointers: annex get",
+    "git/content_pointers: lfs pull --include",
     "git/worktree: annex get --key",
     "git/worktree: lfs fetch",
 )

@@ -29,10 +29,10 @@ def queue(run: str, command: str = "condor_q") -> str:
 
 
 @types(
-    "session: gitbatch runs cancel",
-    "starting: gitbatch runs cancel",
-    "starting: --gitbatch-pool",
-    "pools/htcondor/extras: --gitbatch-pool",
+    "run/session: gitbatch runs cancel",
+    "run/start: gitbatch runs cancel",
+    "run/start: --gitbatch-pool",
+    "pools/htcondor/submit_extras: --gitbatch-pool",
     "pools/htcondor/match: --gitbatch-unmatched",
     "pools/htcondor/holds: --gitbatch-held-timeout",
 )

@@ -21,11 +21,11 @@ FILES = {
 
 
 @types(
-    "runs/reproduce/again: git show --stat",
-    "runs/reproduce/given: gitbatch reproduce",
-    "runs/reproduce/given: gitbatch reproduce",
-    "runs/reproduce/given: gitbatch reproduce",
-    "runs/reproduce/given: gitbatch reproduce",
+    "reproduce/reproduction: git show --stat",
+    "reproduce/snakemake_arguments: gitbatch reproduce",
+    "reproduce/snakemake_arguments: gitbatch reproduce",
+    "reproduce/snakemake_arguments: gitbatch reproduce",
+    "reproduce/snakemake_arguments: gitbatch reproduce",
     "cli/reproduce: git worktree",
 )
 def test_reproduce(terminal: Terminal, tmp_path: Path) -> None:

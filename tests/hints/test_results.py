@@ -25,19 +25,19 @@ FILES = {
 
 
 @types(
-    "report: git show --stat",
-    "report: git checkout",
-    "report: git checkout",
-    "report: git fetch",
-    "report: git fetch",
-    "runs/ended: gitbatch runs tag",
-    "stale: --gitbatch-stale",
-    "stale: gitbatch status",
-    "missed: --gitbatch-code",
-    "missed: --gitbatch-code",
-    "runs/code: git ls-files",
-    "runs/efficiency: --gitbatch-efficiency-report",
-    "runs/run: --gitbatch-worktrees",
+    "run/report: git show --stat",
+    "run/report: git checkout",
+    "run/report: git checkout",
+    "run/report: git fetch",
+    "run/report: git fetch",
+    "run/completion: gitbatch runs tag",
+    "reuse/stale_outputs: --gitbatch-stale",
+    "reuse/stale_outputs: gitbatch status",
+    "reuse/missed_reuse: --gitbatch-code",
+    "reuse/missed_reuse: --gitbatch-code",
+    "run/code_digest: git ls-files",
+    "reports/efficiency: --gitbatch-efficiency-report",
+    "run/run: --gitbatch-worktrees",
 )
 def test_results(terminal: Terminal, tmp_path: Path) -> None:
     project = terminal.project

@@ -15,8 +15,8 @@ from executor.conftest import Ended, Project, processes_with, wait_until
 
 from gitbatch_core.cli.runs import listing
 from gitbatch_core.errors import GitError
-from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs.lookup import Runs
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.history.run_outputs import RunOutputs
 
 from .conftest import Terminal, types
 
@@ -78,26 +78,26 @@ def lost(project: Project, name: str) -> str:
 @types(
     "cli/run: gitbatch runs attach",
     "cli/run: gitbatch runs",
-    "runs/names: gitbatch runs attach",
-    "runs/removal: gitbatch runs cancel",
-    "runs/removal: gitbatch runs keep --off",
-    "runs/printed: gitbatch runs out",
-    "runs/marks: gitbatch runs note --remove",
-    "runs/marks: git tag --list",
+    "history/run_names: gitbatch runs attach",
+    "history/removal: gitbatch runs cancel",
+    "history/removal: gitbatch runs keep --off",
+    "history/logs: gitbatch runs out",
+    "history/marks: gitbatch runs note --remove",
+    "history/marks: git tag --list",
     "cli/runs/marks: gitbatch runs tag",
-    "runs/names: gitbatch runs",
-    "runs/names: gitbatch runs ls --all",
-    "runs/names: git fetch --tags",
-    "runs/names: git fetch",
-    "runs/lookup: git tag --list",
-    "runs/lookup: git tag --list",
-    "runs/lookup: git fetch --tags",
+    "history/run_names: gitbatch runs",
+    "history/run_names: gitbatch runs ls --all",
+    "history/run_names: git fetch --tags",
+    "history/run_names: git fetch",
+    "history/run_outputs: git tag --list",
+    "history/run_outputs: git tag --list",
+    "history/run_outputs: git fetch --tags",
     "cli/runs/listing: gitbatch runs ls --all",
     "cli/runs/listing: gitbatch run --resume",
     "cli/runs/listing: gitbatch runs cancel",
     "cli/runs/control: gitbatch run --resume",
     "cli/runs/control: gitbatch runs cancel",
-    "runs/controller: gitbatch run --resume",
+    "run/controller: gitbatch run --resume",
 )
 def test_runs(
     terminal: Terminal,
@@ -150,11 +150,11 @@ def test_runs(
     terminal.type(told, "git fetch --tags", "git fetch REMOTE", REMOTE="origin")
     clone.gitbatch("runs", "show", first).ok()
     terminal.type(refused(clone.gitbatch("runs", "cancel")), "gitbatch runs")
-    lookup = Runs(repository=Repository.find(clone.path))
+    lookup = RunOutputs(repository=Repository.find(clone.path))
     clone.git("tag", "no-run")
     for look in (
         lambda: lookup.split("no/such"),
-        lambda: Runs(repository=lookup.repository).outputs("no-run"),
+        lambda: RunOutputs(repository=lookup.repository).outputs("no-run"),
     ):
         with pytest.raises(GitError) as caught:
             look()

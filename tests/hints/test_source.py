@@ -16,14 +16,14 @@ NOT_TYPED = Counter(
         "cli/run: gitbatch run": 2,
         "cli/runs/__init__: git tag": 1,
         "cli/runs/__init__: gitbatch runs --help": 1,
-        "ending: gitbatch run": 2,
-        "opening: git status": 1,
-        "opening: gitbatch run": 1,
-        "pools/htcondor/extras: gitbatch runs": 1,
-        "runs/checks/trial: gitbatch doctor": 1,
+        "run/finish: gitbatch run": 2,
+        "run/preconditions: git status": 1,
+        "run/preconditions: gitbatch run": 1,
+        "pools/htcondor/submit_extras: gitbatch runs": 1,
+        "doctor/trial: gitbatch doctor": 1,
         # What has a value that cannot be.
-        "runs/tracked_results: git config": 1,
-        "runs/notify: --gitbatch-notify": 2,
+        "run/mirror/tracked_results: git config": 1,
+        "reports/notify: --gitbatch-notify": 2,
     }
 )
 

@@ -25,22 +25,22 @@ SIMPLE = {
 
 
 @types(
-    "git/repo: git init",
-    "git/repo: git add",
-    "git/repo: git commit",
-    "git/repo: git add",
-    "git/repo: git commit",
-    "runs/inputs: gitbatch freeze",
+    "git/repository: git init",
+    "git/repository: git add",
+    "git/repository: git commit",
+    "git/repository: git add",
+    "git/repository: git commit",
+    "run/mirror/inputs: gitbatch freeze",
     "cli/freeze: git add -f",
     "cli/freeze: git add",
     "cli/freeze: git commit",
-    "ending: git add",
-    "opening: git add",
-    "opening: git commit",
-    "opening: git add -f",
-    "opening: --gitbatch-dirty",
-    "opening: git update-index",
-    "opening: git update-index --chmod",
+    "run/finish: git add",
+    "run/preconditions: git add",
+    "run/preconditions: git commit",
+    "run/preconditions: git add -f",
+    "run/preconditions: --gitbatch-dirty",
+    "run/preconditions: git update-index",
+    "run/preconditions: git update-index --chmod",
 )
 def test_a_folder_becomes_a_repository_that_runs(terminal: Terminal) -> None:
     project = terminal.project

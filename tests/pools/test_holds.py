@@ -143,10 +143,10 @@ def test_too_much_memory_fails_where_there_is_no_more(
 
 def test_every_code_of_the_table_has_its_kind() -> None:
     kinds = {code: meaning.kind(code, 0) for code in (1, 6, 12, 13, 14, 16, 21, 34, 46, 47)}
-    failing = {code for code, kind in kinds.items() if kind is meaning.Kind.FAILS}
+    failing = {code for code, kind in kinds.items() if kind is meaning.HoldKind.FAILS}
     assert failing == {6, 14, 21, 46, 47}
-    assert meaning.kind(34, 104) is meaning.Kind.FAILS
-    assert {meaning.kind(c, 102) for c in (21, 26, 34)} == {meaning.Kind.GROWS}
+    assert meaning.kind(34, 104) is meaning.HoldKind.FAILS
+    assert {meaning.kind(c, 102) for c in (21, 26, 34)} == {meaning.HoldKind.GROWS}
 
 
 def test_the_machine_goes_away(own_htcondor: Path, tmp_path: Path) -> None:

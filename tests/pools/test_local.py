@@ -15,10 +15,11 @@ from conformance import Jobs, PoolConformance, alive, appears, holds
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbatch_core.pools import machine, processes
+from gitbatch_core.pools import processes
 from gitbatch_core.pools.base import JobSpec, Pool, Request, State
-from gitbatch_core.pools.local import LocalPool
-from gitbatch_core.pools.queue import Queue, Share
+from gitbatch_core.pools.local import machine
+from gitbatch_core.pools.local.pool import LocalPool
+from gitbatch_core.pools.local.queue import Queue, Share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,7 +132,7 @@ CONTROLLER = """
 import os, sys, time
 from pathlib import Path
 from gitbatch_core.pools.base import JobSpec
-from gitbatch_core.pools.local import LocalPool
+from gitbatch_core.pools.local.pool import LocalPool
 
 standin, folder, fork = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "fork"
 pool = LocalPool()

@@ -10,7 +10,7 @@ import pytest
 from conformance import Jobs
 from test_htcondor import make, own_pool
 
-from gitbatch_core.records import UNSEEN
+from gitbatch_core.model.job_documents import UNSEEN
 
 HIDE = ("unshare", "--map-root-user", "--mount")
 

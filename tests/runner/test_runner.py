@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from gitbatch_core.archive.hashing import hash_bytes
 from gitbatch_core.archive.store import Archive
-from gitbatch_core.records import (
+from gitbatch_core.model.job_documents import (
     ANSWER_NAME,
     LOG_NAME,
     ORDER_NAME,
@@ -27,7 +27,7 @@ from gitbatch_core.records import (
     Output,
     redact,
 )
-from gitbatch_core.runner.process import Mask
+from gitbatch_core.runner.command import Mask
 
 KEY = 32 * "a"
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.cli.main import add_archive_option
 from gitbatch_core.errors import GitError
-from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs import place
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.run import archive_location
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gitbatch_core.runs.asked import Asked
+    from gitbatch_core.provenance.resolve import Asked
 
 _WHAT = "PATH|ADDRESS|RUN:PATH"
 _WHAT_HELP = (
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def asked(archive: Archive, arguments: argparse.Namespace, what: str) -> Asked:
     """What an argument means. Raises UsageError, NotInArchiveError, GitError."""
-    from gitbatch_core.runs.asked import Asking
+    from gitbatch_core.provenance.resolve import Asking
 
     return Asking(archive=archive, repository=arguments.repository, folder=Path.cwd()).find(what)
 
@@ -107,12 +107,12 @@ def _open(chosen: Path | None) -> tuple[Archive, Repository | None]:
     try:
         repository = Repository.find(Path.cwd())
     except GitError:
-        named = chosen or os.environ.get(place.ENVIRONMENT_VARIABLE)
+        named = chosen or os.environ.get(archive_location.ENVIRONMENT_VARIABLE)
         if not named:
             raise
         return Archive.open(Path(named).expanduser()), None
-    archive = Archive.open(place.chosen_place(repository, chosen))
+    archive = Archive.open(archive_location.chosen_place(repository, chosen))
     if chosen is None:
-        place.link(repository.top, archive.root, repository.common_dir)
-        place.exclude(repository)
+        archive_location.link(repository.top, archive.root, repository.common_dir)
+        archive_location.exclude(repository)
     return archive, repository

@@ -7,13 +7,22 @@ import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from gitbatch_core.archive import drawing
-from gitbatch_core.archive.jobs import Jobs
-from gitbatch_core.archive.lineage import COMMIT, MEMBER, OUTSIDE, SAME, Datum, Graph, Step, Tracer
 from gitbatch_core.cli import output
 from gitbatch_core.cli.archive import asked as find
 from gitbatch_core.cli.archive import place_of
 from gitbatch_core.errors import NotInArchiveError, UsageError
+from gitbatch_core.provenance import graphviz
+from gitbatch_core.provenance.job_index import Jobs
+from gitbatch_core.provenance.lineage import (
+    COMMIT,
+    MEMBER,
+    OUTSIDE,
+    SAME,
+    Datum,
+    Graph,
+    Step,
+    Tracer,
+)
 from gitbatch_core.wording import typed
 
 if TYPE_CHECKING:
@@ -56,7 +65,7 @@ def lineage(archive: Archive, arguments: argparse.Namespace) -> int:
         lines = _text(graph, jobs, upstream, arguments.downstream)
         text = "".join(f"{line}\n" for line in lines).encode(errors="surrogateescape")
     else:
-        drawn = drawing.dot(
+        drawn = graphviz.dot(
             graph, every=arguments.all, is_tainted=jobs.is_tainted, size=output.human_size
         )
         text = drawn.encode(errors="backslashreplace")
@@ -146,7 +155,7 @@ def _datum(datum: Datum, graph: Graph) -> str:
     about += [output.human_size(facts.size)] if facts.size is not None else []
     about += ["folder"] if facts.kind == "tree" else []
     about += ["log"] if facts.log else []
-    about += [drawing.STATES[facts.state]] if drawing.STATES[facts.state] else []
+    about += [graphviz.STATES[facts.state]] if graphviz.STATES[facts.state] else []
     return f"{output.printable(datum.path) or '(no path)'}  {', '.join(about)}"
 
 

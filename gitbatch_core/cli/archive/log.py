@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from gitbatch_core.cli import output
 from gitbatch_core.errors import GitbatchError, NotInArchiveError
-from gitbatch_core.runs.asked import Asking
-from gitbatch_core.runs.history import Version, versions
+from gitbatch_core.provenance.resolve import Asking
+from gitbatch_core.provenance.versions import Version, versions
 from gitbatch_core.wording import typed
 
 if TYPE_CHECKING:

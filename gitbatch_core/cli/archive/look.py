@@ -6,10 +6,11 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from gitbatch_core.archive import browse, names
+from gitbatch_core.archive import names
 from gitbatch_core.cli import output
 from gitbatch_core.cli.archive import asked
 from gitbatch_core.errors import UsageError
+from gitbatch_core.provenance import listing
 from gitbatch_core.wording import typed
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def ls(archive: Archive, arguments: argparse.Namespace) -> int:
     """List trees and objects, or names."""
     if arguments.names:
         return _ls_names(archive, arguments)
-    items = list(browse.items(archive, tuple(arguments.prefixes)))
+    items = list(listing.items(archive, tuple(arguments.prefixes)))
     if arguments.json:
         output.print_json(
             [

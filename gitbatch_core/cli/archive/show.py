@@ -6,24 +6,24 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from gitbatch_core.archive import reproduced
-from gitbatch_core.archive.about import About, about
 from gitbatch_core.cli import output
 from gitbatch_core.cli.archive import asked as find
 from gitbatch_core.cli.archive import place_of
 from gitbatch_core.git import commits
-from gitbatch_core.records import software_used
-from gitbatch_core.runs.holders import Holder, holders
+from gitbatch_core.model.job_documents import software_used
+from gitbatch_core.provenance import reproductions
+from gitbatch_core.provenance.holders import HoldingRun, holders
+from gitbatch_core.provenance.object_report import About, about
 from gitbatch_core.wording import some
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gitbatch_core.archive.jobs import File, Job
     from gitbatch_core.archive.store import Archive
-    from gitbatch_core.jsonio import Document
-    from gitbatch_core.runs.asked import Asked
+    from gitbatch_core.model.documents import Document
+    from gitbatch_core.provenance.job_index import File, IndexedJob
+    from gitbatch_core.provenance.resolve import Asked
 
 _SHOWN = 10
 """Lines of a list."""
@@ -54,7 +54,9 @@ def show(archive: Archive, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _ordered(asked: Asked, known: About, subjects: Mapping[str, str]) -> list[tuple[Job, File]]:
+def _ordered(
+    asked: Asked, known: About, subjects: Mapping[str, str]
+) -> list[tuple[IndexedJob, File]]:
     """The makers, by how well they answer what was asked: of the run that was named, at the path,
     of a commit of this repository, of an output rather than a log, of a run of its own rather than
     a reproduction. Of those the job that ran last, and of its executions the first."""
@@ -64,7 +66,7 @@ def _ordered(asked: Asked, known: About, subjects: Mapping[str, str]) -> list[tu
         if job.run not in again:
             newest[job.key] = max(job.ended, newest.get(job.key, ""))
 
-    def fits(pair: tuple[Job, File]) -> tuple[bool, bool, bool, bool, bool, str]:
+    def fits(pair: tuple[IndexedJob, File]) -> tuple[bool, bool, bool, bool, bool, str]:
         job, file = pair
         same_path, here = file.path == asked.path, job.commit in subjects
         own = job.run not in again
@@ -75,7 +77,7 @@ def _ordered(asked: Asked, known: About, subjects: Mapping[str, str]) -> list[tu
     return sorted(known.makers, key=fits, reverse=True)
 
 
-def _what(asked: Asked, known: About, runs: Sequence[Holder]) -> Rows:
+def _what(asked: Asked, known: About, runs: Sequence[HoldingRun]) -> Rows:
     rows: Rows = [("path", output.printable(asked.path))] if asked.path else []
     rows += [("address", str(known.address)), ("kind", known.kind)]
     if known.size is not None:
@@ -119,7 +121,7 @@ def _holder(known: About, holder: Any) -> str:
     return f"{text}: {_brief(known, job, file)}{more}"
 
 
-def _run(known: About, holder: Holder) -> str:
+def _run(known: About, holder: HoldingRun) -> str:
     tags = ", ".join(output.printable(tag) for tag in holder.tags)
     text = tags or f"{holder.run} (commit {holder.commit[:10]})"
     outcome = str(holder.document.get("outcome") or "")
@@ -129,7 +131,11 @@ def _run(known: About, holder: Holder) -> str:
 
 
 def _maker(
-    known: About, job: Job, file: File, subjects: Mapping[str, str], runs: Sequence[Holder]
+    known: About,
+    job: IndexedJob,
+    file: File,
+    subjects: Mapping[str, str],
+    runs: Sequence[HoldingRun],
 ) -> Rows:
     record = _record(known, job)
     member, whole = job.maker(file.path), _member(record, job, file)
@@ -173,38 +179,38 @@ def _maker(
     return [row for row in rows if row[1] or not row[0]]
 
 
-def _use(known: About, job: Job, file: File) -> str:
+def _use(known: About, job: IndexedJob, file: File) -> str:
     made = some(output.printable(each.path) for each in job.outputs if not each.log)
     return f"{job.run}{_mark(known, job)}  {output.printable(job.title)} -> {made or '-'}"
 
 
-def _brief(known: About, job: Job, file: File) -> str:
+def _brief(known: About, job: IndexedJob, file: File) -> str:
     maker = job.maker(file.path)
     title = output.printable(maker.title if maker else job.title)
     return f"{job.run}{_mark(known, job)}  {title} -> {output.printable(file.path)}"
 
 
-def _reproduced(attempts: Sequence[reproduced.Attempt]) -> list[str]:
+def _reproduced(attempts: Sequence[reproductions.Attempt]) -> list[str]:
     """For people, one line per verdict."""
     lines = []
-    same = [each for each in attempts if each.verdict == reproduced.IDENTICAL]
+    same = [each for each in attempts if each.verdict == reproductions.IDENTICAL]
     if same:
         hosts = sorted({host for each in same for host in each.hosts})
         on = f", on {_hosts(hosts)}" if hosts else ""
         lines.append(f"{_times(len({each.run for each in same}))}{on}")
     for each in attempts:
-        if each.verdict == reproduced.DIFFERS:
+        if each.verdict == reproductions.DIFFERS:
             on = f" on {_hosts(each.hosts)}" if each.hosts else ""
             lines.append(
                 f"differed in run {each.run}{on}: {output.printable(each.path)} came out as "
                 f"{each.found}; " + _why(each)
             )
-        elif each.verdict == reproduced.FAILED:
+        elif each.verdict == reproductions.FAILED:
             lines.append(f"failed in run {each.run}: rule {output.printable(each.rule)}")
     return lines
 
 
-def _why(each: reproduced.Attempt) -> str:
+def _why(each: reproductions.Attempt) -> str:
     rule = output.printable(each.rule)
     if not each.differences:
         return f"rule {rule} is not deterministic"
@@ -237,13 +243,13 @@ def _environments(member: Document) -> list[str]:
     return found
 
 
-def _record(known: About, job: Job) -> Document:
+def _record(known: About, job: IndexedJob) -> Document:
     with contextlib.suppress(OSError, ValueError):
         return known.jobs.record(job)
     return {}
 
 
-def _member(record: Document, job: Job, file: File) -> Document:
+def _member(record: Document, job: IndexedJob, file: File) -> Document:
     """What the record says of the single job that made the file."""
     maker = job.maker(file.path)
     members = record.get("members") or []
@@ -253,16 +259,16 @@ def _member(record: Document, job: Job, file: File) -> Document:
     return found
 
 
-def _document(runs: Sequence[Holder], run: str, name: str) -> Any:
+def _document(runs: Sequence[HoldingRun], run: str, name: str) -> Any:
     return next((each.document.get(name) for each in runs if each.run == run), None) or ""
 
 
-def _mark(known: About, job: Job) -> str:
+def _mark(known: About, job: IndexedJob) -> str:
     again = known.jobs.reproduces(job.run)
     return " TAINTED" * known.jobs.is_tainted(job.run) + (f" (reproduces {again})" if again else "")
 
 
-def _when(job: Job) -> str:
+def _when(job: IndexedJob) -> str:
     started, ended = (text.replace("T", " ").split(".")[0] for text in (job.started, job.ended))
     if started[:10] == ended[:10]:
         ended = ended[11:]
@@ -290,11 +296,11 @@ def _list(label: str, lines: Sequence[str], *, most: int | None = _SHOWN) -> Row
 def _as_json(
     asked: Asked,
     known: About,
-    runs: Sequence[Holder],
-    makers: Sequence[tuple[Job, File]],
+    runs: Sequence[HoldingRun],
+    makers: Sequence[tuple[IndexedJob, File]],
     subjects: Mapping[str, str],
 ) -> dict[str, Any]:
-    def of(pair: tuple[Job, File]) -> dict[str, Any]:
+    def of(pair: tuple[IndexedJob, File]) -> dict[str, Any]:
         job, file = pair
         maker = job.maker(file.path)
         return {

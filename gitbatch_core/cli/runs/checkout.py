@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitbatch_core.cli import output
 from gitbatch_core.cli.runs.opening import runs_here
-from gitbatch_core.runs.checkout import check_out
+from gitbatch_core.history.checkout import check_out
 from gitbatch_core.wording import listed
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from gitbatch_core.cli import output
 from gitbatch_core.errors import RunError
-from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs import controller, names, overview
-from gitbatch_core.runs.owner import Owner, owners
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.history import run_names, summary
+from gitbatch_core.run import controller
+from gitbatch_core.run.lease import Owner, owners
 
 if TYPE_CHECKING:
     import argparse
@@ -24,13 +25,13 @@ _WHAT = "run that has not ended"
 def attach(arguments: argparse.Namespace) -> int:
     """Show what it prints; 0 where it succeeded, else 1."""
     repository = Repository.find(Path.cwd())
-    return _attach(repository, names.open_run(owners(repository), arguments.run, what=_WHAT))
+    return _attach(repository, run_names.open_run(owners(repository), arguments.run, what=_WHAT))
 
 
 def cancel(arguments: argparse.Namespace) -> int:
     """End it."""
     repository = Repository.find(Path.cwd())
-    return _cancel(repository, names.open_run(owners(repository), arguments.run, what=_WHAT))
+    return _cancel(repository, run_names.open_run(owners(repository), arguments.run, what=_WHAT))
 
 
 def _attach(repository: Repository, owner: Owner) -> int:
@@ -39,9 +40,9 @@ def _attach(repository: Repository, owner: Owner) -> int:
         raise RunError(f"The log of run {owner.run} is not there: {log}")
     for text in controller.follow(log, lambda: _goes_on(repository, owner)):
         print(text, end="", flush=True)
-    ended = [e for e in overview.entries(names.Runs.of(repository)) if e.run == owner.run]
+    ended = [e for e in summary.entries(run_names.Runs.of(repository)) if e.run == owner.run]
     state = ended[0].state if ended else ""
-    if state in (overview.RUNNING, overview.LOST):
+    if state in (summary.RUNNING, summary.LOST):
         output.message(
             f"The controller of run {owner.run} is gone: gitbatch run --resume {owner.run}"
         )
@@ -55,7 +56,7 @@ def _goes_on(repository: Repository, owner: Owner) -> bool:
 def _cancel(repository: Repository, owner: Owner) -> int:
     if owner.is_dead:
         if owner.pool == "htcondor":
-            from gitbatch_core.pools.htcondor.left import remove_jobs
+            from gitbatch_core.pools.htcondor.leftovers import remove_jobs
 
             remove_jobs(owner.run)
         owner.cancel()

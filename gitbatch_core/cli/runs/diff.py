@@ -6,30 +6,31 @@ from typing import TYPE_CHECKING
 
 from gitbatch_core.cli import output
 from gitbatch_core.cli.runs.opening import runs_here
-from gitbatch_core.runs import difference, document
+from gitbatch_core.history import run_diff
+from gitbatch_core.run import run_commit
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from gitbatch_core.jsonio import Document
+    from gitbatch_core.model.documents import Document
 
 
 def diff(arguments: argparse.Namespace) -> int:
     """Print it; 1 where anything differs."""
     runs = runs_here()
     then, now = (
-        document.read(runs.repository, runs.one(name).ended())
+        run_commit.read(runs.repository, runs.one(name).ended())
         for name in (arguments.then, arguments.now)
     )
-    found = difference.difference(runs.repository, then, now)
+    found = run_diff.difference(runs.repository, then, now)
     if arguments.patch:
-        found["patch"] = difference.code(runs.repository, then, now)
+        found["patch"] = run_diff.code(runs.repository, then, now)
     if arguments.json:
         output.print_json(found)
     else:
         _print(found)
-    return 1 if difference.differs(found) else 0
+    return 1 if run_diff.differs(found) else 0
 
 
 def _print(found: Document) -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from gitbatch_core.cli import output
 from gitbatch_core.cli.runs.opening import runs_here
-from gitbatch_core.runs import overview
-from gitbatch_core.runs.document import TAGS
+from gitbatch_core.history import summary
+from gitbatch_core.run.run_commit import TAGS
 
 if TYPE_CHECKING:
     import argparse
@@ -20,7 +20,7 @@ def ls(arguments: argparse.Namespace) -> int:
     """List them, the latest last."""
     runs = runs_here()
     chosen = None if arguments.range is None else runs.some([arguments.range])
-    found = overview.entries(runs, chosen)
+    found = summary.entries(runs, chosen)
     if arguments.json:
         output.print_json([entry.as_json() for entry in found])
         return 0
@@ -30,7 +30,7 @@ def ls(arguments: argparse.Namespace) -> int:
     if len(shown) < len(found):
         output.message(f"{len(found) - len(shown)} earlier ones: gitbatch runs ls --all")
     for entry in found:
-        if entry.state == overview.LOST:
+        if entry.state == summary.LOST:
             output.message(
                 f"The controller of {entry.run} is gone, and its jobs may go on. "
                 f"gitbatch run --resume {entry.run} goes on with it, gitbatch runs cancel "
@@ -39,7 +39,7 @@ def ls(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _row(entry: overview.Entry) -> tuple[str, ...]:
+def _row(entry: summary.RunSummary) -> tuple[str, ...]:
     jobs = str(entry.jobs_done) if entry.jobs is None else f"{entry.jobs_done} of {entry.jobs}"
     marks = [entry.state, *["tainted"] * entry.tainted, *["kept"] * entry.kept]
     marks += ["reproduction"] * (entry.reproduces is not None)

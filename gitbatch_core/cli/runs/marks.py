@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gitbatch_core.cli import output
 from gitbatch_core.cli.runs.opening import runs_here
 from gitbatch_core.errors import UsageError
-from gitbatch_core.runs import marks
+from gitbatch_core.history import marks
 
 if TYPE_CHECKING:
     import argparse

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import ArchiveError
-from gitbatch_core.git.repo import Repository
-from gitbatch_core.runs import place
-from gitbatch_core.runs.names import Runs
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.history.run_names import Runs
+from gitbatch_core.run import archive_location
 
 if TYPE_CHECKING:
     import argparse
@@ -24,5 +24,5 @@ def runs_here() -> Runs:
 def archive_of(runs: Runs, arguments: argparse.Namespace) -> Archive | None:
     """The archive, which is never created here; None where it is not there."""
     with contextlib.suppress(ArchiveError):
-        return Archive.open(place.chosen_place(runs.repository, arguments.archive))
+        return Archive.open(archive_location.chosen_place(runs.repository, arguments.archive))
     return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitbatch_core.cli import output
 from gitbatch_core.cli.runs.opening import archive_of, runs_here
-from gitbatch_core.runs import printed
+from gitbatch_core.history import logs
 
 if TYPE_CHECKING:
     import argparse
@@ -17,9 +17,9 @@ def out(arguments: argparse.Namespace) -> int:
     """Print it; of several texts, each with a line that says what it is."""
     runs = runs_here()
     known, archive = runs.one(arguments.run), archive_of(runs, arguments)
-    texts = [] if arguments.names else [printed.of_run(runs, known, archive)]
+    texts = [] if arguments.names else [logs.of_run(runs, known, archive)]
     for name in arguments.names:
-        found = printed.of_jobs(runs, known, archive, name)
+        found = logs.of_jobs(runs, known, archive, name)
         texts += found
         if not found:
             output.message(f"{name}: no log. It declares none, and no failed job is known here.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gitbatch_core.cli import output
 from gitbatch_core.cli.runs.opening import archive_of, runs_here
 from gitbatch_core.errors import UsageError
-from gitbatch_core.runs import removal
+from gitbatch_core.history import removal
 from gitbatch_core.wording import count
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from gitbatch_core.cli import output
 from gitbatch_core.cli.runs.opening import archive_of, runs_here
-from gitbatch_core.runs import description, stale
-from gitbatch_core.runs.efficiency import duration
+from gitbatch_core.history import description, stale_outputs
+from gitbatch_core.reports.efficiency import duration
 from gitbatch_core.wording import shortened
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from gitbatch_core.jsonio import Document
+    from gitbatch_core.model.documents import Document
 
 _MOST = 10
 
@@ -62,7 +62,7 @@ def _rows(found: Document) -> Iterator[tuple[str, str]]:
     outputs = found["outputs"]
     yield "outputs", f"{outputs['count']}, {output.human_size(outputs['bytes'])}"
     yield from _texts("", _few(outputs["paths"]))
-    yield from _texts("other code", filter(None, [stale.text(found["other_code"])]))
+    yield from _texts("other code", filter(None, [stale_outputs.text(found["other_code"])]))
     yield from _texts("tainted by changes of", _few(found["tainted"]))
     yield from _texts("not declared", _few([_undeclared(each) for each in found["undeclared"]]))
     yield from _texts("reproduced", map(_reproduction, found["reproductions"]))

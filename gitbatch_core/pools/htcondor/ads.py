@@ -105,7 +105,7 @@ def _held(progress: Progress, ad: Ad) -> Step:
         past = max(0, holds.past(ad.get("NumHoldsByReason"), kind) - 1)
         progress = replace(progress, past_holds={**progress.past_holds, kind: past})
         return held(progress, ad.get("HoldReason"), code, subcode)
-    most_s = progress.held_timeout_s if kind is holds.Kind.WAITS else holds.LONGEST_RELEASE_S
+    most_s = progress.held_timeout_s if kind is holds.HoldKind.WAITS else holds.LONGEST_RELEASE_S
     now, since = ad.get("ServerTime"), ad.get("EnteredCurrentStatus")
     if now is not None and since is not None and now - since > most_s:
         return given_up(progress, progress.on_hold)

@@ -56,7 +56,7 @@ class Progress:
     """For so long others may release what they put on hold."""
     own_release: bool = False
     """The user's own policy says what is released."""
-    past_holds: Mapping[holds.Kind, int] = field(default_factory=dict)
+    past_holds: Mapping[holds.HoldKind, int] = field(default_factory=dict)
     on_hold: str | None = None
     """Why, while it is on hold and may be released."""
     remove: bool = False
@@ -86,7 +86,10 @@ def advance(progress: Progress, event: Event) -> Step:
         case "JOB_HELD" | "REMOTE_ERROR" if (code := event.number("HoldReasonCode")) is not None:
             subcode = event.number("HoldReasonSubCode") or 0
             # A remote error with a hold code comes up to ten seconds before its hold.
-            if event.kind == "REMOTE_ERROR" and holds.kind(code, subcode) is not holds.Kind.FAILS:
+            if (
+                event.kind == "REMOTE_ERROR"
+                and holds.kind(code, subcode) is not holds.HoldKind.FAILS
+            ):
                 return progress, None
             text = event.text("HoldReason") or event.text("ErrorMsg")
             return held(progress, text, code, subcode)
@@ -114,10 +117,10 @@ def _comes_back(code: int | None) -> bool:
 def held(progress: Progress, text: str | None, code: int, subcode: int) -> Step:
     """It is on hold: given up, except where it will, or may, be released."""
     kind = holds.kind(code, subcode)
-    if kind is holds.Kind.STARTS:
+    if kind is holds.HoldKind.STARTS:
         return progress, None
     why = holds.reason(text, code, subcode)
-    if progress.on_hold is not None and (progress.own_release or kind is not holds.Kind.FAILS):
+    if progress.on_hold is not None and (progress.own_release or kind is not holds.HoldKind.FAILS):
         return progress, None  # heard twice
     times = progress.past_holds.get(kind, 0) + 1
     then = _after(progress, kind, times)
@@ -135,17 +138,17 @@ def held(progress: Progress, text: str | None, code: int, subcode: int) -> Step:
     return now, JobStatus(number=now.number, state=State.QUEUED, reason=said)
 
 
-def _after(progress: Progress, kind: holds.Kind, times: int) -> str | None:
+def _after(progress: Progress, kind: holds.HoldKind, times: int) -> str | None:
     """For people: what comes after the hold; None: nothing."""
     if progress.own_release:
         return "its periodic_release may release it"
-    if kind is holds.Kind.GROWS and times < len(progress.memory_steps):
+    if kind is holds.HoldKind.GROWS and times < len(progress.memory_steps):
         had, gets = progress.memory_steps[times - 1], progress.memory_steps[times]
         more = "more" if gets is None else f"{gets} MiB"
         return f"took more than {had or 'its'} MiB: runs again with {more}"
-    if kind is holds.Kind.AGAIN and times <= holds.TRANSFER_TRIES:
+    if kind is holds.HoldKind.AGAIN and times <= holds.TRANSFER_TRIES:
         return "it is tried again"
-    if kind is holds.Kind.WAITS and progress.held_timeout_s:
+    if kind is holds.HoldKind.WAITS and progress.held_timeout_s:
         seconds = progress.held_timeout_s
         time = f"{seconds} seconds" if seconds < 120 else f"{seconds // 60} minutes"
         return f"waits {time} for condor_release"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 
 
-class Kind(enum.Enum):
+class HoldKind(enum.Enum):
     """What becomes of a job on hold."""
 
     STARTS = "starts"
@@ -46,20 +46,20 @@ _MEMORY_REASONS = ("JobOutOfResources", "StartdHeldJob", "SystemPolicy")
 _TRANSFER_REASONS = ("TransferOutputError", "TransferInputError")
 
 _KINDS = {
-    1: Kind.WAITS,
-    12: Kind.AGAIN,
-    13: Kind.AGAIN,
-    15: Kind.WAITS,
-    16: Kind.STARTS,
+    1: HoldKind.WAITS,
+    12: HoldKind.AGAIN,
+    13: HoldKind.AGAIN,
+    15: HoldKind.WAITS,
+    16: HoldKind.STARTS,
 }
 
 
-def kind(code: int, subcode: int) -> Kind:
+def kind(code: int, subcode: int) -> HoldKind:
     if code in (_BY_MACHINE, _BY_POOL) and subcode == _OVER_MEMORY:
-        return Kind.GROWS
+        return HoldKind.GROWS
     if code == _OUT_OF_RESOURCES and subcode != _OVER_DISK:
-        return Kind.GROWS
-    return _KINDS.get(code, Kind.FAILS)
+        return HoldKind.GROWS
+    return _KINDS.get(code, HoldKind.FAILS)
 
 
 def _times(reasons: tuple[str, ...]) -> str:
@@ -93,9 +93,9 @@ def remove_after(held_timeout_s: int) -> str:
     )
 
 
-def past(by_reason: object, kind: Kind) -> int:
+def past(by_reason: object, kind: HoldKind) -> int:
     """Of `NumHoldsByReason`, how often the job was on hold for reasons of this kind."""
-    names = {Kind.GROWS: _MEMORY_REASONS, Kind.AGAIN: _TRANSFER_REASONS}.get(kind, ())
+    names = {HoldKind.GROWS: _MEMORY_REASONS, HoldKind.AGAIN: _TRANSFER_REASONS}.get(kind, ())
     if not hasattr(by_reason, "get"):
         return 0
     numbers = [by_reason.get(name) for name in names]
@@ -131,5 +131,5 @@ _ADVICE = {
 def reason(text: str | None, code: int, subcode: int) -> str:
     """`HoldReason (code N/M)` and what to do, where that is known."""
     found = f"{text or NO_REASON} (code {code}/{subcode})"
-    advice = _ADVICE.get(_OUT_OF_RESOURCES if kind(code, subcode) is Kind.GROWS else code)
+    advice = _ADVICE.get(_OUT_OF_RESOURCES if kind(code, subcode) is HoldKind.GROWS else code)
     return f"{found}\n{advice}" if advice else found

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gitbatch_core.pools.htcondor.events import Event
-    from gitbatch_core.pools.htcondor.handover import Place
     from gitbatch_core.pools.htcondor.schedd import Schedd
+    from gitbatch_core.pools.htcondor.submission import Place
 
 _log = logging.getLogger(__name__)
 

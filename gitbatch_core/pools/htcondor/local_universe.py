@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitbatch_core.pools.environment import public_environment
+from gitbatch_core.pools.base_environment import public_environment
 from gitbatch_core.pools.htcondor.submit import (
     Submission,
     environment_v2,

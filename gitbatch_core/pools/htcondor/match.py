@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gitbatch_core.errors import PoolError
 from gitbatch_core.pools.base import RefusedError
-from gitbatch_core.pools.htcondor import extras
+from gitbatch_core.pools.htcondor import submit_extras
 from gitbatch_core.pools.htcondor.submit import name_of
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _asked(request: Request) -> dict[str, tuple[int, int, str]]:
         found["GPUs"] = (request.gpus, 1, f"{request.gpus} GPU{'s' * (request.gpus != 1)}")
     for key, value in request.extra.items():
         name = key.casefold()
-        if extras.is_machine_resource(name) and value.strip().isdecimal() and int(value):
+        if submit_extras.is_machine_resource(name) and value.strip().isdecimal() and int(value):
             own = name.removeprefix("request_")
             found[own] = (int(value), 1, f"{own}={value.strip()}")
     return found
@@ -186,5 +186,7 @@ def _expressions(extra: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
     """Those without HTCondor's macros, which only it can fill in, and backslashes, which are
     something else in submit descriptions."""
     return (
-        (k, v) for k, v in extra if k.casefold() in extras.EXPRESSIONS and not {"$", "\\"} & {*v}
+        (k, v)
+        for k, v in extra
+        if k.casefold() in submit_extras.EXPRESSIONS and not {"$", "\\"} & {*v}
     )

@@ -14,16 +14,16 @@ import time
 from typing import TYPE_CHECKING
 
 from gitbatch_core.errors import PoolError
-from gitbatch_core.pools.environment import public_environment
+from gitbatch_core.pools.base_environment import public_environment
 from gitbatch_core.pools.htcondor import ads, events
 from gitbatch_core.pools.htcondor.events import Event, Progress, Step
-from gitbatch_core.pools.htcondor.following import LOOK_S, Following
-from gitbatch_core.pools.htcondor.handover import HandOver, Place, among, of_run, place_of
 from gitbatch_core.pools.htcondor.idle_claims import IdleClaims
 from gitbatch_core.pools.htcondor.match import Gate
-from gitbatch_core.pools.htcondor.patience import Patience
-from gitbatch_core.pools.htcondor.private import PrivateFiles, write_no_secrets
-from gitbatch_core.pools.htcondor.probe import Found, probe
+from gitbatch_core.pools.htcondor.monitor import LOOK_S, Following
+from gitbatch_core.pools.htcondor.probe import Probe, probe
+from gitbatch_core.pools.htcondor.retry import Patience
+from gitbatch_core.pools.htcondor.secret_files import PrivateFiles, write_no_secrets
+from gitbatch_core.pools.htcondor.submission import HandOver, Place, among, of_run, place_of
 from gitbatch_core.pools.htcondor.submit import MOST_AT_ONCE, Memory, memory_steps, submissions
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class HTCondorPool:
         *,
         run: str,
         private_folder: Path,
-        found: Found | None = None,
+        found: Probe | None = None,
         keep_claim_idle_s: int = 10,
         reconcile_s: float = 60.0,
         patience_s: float = 3600.0,

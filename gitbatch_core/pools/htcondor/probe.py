@@ -16,7 +16,7 @@ _CONFIGURATIONS = ("/etc/condor/condor_config", "/usr/local/etc/condor_config")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class Probe:
     """What was found; `text` is for people: which schedd, or why there is none."""
 
     answers: bool
@@ -27,14 +27,14 @@ class Found:
     address: str = ""
 
 
-def probe() -> Found:
+def probe() -> Probe:
     """Look for the local schedd.
 
     In a process of its own: HTCondor's library would write to the terminal, and might wait for
     long, for a machine that does not answer.
     """
     if importlib.util.find_spec("htcondor2") is None:
-        return Found(answers=False, text="the package htcondor is not installed")
+        return Probe(answers=False, text="the package htcondor is not installed")
     try:
         done = subprocess.run(
             [sys.executable, "-m", "gitbatch_core.pools.htcondor.schedd"],
@@ -45,18 +45,18 @@ def probe() -> Found:
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
     except subprocess.TimeoutExpired:
-        return Found(answers=False, text=f"no schedd answers within {_LONGEST_S:.0f} s{_where()}")
+        return Probe(answers=False, text=f"no schedd answers within {_LONGEST_S:.0f} s{_where()}")
     except OSError as error:
-        return Found(answers=False, text=f"the search for a schedd cannot be started: {error}")
+        return Probe(answers=False, text=f"the search for a schedd cannot be started: {error}")
     try:
         facts = json.loads(done.stdout)
     except ValueError:
         words = " ".join(done.stderr.split())[:300]
-        return Found(answers=False, text=f"HTCondor's bindings do not work: {words}{_where()}")
+        return Probe(answers=False, text=f"HTCondor's bindings do not work: {words}{_where()}")
     if "why_not" in facts:
-        return Found(answers=False, text=f"{facts['why_not'].rstrip('.')}{_where()}")
+        return Probe(answers=False, text=f"{facts['why_not'].rstrip('.')}{_where()}")
     text = f"schedd {facts['name']} at {facts['address']}, HTCondor {facts['version']}"
-    return Found(answers=True, text=text, **facts)
+    return Probe(answers=True, text=text, **facts)
 
 
 def _where() -> str:

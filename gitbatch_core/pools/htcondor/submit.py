@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from gitbatch_core.errors import PoolError
 from gitbatch_core.pools.base import RefusedError
-from gitbatch_core.pools.htcondor import extras, holds
+from gitbatch_core.pools.htcondor import holds, submit_extras
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -52,7 +52,7 @@ class Submission:
     @property
     def late(self) -> bool:
         """Whether the schedd makes its jobs bit by bit: most are not in the queue at first."""
-        return any(name in self.description for name in extras.OF_A_SUBMISSION)
+        return any(name in self.description for name in submit_extras.OF_A_SUBMISSION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ def submissions(
     found = []
     for (executable, of_all), group in groups.items():
         description = {"executable": executable, **common, **dict(of_all)}
-        late = any(name in extras.OF_A_SUBMISSION for name in description)
+        late = any(name in submit_extras.OF_A_SUBMISSION for name in description)
         if len(group) > most_at_once and not late:
             description["max_materialize"], late = str(most_at_once), True
         parts: dict[tuple[tuple[str, str], ...], list[tuple[JobSpec, dict[str, str]]]] = {}
@@ -136,7 +136,9 @@ def _clusters(
     to those that do not; so all must set at least that. A pool's own resources all or none set."""
     by_keys: dict[frozenset[str], list[tuple[JobSpec, dict[str, str]]]] = {}
     for spec, item in jobs:
-        commands = (key for key, value in item.items() if value and not extras.is_attribute(key))
+        commands = (
+            key for key, value in item.items() if value and not submit_extras.is_attribute(key)
+        )
         by_keys.setdefault(frozenset(commands), []).append((spec, item))
     found: list[tuple[frozenset[str], list[tuple[JobSpec, dict[str, str]]]]] = []
     for keys in sorted(by_keys, key=len):
@@ -149,7 +151,7 @@ def _clusters(
 
 
 def _own(commands: Iterable[str]) -> set[str]:
-    return set(filter(extras.is_machine_resource, commands))
+    return set(filter(submit_extras.is_machine_resource, commands))
 
 
 def _submission(
@@ -160,7 +162,8 @@ def _submission(
     names = dict(zip(keys, _VARIABLES, strict=False))
     given = {key.casefold() for key in keys}
     missing = {
-        key: "undefined" if extras.is_attribute(key) else _default(description, key) for key in keys
+        key: "undefined" if submit_extras.is_attribute(key) else _default(description, key)
+        for key in keys
     }
     return Submission(
         description={key: v for key, v in description.items() if key.casefold() not in given}
@@ -177,7 +180,7 @@ def _default(description: Mapping[str, str], key: str) -> str:
 
 
 def _is_of_all(key: str) -> bool:
-    return key.casefold() in extras.OF_A_CLUSTER | extras.OF_A_SUBMISSION
+    return key.casefold() in submit_extras.OF_A_CLUSTER | submit_extras.OF_A_SUBMISSION
 
 
 def _item(
@@ -279,9 +282,9 @@ def memory_steps(request: Request, memory: Memory) -> tuple[str, ...]:
 
 def _extra(spec: JobSpec) -> dict[str, str]:
     for key, value in spec.request.extra.items():
-        if value.strip() and (why := extras.why_not(key, value)):
+        if value.strip() and (why := submit_extras.why_not(key, value)):
             raise RefusedError({spec.number: f"{name_of(spec)}: {why}"})
-    return extras.named_alike(spec.request.extra)
+    return submit_extras.named_alike(spec.request.extra)
 
 
 def word_v2(word: str) -> str:

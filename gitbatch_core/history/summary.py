@@ -1,0 +1,106 @@
+"""The runs of a repository at a glance: those that go on, were lost, or ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gitbatch_core.git import refs
+from gitbatch_core.history.run_names import NOTES, Known, Runs
+from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_documents import ANSWER_NAME
+from gitbatch_core.run import lease
+from gitbatch_core.run.lease import Owner
+
+RUNNING, LOST, CANCELLED = "running", "lost", "cancelled"
+"""Of runs that have not ended: with a controller, without, and without one that is to come."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSummary:
+    """One run."""
+
+    run: str
+    state: str
+    """`running`; `lost`: its controller is gone; `cancelled` after that; else as it ended:
+    `succeeded`, `failed`, `interrupted`."""
+    started: str
+    ended: str | None
+    commit: str
+    message: str
+    jobs_done: int
+    jobs: int | None
+    """How many it will have, as far as that was known at its start; None where it has ended."""
+    pool: str
+    host: str
+    """Where its controller is, or was."""
+    tainted: bool = False
+    """Whether jobs changed files of the commit."""
+    tags: tuple[str, ...] = ()
+    """That lead to its commit."""
+    kept: bool = False
+    """Whether it is marked against being removed."""
+    note: str = ""
+    reproduces: str | None = None
+    """The run that it was to make again."""
+
+    def as_json(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+def entries(runs: Runs, chosen: Sequence[Known] | None = None) -> list[RunSummary]:
+    """These runs, or all, the oldest first. Raises GitError."""
+    known = list(runs.by_id.values()) if chosen is None else chosen
+    documents = runs.documents(known)
+    notes = refs.notes(runs.repository, NOTES) if known else {}
+    found = []
+    for each in known:
+        if each.owner is not None:
+            found.append(replace(_going(each.owner), reproduces=each.reproduces))
+        elif each.run in documents:
+            found.append(
+                replace(
+                    _ended(documents[each.run]),
+                    tags=tuple(each.tags),
+                    kept=each.kept is not None,
+                    note=notes.get(each.commit or "", ""),
+                    reproduces=each.reproduces,
+                )
+            )
+    return found
+
+
+def _going(each: Owner) -> RunSummary:
+    about = each.about
+    done = sum(
+        (each.staging / lease.JOBS_NAME / str(n) / ANSWER_NAME).exists() for n in each.job_numbers()
+    )
+    return RunSummary(
+        run=each.run,
+        state=RUNNING if not each.is_dead else CANCELLED if each.is_cancelled else LOST,
+        started=about.get("begun", ""),
+        ended=None,
+        commit=about.get("commit", ""),
+        message=about.get("message", ""),
+        jobs_done=done,
+        jobs=about.get("jobs"),
+        pool=each.pool,
+        host=each.host,
+    )
+
+
+def _ended(found: Document) -> RunSummary:
+    return RunSummary(
+        run=found["run"],
+        state=found.get("outcome", ""),
+        started=found.get("started", ""),
+        ended=found.get("ended"),
+        commit=found.get("source_commit", ""),
+        message=found.get("message", ""),
+        jobs_done=found.get("jobs_finished", 0),
+        jobs=None,
+        pool=found.get("pool", {}).get("kind", ""),
+        host=found.get("host", ""),
+        tainted=bool(found.get("tainted")),
+    )

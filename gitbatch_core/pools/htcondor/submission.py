@@ -1,0 +1,123 @@
+"""Handing submissions to the schedd: all of them or none, and no job twice.
+
+An answer may be lost on its way; the queue then tells whether the jobs are there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from gitbatch_core.errors import PoolError
+from gitbatch_core.pools.htcondor.submit import Submission, named
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitbatch_core.pools.htcondor.retry import Patience
+    from gitbatch_core.pools.htcondor.schedd import Schedd
+
+Place = tuple[int, int]
+"""A job's cluster and proc."""
+
+_LATE = "late-{}.json"
+"""Has the numbers of the jobs of one submission, in their order."""
+
+_NAMES = ("ClusterId", "ProcId", "GitbatchNumber")
+
+
+def of_run(run: str, numbers: Iterable[int] | None = None) -> str:
+    """The constraint that a run's jobs meet, or those with these numbers."""
+    ours = f'GitbatchRun == "{run}"'
+    if numbers is None:
+        return ours
+    # The ad of a whole cluster has the number of its first job.
+    return f"{ours} && ProcId =!= undefined && {among(numbers)}"
+
+
+def among(numbers: Iterable[int]) -> str:
+    return f"member(GitbatchNumber, {{{', '.join(map(str, sorted(numbers)))}}})"
+
+
+def place_of(text: str) -> Place:
+    """Of `12.0`."""
+    cluster, proc = text.split(".")
+    return int(cluster), int(proc)
+
+
+class HandOver:
+    """Hands over the jobs of `run`."""
+
+    def __init__(self, *, run: str, schedd: Schedd, patience: Patience, folder: Path) -> None:
+        """`folder` takes what another process of the run would have to know."""
+        self._folder = folder
+        self._run = run
+        self._schedd = schedd
+        self._patience = patience
+        self.late: set[int] = set()
+        """Clusters whose jobs the schedd makes bit by bit: most are not in the queue at first."""
+
+    def __call__(self, parts: Sequence[Submission]) -> dict[int, str]:
+        """Submit all or, where one is refused, none; the jobs' ids by their numbers. Raises
+        PoolError."""
+        found: dict[int, str] = {}
+        done: list[Submission] = []
+        try:
+            for submission in parts:
+                found |= self._one(submission)
+                done.append(submission)
+        except PoolError:
+            if done:
+                clusters = " || ".join(self._cluster(submission) for submission in done)
+                why = "handed over together with jobs that were refused"
+                self._patience.insist(lambda: self._schedd.remove(clusters, why))
+            raise
+        return found
+
+    def not_made_yet(self) -> dict[Place, int]:
+        """Numbers of the jobs, of this run's earlier processes too, that the schedd is to make bit
+        by bit, and has not made yet. Raises PoolError."""
+        found: dict[Place, int] = {}
+        for file in self._folder.glob(_LATE.format("*")):
+            numbers = json.loads(file.read_bytes())
+            ours = f"{of_run(self._run)} && GitbatchFirst == {numbers[0]}"
+            for cluster, first in self._schedd.not_made(ours).items():
+                self.late.add(cluster)
+                found |= {(cluster, proc): n for proc, n in enumerate(numbers) if proc >= first}
+        return found
+
+    def _cluster(self, submission: Submission) -> str:
+        """The constraint that its jobs meet, and what makes them where that comes late."""
+        return f"{of_run(self._run)} && GitbatchFirst == {submission.jobs[0].number}"
+
+    def _one(self, submission: Submission) -> dict[int, str]:
+        numbers = [spec.number for spec in submission.jobs]
+        if submission.late:
+            (self._folder / _LATE.format(numbers[0])).write_text(json.dumps(numbers))
+        look = self._look_late if submission.late else self._look
+        for last_try in (False, True):
+            try:
+                found = dict(zip(numbers, self._schedd.submit(submission), strict=True))
+            except PoolError as error:
+                found = self._patience.insist(lambda: look(submission, numbers))
+                if not found and last_try:
+                    raise PoolError(
+                        f"HTCondor does not take {named(submission.jobs)}: {error.message}"
+                    ) from error
+            if found:
+                break
+        if submission.late:
+            self.late |= {place_of(text)[0] for text in found.values()}
+        return found
+
+    def _look(self, submission: Submission, numbers: Sequence[int]) -> dict[int, str]:
+        """The jobs' ids, where they are in the queue."""
+        queued = self._schedd.query(of_run(self._run, numbers), _NAMES)
+        if len(queued) != len(numbers):
+            return {}
+        return {ad["GitbatchNumber"]: f"{ad['ClusterId']}.{ad['ProcId']}" for ad in queued}
+
+    def _look_late(self, submission: Submission, numbers: Sequence[int]) -> dict[int, str]:
+        clusters = self._schedd.not_made(self._cluster(submission))
+        return {n: f"{cluster}.{proc}" for cluster in clusters for proc, n in enumerate(numbers)}

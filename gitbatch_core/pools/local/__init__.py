@@ -1,0 +1,1 @@
+"""The pool that is this machine: each job a process."""

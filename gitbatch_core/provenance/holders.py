@@ -1,0 +1,68 @@
+"""Which runs of a repository ended with an output that has a given address, and their tags."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gitbatch_core.git.repository import Repository, decode
+from gitbatch_core.history.run_outputs import RunOutputs
+from gitbatch_core.model.documents import Document
+from gitbatch_core.run import run_commit, undeclared_entries
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldingRun:
+    """One run."""
+
+    run: str
+    commit: str
+    """The run commit."""
+    tags: tuple[str, ...]
+    paths: tuple[str, ...]
+    """Outputs with the address, or that have it as a member."""
+    made_outside: bool
+    """Whether the run found the output there, made by nobody knows whom."""
+    left: tuple[Document, ...]
+    """What jobs have left with this address, beside their outputs: entries of the document."""
+    document: Document
+
+
+def holders(repository: Repository, addresses: Sequence[str]) -> list[HoldingRun]:
+    """The runs, the latest first, reproductions last. `addresses`: of what is asked for, and of the
+    trees that it is a member of. Raises GitError."""
+    found: list[HoldingRun] = []
+    wanted, tags, known = set(addresses), None, None
+    for each in run_commit.earlier(repository, mentioning=addresses, own_first=True):
+        outputs = [o for o in each.get("outputs", ()) if o.get("address") in wanted]
+        left = [entry for entry in undeclared_entries.kept(each) if entry["address"] in wanted]
+        if outputs or left:
+            tags = tags or _tags(repository)
+            known = known or RunOutputs(repository=repository).commits()
+            commit = known.get(each["run"], "")
+            found.append(
+                HoldingRun(
+                    run=each["run"],
+                    commit=commit,
+                    tags=tuple(tags.get(commit, ())),
+                    paths=tuple(output["path"] for output in (*outputs, *left)),
+                    made_outside=bool(outputs)
+                    and all(o.get("provenance") == "unknown" for o in outputs),
+                    left=tuple(left),
+                    document=each,
+                )
+            )
+    return found
+
+
+def _tags(repository: Repository) -> Mapping[str, list[str]]:
+    """The names of tags, by commit."""
+    found = defaultdict(list)
+    listed = repository.git(
+        "for-each-ref", "--format=%(objectname) %(*objectname) %(refname:lstrip=2)", "refs/tags"
+    )
+    for line in listed.splitlines():
+        own, peeled, name = decode(line).split(" ", 2)
+        found[peeled or own].append(name)
+    return found

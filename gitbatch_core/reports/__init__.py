@@ -1,0 +1,1 @@
+"""What a run tells of itself at its end: costs, efficiency, notifications."""

@@ -1,0 +1,55 @@
+"""What is kept of an attempt, and what earlier ones have found: which rules do not always make the
+same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gitbatch_core.archive import records
+from gitbatch_core.archive.store import Archive
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_documents import REPRODUCTION_FORMAT, REPRODUCTION_VERSION
+from gitbatch_core.provenance.reproductions import DIFFERS
+from gitbatch_core.reproduce.verdicts import Verdict
+
+_OF_RUN = ("user", "host", "pool", "started", "ended")
+
+
+def compose(
+    before: Document, again: Document, verdicts: Sequence[Verdict], differences: list[Document]
+) -> Document:
+    """The document of the attempt `again` to make the outputs of the run `before` again."""
+    return {
+        "format": REPRODUCTION_FORMAT,
+        "version": REPRODUCTION_VERSION,
+        "run": before["run"],
+        "again": again["run"],
+        "source_commit": before["source_commit"],
+        **{name: again.get(name) for name in _OF_RUN},
+        "outputs": [verdict.as_json() for verdict in verdicts],
+        "differences": differences,
+    }
+
+
+def keep(archive: Archive, document: Document) -> None:
+    """Keep it in the archive. Raises ArchiveError."""
+    records.write_reproduction(archive.root, document["run"], document["again"], document)
+
+
+def unsteady(archive: Archive, repository: Repository) -> dict[str, list[str]]:
+    """Rules of this repository whose outputs have ever differed though their jobs read the same ->
+    the attempts that found it, by the ids of their runs."""
+    found: dict[str, dict[str, None]] = {}
+    known: dict[str, bool] = {}
+    for each in records.reproductions(archive.root):
+        commit = str(each.get("source_commit", ""))
+        if commit not in known:
+            # Others use the archive too, and may call another rule the same.
+            kind = repository.git("cat-file", "-t", commit, check=False)
+            known[commit] = kind.strip() == b"commit"
+        for output in each.get("outputs", ()) if known[commit] else ():
+            rule = output.get("rule")
+            if rule and output.get("verdict") == DIFFERS and not output.get("after"):
+                found.setdefault(rule, {})[str(each.get("again", ""))] = None
+    return {rule: list(runs) for rule, runs in found.items()}

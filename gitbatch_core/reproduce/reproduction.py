@@ -1,0 +1,151 @@
+"""The whole way: check, make an attempt, compare, keep what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gitbatch_core.archive.layout import Address
+from gitbatch_core.archive.store import Archive
+from gitbatch_core.errors import UsageError
+from gitbatch_core.history.recorded_outputs import jobs_of, outputs_of
+from gitbatch_core.model.documents import Document
+from gitbatch_core.provenance.reproductions import DIFFERS, IDENTICAL
+from gitbatch_core.reproduce import (
+    attempt,
+    content_diff,
+    environment_diff,
+    evidence,
+    snakemake_arguments,
+)
+from gitbatch_core.reproduce.attempt import Wishes
+from gitbatch_core.reproduce.content_diff import Difference
+from gitbatch_core.reproduce.original_run import Subject
+from gitbatch_core.reproduce.verdicts import Verdict, compare
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduction:
+    """What was found."""
+
+    document: Document
+    """What is kept of it."""
+    verdicts: Sequence[Verdict]
+    contents: Mapping[str, Difference]
+    """By path, of outputs that differ."""
+    unsteady: Mapping[str, Sequence[str]]
+    """Rules of these outputs that have differed in earlier attempts, with these."""
+    went_through: bool
+    """Whether nothing failed that was not asked for by its path, or had failed then, too."""
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether all that was asked for is identical, and is something."""
+        found = {each.verdict for each in self.verdicts if each.asked}
+        return self.went_through and found == {IDENTICAL}
+
+    def as_json(self) -> dict[str, Any]:
+        """The document, and what is not kept."""
+        outputs = [
+            each | {"contents": vars(self.contents[each["path"]])}
+            if each["path"] in self.contents
+            else each
+            for each in self.document["outputs"]
+        ]
+        more = {"reproduced": self.reproduced, "differed_before": self.unsteady}
+        return self.document | {"outputs": outputs} | more
+
+
+def reproduce(
+    subject: Subject, archive: Archive, wishes: Wishes, *, say: Callable[[str], None]
+) -> Reproduction:
+    """Make the run's outputs again; `say` tells the user what to know before that.
+
+    Raises GitbatchError where that cannot be done from here, KeyboardInterrupt.
+    """
+    before = subject.document
+    subject.check(archive, wishes.targets)
+    config = snakemake_arguments.config(subject, wishes.more)
+    arguments = snakemake_arguments.arguments(subject, wishes.more)
+    targets = snakemake_arguments.targets(subject, wishes.targets)
+    then = outputs_of(before, jobs_of(archive, before))
+    asked = subject.paths(wishes.targets) if wishes.targets else None
+    if unknown := sorted((asked or set()) - then.keys()):
+        raise UsageError(
+            f"Run {subject.run} has made no {unknown[0]}.",
+            hint=f"What it has made: git show --stat {subject.commit[:10]}",
+        )
+    for line in _warnings(before, archive):
+        say(f"gitbatch: {line}")
+    after = attempt.run(
+        subject, archive, wishes, config=config, arguments=arguments, targets=targets
+    )
+    now = outputs_of(after, jobs_of(archive, after))
+    verdicts = compare(
+        then,
+        now,
+        before=before,
+        again=after,
+        asked=asked,
+        targets=bool(wishes.targets),
+        more=bool(wishes.more),
+    )
+    differences = environment_diff.differences(
+        before,
+        after,
+        [verdict.then for verdict in verdicts if verdict.then],
+        [verdict.now for verdict in verdicts if verdict.now],
+    )
+    rules = {verdict.rule for verdict in verdicts}
+    known = evidence.unsteady(archive, subject.repository)
+    document = evidence.compose(before, after, verdicts, differences)
+    evidence.keep(archive, document)
+    return Reproduction(
+        document=document,
+        verdicts=verdicts,
+        contents=_contents(archive, verdicts),
+        unsteady={rule: runs for rule, runs in known.items() if rule in rules},
+        went_through=asked is not None
+        or after.get("outcome") == "succeeded"
+        or before.get("outcome") != "succeeded",
+    )
+
+
+def _warnings(before: Document, archive: Archive) -> list[str]:
+    run, found = before["run"], []
+    if "settings" not in before or "given_config" not in before:
+        found.append(
+            f"run {run} does not say with what arguments and configuration it was started, as an "
+            "older gitbatch has made it. Give them after --."
+        )
+    if before.get("outcome") != "succeeded":
+        found.append(
+            f"the outcome of run {run} is: {before.get('outcome')}. What it had finished is "
+            "compared."
+        )
+    if before.get("tainted"):
+        found.append(
+            f"run {run} was tainted: its jobs had changed files of the commit, and may have seen "
+            "these."
+        )
+    if archive.id != before.get("archive"):
+        found.append(
+            f"the archive {archive.root} is not that of run {run} ({before.get('archive')}). "
+            "Outputs are compared by address, by their bytes only as far as these are here, and "
+            "what is found is kept here."
+        )
+    return found
+
+
+def _contents(archive: Archive, verdicts: Sequence[Verdict]) -> dict[str, Difference]:
+    return {
+        verdict.path: content_diff.compare(
+            archive,
+            Address.parse(verdict.then.address),
+            Address.parse(verdict.now.address),
+            tree=verdict.kind == "tree",
+        )
+        for verdict in verdicts
+        if verdict.verdict == DIFFERS and verdict.then and verdict.now and not verdict.is_gone
+    }

@@ -1,0 +1,134 @@
+"""What a run was given, its configuration and arguments, in a form to be given again.
+
+The configuration is what --config and --configfile gave, not what the Snakefile made of it: that
+changes it anew while it is read. Values of secrets were not kept and have to come from the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Sequence
+from typing import Any
+
+from gitbatch_core.errors import UsageError
+from gitbatch_core.model.job_documents import REDACTED
+from gitbatch_core.reproduce.original_run import Subject
+
+_CONFIG = ("--config", "-C")
+
+
+def config(subject: Subject, more: Sequence[str]) -> str:
+    """The text of a config file; empty where nothing was given. `more`: arguments of the user,
+    which win. Raises UsageError naming the keys whose values were secrets and are not in `more`."""
+    import yaml
+
+    found = subject.document.get("given_config") or {}
+    own = set(_config_keys(more))
+    masked = [key for key in found if key not in own and REDACTED in repr((key, found[key]))]
+    if masked:
+        raise UsageError(
+            f"The configuration of run {subject.run} held values of secrets, which are not kept: "
+            f"{', '.join(masked)}.",
+            hint=f"Give them again: gitbatch reproduce {subject.run} -- --config "
+            + " ".join(f"{name}=VALUE" for name in masked),
+        )
+    return yaml.safe_dump(_given(found, own)) if found else ""
+
+
+def arguments(subject: Subject, more: Sequence[str]) -> list[str]:
+    """Snakemake's own arguments. Raises UsageError naming one that held a secret's value."""
+    settings = [str(word) for word in subject.document.get("settings", ())]
+    kept: list[str] = []
+    for words in _options(settings):
+        option = words[0].partition("=")[0]
+        if option in more or any(word.startswith(f"{option}=") for word in more):
+            continue
+        if any(REDACTED in word for word in words):
+            raise UsageError(
+                f"The argument {option} of run {subject.run} held the value of a secret, which is "
+                "not kept.",
+                hint=f"Give it again: gitbatch reproduce {subject.run} -- {option} VALUE",
+            )
+        kept += words
+    return kept
+
+
+def targets(subject: Subject, given: Sequence[str]) -> list[str]:
+    """The targets as the run had them, or those `given`. Raises UsageError."""
+    found = [str(target) for target in given or subject.document.get("targets", ())]
+    if any(REDACTED in target for target in found):
+        raise UsageError(
+            f"A target of run {subject.run} held the value of a secret, which is not kept.",
+            hint=f"Name the targets again: gitbatch reproduce {subject.run} TARGETS",
+        )
+    return found
+
+
+def _options(words: Sequence[str]) -> Iterator[list[str]]:
+    """Each option with its values."""
+    found: list[str] = []
+    for word in words:
+        if word.startswith("--") and found:
+            yield found
+            found = []
+        found.append(word)
+    if found:
+        yield found
+
+
+def _config_keys(more: Sequence[str]) -> Iterator[str]:
+    inside = False
+    for word in more:
+        name, _, value = word.partition("=")
+        if name in _CONFIG:
+            inside = True
+            word = value
+        elif word.startswith("-"):
+            inside = False
+        if inside and "=" in word:
+            yield word.partition("=")[0]
+
+
+def _given(found: dict[str, Any], own: Container[str]) -> Any:
+    """The values of a configuration, but for those that nobody can tell and that are in `own`."""
+    if found.keys() == {"mapping"}:
+        return _value(found, "config")
+    values = {}
+    for name, data in found.items():
+        try:
+            values[name] = _value(data, name)
+        except UsageError:
+            if name not in own:
+                raise
+    return values
+
+
+def _value(data: Any, name: str) -> Any:
+    """The value that JSON data of a run's document stands for. Raises UsageError where it says less
+    than there was."""
+    import yaml
+
+    if isinstance(data, list):
+        return [_value(item, name) for item in data]
+    if not isinstance(data, dict):
+        return data
+    if len(data) == 1:
+        [(form, inner)] = data.items()
+        match form:
+            case "tuple":
+                return _value(inner, name)
+            case "set":
+                return set(_value(inner, name))
+            case "mapping":
+                return {_value(key, name): _value(item, name) for key, item in inner}
+            case "path":
+                return inner
+            case "float":
+                return float(inner)
+            case "date":
+                return yaml.safe_load(inner)
+            case "object":
+                raise UsageError(
+                    f"The value of {name} cannot be given again: it was a {inner}.",
+                    hint=f"Give it after --: gitbatch reproduce RUN -- --config {name}=VALUE",
+                )
+    return {key: _value(item, key) for key, item in data.items()}

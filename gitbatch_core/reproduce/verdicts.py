@@ -1,0 +1,162 @@
+"""What became of each output: two runs' documents compared, address by address."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gitbatch_core.history.document_diff import member_changes
+from gitbatch_core.history.recorded_outputs import RecordedOutput, job_inputs
+from gitbatch_core.model.documents import Document
+from gitbatch_core.provenance.reproductions import DIFFERS, FAILED, IDENTICAL, NOT_RUN
+
+_OF_JOBS = ("command", "params", "threads")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Of one output."""
+
+    path: str
+    rule: str | None
+    wildcards: Mapping[str, str]
+    kind: str
+    verdict: str
+    then: RecordedOutput | None
+    now: RecordedOutput | None
+    asked: bool
+    """Whether it was asked for; else it was only needed for what was."""
+    after: tuple[str, ...] = ()
+    """Inputs of its job that were not the same already."""
+    changes: tuple[Document, ...] = ()
+    """{what, then, now} of its job."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was temporary, so that nobody has kept its bytes."""
+        return any(made.temporary for made in (self.then, self.now) if made)
+
+    @property
+    def is_of_other_code(self) -> bool:
+        """Whether what was there then had been made by other code than the commit's, or from
+        that."""
+        return self.then is not None and (
+            self.then.other_code != () or bool(self.then.stale_inputs)
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """As evidence has it."""
+        host = self.now.host if self.now else None
+        found: dict[str, Any] = {
+            "path": self.path,
+            "rule": self.rule,
+            "wildcards": dict(self.wildcards),
+            "kind": self.kind,
+            "expected": self.then.address if self.then else None,
+            "found": self.now.address if self.now else None,
+            "verdict": self.verdict,
+            "hosts": [host] if host else [],
+            "asked": self.asked,
+        }
+        if self.then is not None and self.then.other_code != ():
+            files = self.then.other_code
+            found["other_code"] = {
+                "commit": self.then.job.get("commit"),
+                "files": None if files is None else list(files),
+            }
+        if self.then is not None and self.then.stale_inputs:
+            found["stale_inputs"] = list(self.then.stale_inputs)
+        if self.after:
+            found["after"] = list(self.after)
+        if self.changes:
+            found["changes"] = list(self.changes)
+        return found
+
+
+def compare(
+    then: Mapping[str, RecordedOutput],
+    now: Mapping[str, RecordedOutput],
+    *,
+    before: Document,
+    again: Document,
+    asked: set[str] | None,
+    targets: bool = False,
+    more: bool = False,
+) -> list[Verdict]:
+    """One verdict per output, sorted by path.
+
+    `before`, `again`: the documents of the run and of the attempt; `asked`: paths of what was asked
+    for, None for all that the attempt was to make; `targets`, `more`: whether it had targets of its
+    own, or more arguments. Without, what only one has differs where both went through.
+    """
+    different = {p for p in then.keys() & now.keys() if then[p].address != now[p].address}
+    complete = again.get("outcome") == "succeeded" and not (targets or more)
+    found = []
+    for path in sorted(then.keys() | now.keys() | (asked or set())):
+        one, other = then.get(path), now.get(path)
+        maker = one if one and one.rule else other or one
+        is_asked = asked is None or path in asked
+        if one and other:
+            verdict = DIFFERS if path in different else IDENTICAL
+        elif maker and maker.temporary and path not in (asked or ()):
+            continue  # the other's record may be in an archive out of reach
+        elif other is None:
+            if not is_asked:
+                continue
+            verdict = DIFFERS if complete else _why_missing(one, again)
+            if verdict == NOT_RUN and asked is None and targets:
+                continue  # of another target
+        elif complete and before.get("outcome") == "succeeded":
+            verdict = DIFFERS
+        else:
+            continue
+        after, changes = _job(one, other, different) if verdict == DIFFERS else ((), ())
+        found.append(
+            Verdict(
+                path=path,
+                rule=maker.rule if maker else None,
+                wildcards=maker.wildcards if maker else {},
+                kind=maker.kind if maker else "file",
+                verdict=verdict,
+                then=one,
+                now=other,
+                asked=is_asked,
+                after=after,
+                changes=changes,
+            )
+        )
+    return found
+
+
+def _why_missing(made: RecordedOutput | None, again: Document) -> str:
+    failed = again.get("jobs_failed", ())
+    if made is None or made.rule is None:
+        return NOT_RUN
+    inner = ",".join(f"{name}={value}" for name, value in made.wildcards.items())
+    if (f"{made.rule}[{inner}]" if inner else made.rule) in failed:
+        return FAILED
+    groups = [name.removeprefix("group[").removesuffix("]").split(",") for name in failed]
+    return FAILED if any(len(rules) > 1 and made.rule in rules for rules in groups) else NOT_RUN
+
+
+def _job(
+    then: RecordedOutput | None, now: RecordedOutput | None, different: set[str]
+) -> tuple[tuple[str, ...], tuple[Document, ...]]:
+    """What the jobs of a differing output did not have in common: inputs; anything else."""
+    if not (then and now and then.member and now.member):
+        return (), ()
+    before = job_inputs(then.job, then.member)
+    after = tuple(
+        path
+        for path, address in job_inputs(now.job, now.member).items()
+        if path in different or (path in before and None not in (address, before[path])
+                                 and address != before[path])
+    )  # fmt: skip
+    changes = member_changes(then.member, now.member, _OF_JOBS)
+    added = sorted(job_inputs(now.job, now.member).keys() ^ before.keys())
+    if added:
+        inputs = [sorted(map(os.fspath, job_inputs(m.job, m.member))) for m in (then, now)]
+        changes.append({"what": "inputs", "then": inputs[0], "now": inputs[1]})
+    return after, tuple(changes)

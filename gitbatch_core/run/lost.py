@@ -1,0 +1,140 @@
+"""Runs that nobody has ended, and whose jobs run no more: what of them others can take, kept before
+their worktrees go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from gitbatch_core.archive import links
+from gitbatch_core.archive.layout import linked_object
+from gitbatch_core.archive.store import Archive
+from gitbatch_core.archive.walk import inside
+from gitbatch_core.errors import GitbatchError
+from gitbatch_core.git import worktree as worktrees
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.git.worktree import Worktree
+from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_documents import ORDER_NAME, Answer, Order
+from gitbatch_core.run import completion, executions, superseded_records, undeclared_entries
+from gitbatch_core.run.lease import JOBS_NAME, Owner
+from gitbatch_core.run.mirror.outside_inputs import OutsideInputs
+from gitbatch_core.run.mirror.paths import Mirror
+from gitbatch_core.run.mirror.undeclared import UndeclaredFiles
+from gitbatch_core.run.run import remove
+
+KILLED = "killed"
+"""Outcome of such a run."""
+
+
+def left_by(
+    repository: Repository, archive: Archive, dead: Owner, documents: Iterable[Document]
+) -> Document:
+    """Keep what the jobs of a killed run have left beside their outputs, with links in the folder;
+    what a run's document would say of it. `documents`: of runs, the latest first. Never raises
+    GitbatchError."""
+    about = dead.about
+    if not dead.can_go_on or about["top"] != str(repository.top) or dead.archive != archive.root:
+        return {}
+    with contextlib.suppress(GitbatchError, OSError, KeyError):
+        mirror = Mirror(
+            top=repository.top,
+            folder=repository.top,
+            worktree=dead.worktree,
+            archive=archive,
+            outside=OutsideInputs(archive=archive),
+            tracked=frozenset(),
+            changed=frozenset(),
+            warn=lambda text: None,
+            pinned_ns=about["pinned_ns"],
+        )
+        worktree = Worktree(repository=repository, path=dead.worktree, commit=about["commit"])
+        written, passing = inside(_written(dead)), set(about.get("passing", ()))
+        paths = [
+            path
+            for path in worktrees.added(worktree, (*undeclared_entries.CACHES, *about["caches"]))
+            if path not in passing and not written(path) and not _is_brought(dead.worktree / path)
+        ]
+        files = UndeclaredFiles(mirror=mirror)
+        for path in paths:
+            if (address := links.address_of(mirror.top / path)) is not None:
+                mirror.outdated[path] = str(address)
+        files.recognise(documents, lambda path: False)
+        left = files.end(
+            dead.run,
+            paths,
+            executions.all_of(_done(dead), dead.staging / JOBS_NAME, ()),
+            (),
+            lambda path: False,
+            keep=about["undeclared"] == "keep",
+        )
+        return {"run": dead.run, **left.facts}
+    return {}
+
+
+def clear(repository: Repository, dead: Owner, left: Document) -> None:
+    """Take away what a dead run left behind, as far as that is possible. `left`: see `left_by`."""
+    if dead.claim() is not None:
+        _keep(repository, dead, left)
+        with contextlib.suppress(GitbatchError, OSError):
+            remove(repository, dead.worktree, dead.staging, dead.private)
+
+
+def _keep(repository: Repository, dead: Owner, left: Document) -> None:
+    """Look into the worktree of a killed run, none of whose jobs runs any more, before it goes.
+    Where that cannot be done, nobody takes what its jobs have made. Never raises
+    GitbatchError."""
+    if not dead.can_go_on:
+        return
+    with contextlib.suppress(GitbatchError, OSError, KeyError):
+        commit = str(dead.about["commit"])
+        worktree = Worktree(repository=repository, path=dead.worktree, commit=commit)
+        written = inside(_written(dead))
+        tainted = worktrees.rewritten(
+            worktree, lambda path: written(path) or _is_link(dead.worktree / path)
+        )
+        facts: Document = {
+            **left,
+            "run": dead.run,
+            "outcome": KILLED,
+            "source_commit": commit,
+            "tainted": tainted,
+        }
+        facts |= {"started": dead.about["begun"], "message": dead.about["message"]}
+        if not tainted:
+            facts[superseded_records.JOBS] = superseded_records.listed(_done(dead))
+        completion.keep(
+            dead.archive,
+            facts | {"host": dead.host},
+            repository=str(repository.top),
+        )
+
+
+def _written(dead: Owner) -> set[str]:
+    """What the run's jobs were to write."""
+    found: set[str] = set()
+    for number in dead.job_numbers():
+        order = Order.read(dead.staging / JOBS_NAME / str(number) / ORDER_NAME)
+        found.update(output.path for output in order.outputs)
+        found.update(order.logs)
+    return found
+
+
+def _done(dead: Owner) -> Iterator[Document]:
+    """The records of the run's jobs that have succeeded."""
+    for number in dead.job_numbers():
+        with contextlib.suppress(GitbatchError):
+            answer = Answer.of_job(dead.staging / JOBS_NAME / str(number))
+            if answer is not None and answer.succeeded:
+                yield answer.record
+
+
+def _is_brought(path: Path) -> bool:
+    """Whether it is a link to an object, or to what lies outside of the worktree."""
+    return path.is_symlink() and (_is_link(path) or path.readlink().is_absolute())
+
+
+def _is_link(path: Path) -> bool:
+    return path.is_symlink() and linked_object(str(path.readlink())) is not None

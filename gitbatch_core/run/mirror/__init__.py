@@ -1,0 +1,1 @@
+"""The worktree as the mirror of the user's folder, for everything that the workflow declares."""

@@ -1,0 +1,64 @@
+"""Addresses of files outside of the repository, with what tells whether a file was changed since it
+was hashed: a start need not read again what the last one has read.
+
+One file in the git folder, for this host. Where it is missing, all is read again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gitbatch_core.errors import GitbatchError
+from gitbatch_core.model import documents
+
+_FORMAT, _VERSION = "gitbatch-hashed", 1
+_MOST = 200_000
+_SETTLED_NS = 2 * 10**9
+"""What was changed so shortly before could be changed again without another time."""
+
+Stamp = tuple[int, ...]
+"""Of `fsutil.stamp`."""
+
+
+@dataclass(kw_only=True)
+class HashedBefore:
+    """By absolute path."""
+
+    path: Path | None = None
+    """Where it is kept; None: nowhere."""
+    _known: dict[str, tuple[Stamp, str]] = field(default_factory=dict)
+    _is_new: bool = False
+
+    @classmethod
+    def read(cls, path: Path) -> HashedBefore:
+        """As far as it can be read."""
+        known = {}
+        with contextlib.suppress(GitbatchError, OSError, KeyError, ValueError, TypeError):
+            found = documents.read(path, format=_FORMAT, version=_VERSION)["files"]
+            known = {name: (tuple(stamp), str(address)) for name, (stamp, address) in found.items()}
+        return cls(path=path, _known=known)
+
+    def find(self, name: str, stamp: Stamp, algorithm: str) -> str | None:
+        """The address of the file, if it was hashed as it is now, by this algorithm."""
+        then, address = self._known.get(name, ((), ""))
+        return address if then == stamp and address.startswith(f"{algorithm}:") else None
+
+    def add(self, name: str, stamp: Stamp, address: str) -> None:
+        """Note what was hashed; `stamp`: from before that."""
+        if max(stamp[2:]) + _SETTLED_NS < time.time_ns():
+            self._known.pop(name, None)
+            self._known[name] = stamp, address
+            self._is_new = True
+
+    def write(self) -> None:
+        """Keep it, if anything is new. Never raises OSError: it can be done without."""
+        if self._is_new and self.path is not None:
+            latest = list(self._known.items())[-_MOST:]
+            document = {"format": _FORMAT, "version": _VERSION, "files": dict(latest)}
+            with contextlib.suppress(OSError):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                documents.write(self.path, document, durable=False)
+            self._is_new = False

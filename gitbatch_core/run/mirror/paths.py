@@ -1,0 +1,411 @@
+"""The worktree as the mirror of the user's folder for everything that the workflow declares.
+
+What the user's folder holds decides: a link into the archive wins over what the commit has at that
+path; a regular file counts as the commit's only where git tracks it unchanged. Everything else that
+a job reads must be in the archive, so that the run can say what it read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+
+from gitbatch_core import fs
+from gitbatch_core.archive import hashing, links, manifests
+from gitbatch_core.archive.layout import ObjectName, linked_object
+from gitbatch_core.archive.store import Archive, Take
+from gitbatch_core.archive.walk import NOT_DATA, folders_below, link_names_below
+from gitbatch_core.errors import NotInArchiveError, RunError
+from gitbatch_core.git import work_tree_status
+from gitbatch_core.git import worktree as worktrees
+from gitbatch_core.git.worktree import Unfetched
+from gitbatch_core.model.documents import Document
+from gitbatch_core.run.mirror import linked_folders
+from gitbatch_core.run.mirror.linked_folders import LinkedFolders
+from gitbatch_core.run.mirror.outside_addresses import HashedBefore
+from gitbatch_core.run.mirror.outside_inputs import OutsideInputs
+from gitbatch_core.run.run import Run
+
+
+@dataclass(kw_only=True)
+class Mirror:
+    """Two folders with the same names below them. Paths given are as the workflow names them."""
+
+    top: Path
+    """The user's."""
+    folder: Path
+    """The user's working directory, at or below `top`."""
+    worktree: Path
+    archive: Archive
+    tracked: frozenset[str]
+    """Files of the commit, relative to the top."""
+    changed: frozenset[str]
+    """Of those: outputs that the user's folder holds in another state."""
+    outside: OutsideInputs
+    warn: Callable[[str], None]
+    pinned_ns: int
+    """The time of all that the run makes: see `pin`."""
+    withheld: Mapping[str, Unfetched] = field(default_factory=dict)
+    """Files of the commit that no job can read."""
+    later: dict[str, int] = field(default_factory=dict)
+    """By path relative to the top: times of what the run has made that others have dated, and of
+    what was made of that."""
+    addresses: dict[str, str] = field(default_factory=dict)
+    """By path relative to the top (absolute outside of it), of what jobs may read."""
+    outdated: dict[str, str] = field(default_factory=dict)
+    """The same of the user's links where the worktree has what a job has written."""
+    placed: set[str] = field(default_factory=set)
+    """Paths, relative to the top, that were put into the worktree."""
+    logs: set[str | None] = field(default_factory=set)
+    """Logs and benchmarks: plain files for the user, which other jobs may read."""
+    made: dict[str, Document] = field(default_factory=dict)
+    """Outputs of this run's jobs, entries of their records."""
+    copies: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Local copies of what lies in other storages, with their stamps when they were hashed."""
+    linked: LinkedFolders = field(default_factory=LinkedFolders)
+    overlook: Callable[[Iterable[str]], object] = bool
+    """Has git, in the worktree, not look at these tracked paths."""
+    parse_time: dict[str, str] = field(default_factory=dict)
+    """By path relative to the top: addresses of what the workflow writes while it is read."""
+    _relatives: dict[str, str] = field(default_factory=dict)
+    """What `relative` has found by names alone: it is asked some ten times of each path."""
+    _checked: set[Path] = field(default_factory=set)
+    _in_worktree: set[str] = field(default_factory=set)
+    """Folders of the worktree that no link leads out of it."""
+    _real_folders: dict[str, str] = field(default_factory=dict)
+    """Where folders of the user's really lie."""
+
+    @classmethod
+    def of(
+        cls, run: Run, folder: Path, *, changed: Iterable[str], warn: Callable[[str], None]
+    ) -> Mirror:
+        """The mirror for a run that was started from `folder`. Raises GitError."""
+        return cls(
+            top=run.repository.top,
+            folder=folder,
+            worktree=run.worktree.path,
+            archive=run.archive,
+            outside=OutsideInputs(
+                archive=run.archive,
+                before=HashedBefore.read(run.repository.git_dir / "gitbatch" / "hashed.json"),
+            ),
+            overlook=partial(worktrees.overlook, run.worktree),
+            tracked=work_tree_status.tracked(run.worktree.path),
+            changed=frozenset(changed),
+            withheld=worktrees.withheld(run.worktree),
+            warn=warn,
+            pinned_ns=run.about["pinned_ns"],
+        )
+
+    @cached_property
+    def _real_worktree(self) -> str:
+        return os.path.realpath(self.worktree)
+
+    @cached_property
+    def tracked_in_order(self) -> list[str]:
+        return sorted(self.tracked)
+
+    def relative(self, path: str) -> str | None:
+        """`path` relative to the top; None: outside of the repository."""
+        if (known := self._relatives.get(path)) is not None:
+            return known
+        absolute = os.path.normpath(self.folder / path)
+        for top in (str(self.worktree), str(self.top)):
+            if absolute == top or absolute.startswith(top + "/"):
+                found = absolute[len(top) + 1 :] or "."
+                return self._relatives.setdefault(path, found)
+        # By way of a linked folder it may still be a name of the work tree.
+        parent, name = os.path.split(absolute)
+        real = os.path.join(os.path.realpath(parent), name)
+        return real[len(str(self.top)) + 1 :] if real.startswith(f"{self.top}/") else None
+
+    def here(self, path: str) -> Path:
+        """Where `path` lies for the user."""
+        return self._below(self.top, path)
+
+    def there(self, path: str) -> Path:
+        """Where `path` lies in the worktree; what lies outside of the repository is the same."""
+        return self._below(self.worktree, path)
+
+    def _below(self, top: Path, path: str) -> Path:
+        relative = self.relative(path)
+        return Path(os.path.normpath(self.folder / path)) if relative is None else top / relative
+
+    def inner(self, place: str) -> str | None:
+        """The path relative to the top of what lies at `place`, a path without links; None where
+        that is outside of the user's work tree, or git's."""
+        if place != str(self.top) and not place.startswith(f"{self.top}/"):
+            return None
+        relative = place[len(str(self.top)) + 1 :] or "."
+        return None if NOT_DATA.intersection(relative.split("/")) else relative
+
+    def real(self, here: Path) -> str:
+        """Where `here` lies, its folder without links; itself it may be one."""
+        folder = os.path.dirname(here)
+        if (real := self._real_folders.get(folder)) is None:
+            real = self._real_folders.setdefault(folder, os.path.realpath(folder))
+        return os.path.join(real, here.name)
+
+    # ------------------------------------------------------------------ before jobs run
+
+    def bring_links(self, dead: Sequence[Path] = (), *, is_new: bool = True) -> None:
+        """Link everything into the worktree that is a link into the archive for the user, and mark
+        the folders that Snakemake has marked: what Snakefiles look for when they are parsed may be
+        anything.
+
+        In a worktree that is not new, what jobs have written there stays. A link into one of the
+        `dead` worktrees is a temporary output that its run finished: it goes into the archive,
+        before the worktree goes.
+        """
+        saved = []
+        opened = {f"{self.top}/{name}" for name in self.linked.opened}
+        for link in link_names_below(self.top, opened, besides=manifests.IGNORED):
+            try:
+                text, mtime_ns = os.readlink(link), os.lstat(link).st_mtime_ns
+            except OSError:  # gone by now, or replaced: another run works in this folder
+                self._bring_mark(link)
+                continue
+            if dead:
+                target = Path(os.path.normpath(os.path.join(os.path.dirname(link), text)))
+                if any(map(target.is_relative_to, dead)):
+                    saved.append((Path(link), target))
+                    continue
+            relative = link[len(str(self.top)) + 1 :]
+            if linked_object(text) is None and relative in self.tracked:
+                linked_folders.bring_tracked(self, relative, text)
+                continue
+            written = not is_new and relative not in self.tracked
+            # Snakemake names what is not there, where a job needs it.
+            with contextlib.suppress(NotInArchiveError, FileNotFoundError):
+                if (name := self.archive.object_at(link)) is None:
+                    linked_folders.bring_other(self, relative)
+                elif written and _is_file(self.worktree / relative):
+                    self.outdated[relative] = str(name.address)
+                else:
+                    self.bring_link(relative, name, mtime_ns)
+        for here, target in saved:
+            self._save(here, target)
+
+    def _save(self, here: Path, target: Path) -> None:
+        """Put what a dead run's worktree has at `target` in the place of the link to it."""
+        mtime_ns = here.lstat().st_mtime_ns
+        if target.is_symlink():  # within a folder, or to an object
+            text = os.readlink(target)
+            if (name := linked_object(text)) is None:
+                self.replace(here, lambda place: os.symlink(text, place))
+                return
+        elif target.is_file():
+            name = self.archive.put([target])[0].name
+        else:
+            return
+        self.link(here, name, mtime_ns)
+        self.bring_link(str(here.relative_to(self.top)), name, mtime_ns)
+
+    def bring_link(self, relative: str, name: ObjectName, mtime_ns: int) -> None:
+        self.link(self.worktree / relative, name, mtime_ns)
+        self.addresses[relative] = str(name.address)
+
+    def _bring_mark(self, mark: str) -> None:
+        """The file by which Snakemake dates an output folder, at the absolute path `mark`."""
+        relative = mark[len(str(self.top)) + 1 :]
+        if os.path.basename(mark) != manifests.IGNORED or relative in self.tracked:
+            return
+        with contextlib.suppress(OSError):
+            mtime_ns = os.lstat(mark).st_mtime_ns
+            self.replace(self.worktree / relative, Path.touch)
+            os.utime(self.worktree / relative, ns=(mtime_ns, mtime_ns))
+
+    def tell_outside(self) -> None:
+        """Warn, once, of inputs outside of the repository that can be changed."""
+        if (text := self.outside.tell()) is not None:
+            self.warn(text)
+
+    def check_outside(self, path: str) -> None:
+        """Raise RunError where the input `path`, if outside of the repository, is not what was
+        recorded when it was brought."""
+        name = self.relative(path) or os.path.normpath(self.folder / path)
+        self.outside.check(name, path)
+
+    def bring_output(self, path: str) -> None:
+        """Bring an output that is up to date; what plain Snakemake made goes to the archive."""
+        here = self.here(path)
+        relative = self.relative(path)
+        if relative is None or not os.path.lexists(here):
+            if relative is not None:
+                self._clear(self.worktree / relative)
+            return
+        if relative in self.addresses:
+            return
+        if here.is_dir() and not here.is_symlink():
+            self._store([inner for inner in self.bring_folder(here) if not self._is_known(inner)])
+            for found in folders_below(here):
+                (self.worktree / found.relative_to(self.top)).mkdir(parents=True, exist_ok=True)
+        elif not self._is_known(relative):
+            if (name := self.archive.object_at(here)) is None:
+                self._store([relative])
+            else:
+                self.bring_link(relative, name, here.lstat().st_mtime_ns)
+
+    def bring_folder(self, here: Path) -> list[str]:
+        """Bring the links that a tree of this folder keeps as they are, and return its files."""
+        files = []
+        for found in manifests.scan(str(here), self.archive.object_at):
+            relative = str((here / found.path).relative_to(self.top))
+            if found.target is not None:
+                self._keep_link(relative, found.target)
+            elif found.file or found.object is not None:
+                files.append(relative)
+        return files
+
+    def _keep_link(self, relative: str, target: str) -> None:
+        there = self.worktree / relative
+        if not there.is_symlink() or os.readlink(there) != target:
+            self.addresses.pop(relative, None)
+            self.replace(there, lambda place: os.symlink(target, place))
+
+    def _is_known(self, relative: str) -> bool:
+        """Whether the worktree has this file already: from the commit, or as a link."""
+        return relative in self.addresses or (
+            relative in self.tracked and relative not in self.changed
+        )
+
+    def _store(self, relatives: list[str]) -> None:
+        """Move files of the user's into the archive, with links in both folders. What git tracks
+        stays a file for the user."""
+        own = [self.top / each for each in relatives if each in self.tracked]
+        for stored in self.archive.put(own, take=Take.COPY):
+            relative = str(stored.source.relative_to(self.top))
+            self.link(self.worktree / relative, stored.name, stored.mtime_ns)
+            self.addresses[relative] = str(stored.address)
+        rest = [self.top / each for each in relatives if each not in self.tracked]
+        for stored in self.archive.put(rest, take=Take.SHARE):
+            relative = str(stored.source.relative_to(self.top))
+            try:
+                for top in (self.top, self.worktree):
+                    self.link(top / relative, stored.name, stored.mtime_ns)
+            except BaseException:
+                self.archive.take_back(stored)
+                raise
+            self.addresses[relative] = str(stored.address)
+
+    def check_folder(self, path: str) -> None:
+        """Raise RunError where the output `path` lies in a submodule: git could not hold the links
+        into the archive there."""
+        parent = self.here(path).parent
+        if self.relative(path) is None or parent in self._checked:
+            return
+        self._checked.add(parent)
+        for folder in (parent, *parent.parents):
+            if folder == self.top:
+                break
+            if os.path.lexists(folder / ".git"):
+                raise RunError(
+                    f"The output {path} lies in the submodule {folder}.",
+                    hint="A run commit cannot hold it there; write it outside of the submodule.",
+                )
+
+    def clear_missing(self, path: str) -> None:
+        """An output of the commit that the user's folder lacks is not in the worktree either."""
+        if (relative := self.relative(path)) is not None and not os.path.lexists(self.here(path)):
+            self._clear(self.worktree / relative)
+
+    def clear(self, path: str) -> None:
+        """Make room for an output in the worktree."""
+        if (relative := self.relative(path)) is not None:
+            self.made.pop(relative, None)
+            there = self.worktree / relative
+            if there.is_dir() and not there.is_symlink():
+                for known in [k for k in self.addresses if k.startswith(relative + "/")]:
+                    del self.addresses[known]
+            self.addresses.pop(relative, None)
+            self._clear(there)
+            self.placed.add(relative)
+
+    def lend(self, path: str) -> str | None:
+        """Put a writable copy of an output that a job updates in place into the worktree; returns
+        its address, None where there is none yet."""
+        relative, here = self.relative(path), self.here(path)
+        if relative is None or not here.exists():
+            return None
+        address = self.address_of(path)
+        there = self.worktree / relative
+        self._clear(there)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        fs.copy_writable(here, there)
+        self.placed.add(relative)
+        return address
+
+    def address_of(self, path: str) -> str:
+        """The address of an input that was brought. Raises RunError, ArchiveError."""
+        relative = self.relative(path)
+        key = str(Path(os.path.normpath(self.folder / path))) if relative is None else relative
+        if (known := self.addresses.get(key)) is not None:
+            return known
+        there = self.there(path)
+        try:
+            if there.is_dir():
+                entries = self.archive.describe_tree(there)
+                found = manifests.address(entries, self.archive.algorithm)
+            else:
+                found = hashing.hash_file(there, self.archive.algorithm)[0]
+        except OSError as error:
+            raise RunError(f"The input {path} cannot be read: {error.strerror}.") from error
+        return self.addresses.setdefault(key, str(found))
+
+    def link(self, path: Path, name: ObjectName, mtime_ns: int) -> None:
+        """Put a link to the object at `path`, in either folder. Raises ArchiveError."""
+        inside = path.is_relative_to(self.worktree)
+        if inside:
+            self._check_inside(path)
+        if path.is_dir() and not path.is_symlink():
+            self.remove(path)
+        top, other = (self.worktree, self.top) if inside else (self.top, self.worktree)
+        relative = path.relative_to(top)
+        links.place_link(path, name, top=top, mtime_ns=mtime_ns, like=other / relative)
+        if inside:
+            self.placed.add(str(relative))
+
+    def replace(self, path: Path, make: Callable[[Path], None]) -> None:
+        """Make room at `path`, in either folder, and have `make` fill it."""
+        inside = path.is_relative_to(self.worktree)
+        if inside:
+            self._check_inside(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.remove(path)
+        make(path)
+        if inside:
+            self.placed.add(str(path.relative_to(self.worktree)))
+
+    def is_in_worktree(self, real: str) -> bool:
+        """Whether a path without links is the worktree or lies in it."""
+        return real == self._real_worktree or real.startswith(f"{self._real_worktree}/")
+
+    def _clear(self, there: Path) -> None:
+        self._check_inside(there)
+        self.remove(there)
+
+    def _check_inside(self, there: Path) -> None:
+        """Raise RunError where a link leads out of the worktree on the way to `there`: what is done
+        there must not be done elsewhere."""
+        folder = os.path.dirname(there)
+        if folder not in self._in_worktree:
+            real = os.path.realpath(folder)
+            if not self.is_in_worktree(real):
+                raise RunError(f"{folder} leads out of the run's worktree: to {real}.")
+            self._in_worktree.add(folder)
+
+    @staticmethod
+    def remove(path: Path) -> None:
+        """Remove a file, link or folder, where there is one."""
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        elif path.is_dir():
+            fs.remove_tree(path)
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()

@@ -1,0 +1,68 @@
+"""Results that git tracks as files. A run puts links in their places, and a commit of these would
+have nothing but names of objects: they are told, or made files again. See docs/adr/0018.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+from gitbatch_core.archive.freeze import thaw
+from gitbatch_core.archive.layout import linked_object
+from gitbatch_core.archive.store import Archive
+from gitbatch_core.archive.walk import inside
+from gitbatch_core.errors import UsageError
+from gitbatch_core.git import index
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.run import run_commit
+from gitbatch_core.wording import typed
+
+KEY = "gitbatch.trackedResults"
+"""In git's configuration: `links`, the default, or `files`."""
+_LINKS, _FILES = "links", "files"
+_MOST_NAMED = 10
+_MOST_RUNS = 20
+
+
+def linked(repository: Repository, results: Iterable[str]) -> list[str]:
+    """Of these paths, relative to the top, and what lies below them: those where git's index has a
+    file and the work tree a link into an archive. Raises GitError."""
+    is_result = inside(results)
+    files = filter(is_result, index.files(repository.top))
+    return [path for path in files if _is_link(repository.top / path)]
+
+
+def linked_of_runs(repository: Repository) -> list[str]:
+    """Those of the latest runs. Raises GitError."""
+    documents = islice(run_commit.earlier(repository, own_first=True), _MOST_RUNS)
+    return linked(repository, (o["path"] for found in documents for o in found["outputs"]))
+
+
+def are_files(repository: Repository) -> bool:
+    """Whether the user wants them as files. Raises UsageError for a wish that nobody knows."""
+    wish = repository.config(KEY) or _LINKS
+    if wish not in (_LINKS, _FILES):
+        raise UsageError(f"git config {KEY} is {wish!r}, which is neither {_LINKS} nor {_FILES}.")
+    return wish == _FILES
+
+
+def make_files(archive: Archive, top: Path, paths: Iterable[str]) -> None:
+    """Put copies in the places of the links, as old as these. Raises UsageError, DamageError,
+    ArchiveError."""
+    thaw(archive, top, [top / path for path in paths])
+
+
+def command(top: Path, paths: list[str]) -> str:
+    """What makes files of them, for a shell."""
+    if len(paths) > _MOST_NAMED:
+        return "gitbatch thaw --tracked"
+    return f"gitbatch thaw {' '.join(typed(top / path) for path in paths)}"
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return linked_object(os.readlink(path)) is not None
+    except OSError:
+        return False

@@ -1,0 +1,281 @@
+"""What the jobs of a run leave in the worktree beside what their rules declare: indexes, say, that
+a later rule reads. It goes to the archive and gets links like an output, is brought along by later
+runs and with the jobs that are reused, and is no part of keys and verdicts. See docs/adr/0017.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gitbatch_core import fs
+from gitbatch_core.archive import links
+from gitbatch_core.archive.ingested import Stored
+from gitbatch_core.archive.layout import ObjectName
+from gitbatch_core.archive.store import Take
+from gitbatch_core.errors import GitbatchError
+from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_documents import published
+from gitbatch_core.run.executions import Execution, belongs, nearest, running_at
+from gitbatch_core.run.mirror import output_links
+from gitbatch_core.run.mirror.paths import Mirror
+from gitbatch_core.run.undeclared_entries import FILES, JOBS, job_name, kept
+
+_MOST_JOBS = 100
+"""Of so many, nobody can say anything."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """What a run has left beside its outputs."""
+
+    facts: Document
+    """For its document."""
+    links: Mapping[str, str]
+    """For its commit: path relative to the top -> text."""
+    new: list[Document]
+    """Entries of this run. Those with an address and no link are where the user's folder has
+    something of its own."""
+
+
+@dataclass(kw_only=True)
+class UndeclaredFiles:
+    """Of one run that goes on. Not thread-safe: the session's lock is held."""
+
+    mirror: Mirror
+    known: dict[str, Document] = field(default_factory=dict)
+    """By path, relative to the top: what earlier jobs have left, and the worktree has."""
+    _jobs: dict[str, Document] = field(default_factory=dict)
+    """That these entries name."""
+    _by_job: dict[str, set[str]] = field(default_factory=dict)
+    """Paths by the outputs, and the names, of the jobs that may have written them; those that do
+    not belong to such an output also by rules, of which any job may write them."""
+    _placed: set[str] = field(default_factory=set)
+    """Paths that came along with reused jobs."""
+    _cleared: dict[str, set[str]] = field(default_factory=dict)
+    """Paths that were removed for a job, with the names of that."""
+    _copies: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Paths with writable copies, and what tells whether these were changed."""
+
+    def recognise(self, documents: Iterable[Document], is_declared: Callable[[str], bool]) -> None:
+        """Find out which of the links that were brought are to what earlier jobs have left, by the
+        documents of runs, the latest first. `is_declared`: whether the workflow names a path."""
+        mirror = self.mirror
+        brought = {p: address for p, address in mirror.addresses.items() if p in mirror.placed}
+        links_there = {
+            path: address
+            for path, address in (brought | mirror.outdated).items()
+            if not is_declared(path)
+        }
+        for document in documents if links_there else ():
+            for entry in kept(document):
+                if links_there.get(entry["path"]) == entry["address"]:
+                    del links_there[entry["path"]]
+                    self._note(entry, document.get(JOBS, {}))
+            if not links_there:
+                break
+
+    def _note(self, entry: Document, jobs: Mapping[str, Document]) -> None:
+        path = entry["path"]
+        self.known[path] = entry
+        for name in (job_name(entry, number) for number in entry["jobs"]):
+            if (job := jobs.get(name)) is not None:
+                self._jobs[name] = job
+                by = {*job["outputs"], *job["members"]}
+                if not any(belongs(path, output) for output in job["outputs"]):
+                    by.add(job["rule"])
+                for each in by:
+                    self._by_job.setdefault(each, set()).add(path)
+
+    def make_room(
+        self, outputs: Iterable[str | None], members: Iterable[str], rules: Iterable[str]
+    ) -> None:
+        """Before a job with these outputs, single jobs and rules runs: what belongs to its outputs
+        goes from the worktree; to the rest of what it may have left, which others may be reading,
+        it may write."""
+        own = list(filter(None, outputs))
+        names = {*own, *members, *rules}
+        for path in set().union(*(self._by_job.get(name, ()) for name in names)):
+            there = self.mirror.worktree / path
+            if not there.is_symlink():
+                continue
+            self.mirror.addresses.pop(path, None)
+            if any(belongs(path, output) for output in own):
+                self._cleared[path] = names
+                self.mirror.remove(there)
+            elif there.is_file():
+                temporary = fs.temporary_beside(there)
+                fs.copy_writable(there, temporary)
+                temporary.rename(there)
+                self._copies[path] = fs.stamp(there)
+                for paths in self._by_job.values():
+                    paths.discard(path)
+
+    def place(self, left: Iterable[Document], jobs: Mapping[str, Document]) -> None:
+        """Bring what a job has left that is reused, but to where something else is. Raises
+        ArchiveError."""
+        for entry in left:
+            path, there = entry["path"], self.mirror.worktree / entry["path"]
+            is_free = (path in self.known and there.is_symlink()) or not os.path.lexists(there)
+            if is_free and output_links.is_there(self.mirror, entry):
+                self.mirror.link(there, ObjectName.parse(entry["name"]), self.mirror.pinned_ns)
+                self._cleared.pop(path, None)
+                self._placed.add(path)
+                self._note(entry, jobs)
+
+    # ------------------------------------------------------------------ at the end of a run
+
+    def is_rewritten(self, path: str) -> bool:
+        """Whether the worktree has something else now at a path that was known."""
+        there = self.mirror.worktree / path
+        if path not in self.known or not os.path.lexists(there):
+            return False
+        if path in self._copies and not there.is_symlink() and there.is_file():
+            return fs.stamp(there) != self._copies[path]
+        return not there.is_symlink() or self._address(there) != self.known[path]["address"]
+
+    def end(
+        self,
+        run: str,
+        paths: Iterable[str],
+        executions: Iterable[Execution],
+        done: Collection[str],
+        is_declared: Callable[[str], bool],
+        *,
+        keep: bool,
+    ) -> Left:
+        """Put what the run's jobs have left at `paths` into the archive, with links in the user's
+        folder, where that has nothing of its own; and have there what the worktree has of what was
+        known. `done`: the names of single jobs that succeeded. Never raises ArchiveError."""
+        before = {
+            path: entry
+            for path, entry in self.known.items()
+            if not self.is_rewritten(path) and not is_declared(path)
+        }
+        # The user has them already: what is written while the Snakefile is read, say.
+        others = sorted(path for path in paths if not self._has_user(path))
+        new = self._store(run, others, list(executions), keep=keep)
+        foreign = [entry["path"] for entry in new if "address" in entry and not self._link(entry)]
+        for entry in (entry for entry in new if entry["path"] in foreign):
+            entry["jobs"] = []  # whoever has a file of their own does not want it
+        for path in (entry["path"] for entry in new if "address" not in entry):
+            if path in self.known:
+                self._unlink(self.known[path])
+        stay, top = [], self.mirror.top
+        for path, entry in before.items():
+            gone = not os.path.lexists(self.mirror.worktree / path)
+            if gone and (path not in self._cleared or not self._cleared[path].isdisjoint(done)):
+                self._unlink(entry)
+            elif (path in self._placed or os.path.lexists(top / path)) and self._link(entry):
+                stay.append(entry)
+        all_ = sorted((*stay, *new), key=lambda entry: str(entry["path"]))
+        names = {job_name(entry, number) for entry in all_ for number in entry["jobs"]}
+        return Left(
+            facts={FILES: all_, JOBS: {n: j for n, j in self._jobs.items() if n in names}},
+            links={
+                entry["path"]: os.readlink(top / entry["path"])
+                for entry in all_
+                if "address" in entry and entry["path"] not in foreign
+            },
+            new=new,
+        )
+
+    def _store(
+        self, run: str, paths: list[str], executions: list[Execution], *, keep: bool
+    ) -> list[Document]:
+        times = {path: self._times(path) for path in paths}
+        running = running_at(executions, (moment for some in times.values() for moment in some))
+        files = [path for path in paths if keep and self._can_be_kept(path)]
+        stored = self._put(files)
+        found = []
+        for path in paths:
+            ran = {each.number: each for moment in times[path] for each in running[moment]}
+            by = nearest(path, list(ran.values()))
+            by = sorted(by, key=lambda each: each.number) if len(by) <= _MOST_JOBS else []
+            entry: Document = {"path": path, "run": run, "jobs": [each.number for each in by]}
+            if len({each.rule for each in ran.values()}) == 1:
+                entry["rule"] = next(iter(ran.values())).rule
+            self._jobs |= {f"{run}-{each.number}": each.as_document() for each in by}
+            if (one := stored.get(path)) is not None:
+                entry |= published(
+                    path,
+                    kind="file",
+                    address=str(one.address),
+                    name=one.name.path,
+                    size=one.size,
+                )
+            found.append(entry)
+        return found
+
+    def _times(self, path: str) -> tuple[int, ...]:
+        """When it was last written, and changed in whatever way: tools set the former as they
+        like."""
+        try:
+            found = os.lstat(self.mirror.worktree / path)
+        except OSError:
+            return ()
+        return found.st_mtime_ns, found.st_ctime_ns
+
+    def _can_be_kept(self, path: str) -> bool:
+        """A file, or a link to one that does not lie elsewhere."""
+        there = self.mirror.worktree / path
+        try:
+            if there.is_symlink() and not self.mirror.archive.is_object_path(there):
+                real = Path(os.path.realpath(self.mirror.worktree))
+                return there.is_file() and there.resolve().is_relative_to(real)
+            return stat.S_ISREG(there.stat().st_mode)
+        except OSError:
+            return False
+
+    def _put(self, paths: list[str]) -> dict[str, Stored]:
+        """What could be stored; the worktree has links to it."""
+        worktree = self.mirror.worktree
+        try:
+            stored = self.mirror.archive.put([worktree / path for path in paths], take=Take.SHARE)
+        except (GitbatchError, OSError):
+            if len(paths) < 2:
+                return {}
+            return {name: one for path in paths for name, one in self._put([path]).items()}
+        found = {}
+        for path, one in zip(paths, stored, strict=True):
+            try:
+                self.mirror.link(worktree / path, one.name, one.mtime_ns)
+                found[path] = one
+            except (GitbatchError, OSError):
+                self.mirror.archive.take_back(one)
+        return found
+
+    def _link(self, entry: Document) -> bool:
+        """Have the link in the user's folder, unless something else is there that is not ours."""
+        path, here = entry["path"], self.mirror.top / entry["path"]
+        if os.path.lexists(here):
+            address = self._address(here)
+            if address == entry["address"]:
+                return True
+            ours = self.known.get(path, {}).get("address")
+            if address is None or address != ours:
+                return False
+        try:
+            self.mirror.link(here, ObjectName.parse(entry["name"]), self.mirror.pinned_ns)
+        except (GitbatchError, OSError):  # behind a linked folder, or a file
+            return False
+        return True
+
+    def _unlink(self, entry: Document) -> None:
+        """Remove the link in the user's folder, if it is still there."""
+        here = self.mirror.top / entry["path"]
+        if self._address(here) == entry["address"]:
+            here.unlink()
+
+    def _has_user(self, path: str) -> bool:
+        """Whether the user's own file has the same bytes."""
+        here = self.mirror.top / path
+        return not here.is_symlink() and fs.same_content(here, self.mirror.worktree / path)
+
+    def _address(self, path: Path) -> str | None:
+        """Of the object that a link leads to."""
+        found = links.address_of(path) if path.is_symlink() else None
+        return None if found is None else str(found)

@@ -1,0 +1,264 @@
+"""run.json: the one document of a run, which alone answers how each of its outputs was made."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from gitbatch_core.archive.walk import inside
+from gitbatch_core.errors import GitbatchError
+from gitbatch_core.git import commits, objects, refs
+from gitbatch_core.git import worktree as worktrees
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.model import documents
+from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_documents import reproduced_run
+from gitbatch_core.run import undeclared_entries
+
+FORMAT, VERSION = "gitbatch-run", 1
+PATH = ".gitbatch/run.json"
+"""In the tree of a run commit."""
+REFS = "refs/gitbatch/runs/"
+TAGS = "run/"
+TRAILER = "Gitbatch-Run"
+_REPRODUCES = "Gitbatch-Reproduces"
+_OF_REPRODUCTION = re.compile(rf"^{_REPRODUCES}: (\S+)$", re.MULTILINE)
+OF_RUN = re.compile(rf"^{TRAILER}: (\S+)$", re.MULTILINE)
+"""Finds, in the message of a run commit, the run."""
+OTHER_CODE = "other_code"
+"""In a run's document: of an output, the commit that has made it with other code than the run's;
+of the run, the files in which the code of each such commit differs."""
+STALE_INPUTS = "stale_inputs"
+"""Of an output: what it was made from and is itself stale."""
+_MOST_PASSED_OVER = 20
+"""Documents of runs in other work trees."""
+_TOGETHER = 20
+"""Documents that are read by one call of git; each may have megabytes."""
+
+_KEPT_OF_RECORD = (
+    "run", "number", "key", "commit", "folder", "rule", "members", "environment", "tools", "host",
+    "pool", "started", "ended", "usage", "pool_usage", "request", "waited_s", "updated", "code",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One output that exists at the end of a run."""
+
+    path: str
+    """Relative to the top of the work tree."""
+    kind: str
+    """`file` or `tree`."""
+    address: str
+    size: int | None
+    """Bytes; None where the archive could not be asked."""
+    links: Mapping[str, str]
+    """Path relative to the top -> text of the link. Several for a folder; none for a file that is
+    as the source commit has it."""
+    storage: str = ""
+    """Of what lies in another storage: the query that names it there."""
+    gone: tuple[str, ...] = ()
+    """Files that the source commit has in a folder, and the result has not."""
+
+
+@dataclass(kw_only=True)
+class Provenance:
+    """Who made which output, by path and address: this run's records, then earlier runs'."""
+
+    made: dict[tuple[str, str], Document] = field(default_factory=dict)
+    told: dict[tuple[str, str], tuple[Document, Document]] = field(default_factory=dict)
+    """What the document of an earlier run says of it, and that document."""
+
+    def add_record(self, record: Document) -> None:
+        job = {name: record[name] for name in _KEPT_OF_RECORD if name in record}
+        for output in record.get("outputs", ()):
+            self.made[output["path"], output["address"]] = job
+
+    def add_run(self, document: Document) -> None:
+        jobs = document.get("jobs", {})
+        for output in document.get("outputs", ()):
+            if (job := jobs.get(output.get("job"))) is not None:
+                name = output["path"], output["address"]
+                if self.made.setdefault(name, job) is job:
+                    self.told[name] = output, document
+
+    def of(self, result: Result) -> Document | None:
+        return self.made.get((result.path, result.address))
+
+
+def compose(facts: Document, results: Iterable[Result], provenance: Provenance) -> Document:
+    """The document: `facts` of the run, its outputs, and the jobs that made them."""
+    jobs: dict[str, Document] = {}
+    members: dict[str, dict[str, Document]] = {}
+    outputs = []
+    for result in sorted(results, key=lambda result: result.path):
+        output: dict[str, Any] = {
+            "path": result.path,
+            "kind": result.kind,
+            "address": result.address,
+            "size": result.size,
+        }
+        if result.storage:
+            output["storage"] = result.storage
+        job = provenance.of(result)
+        if job is None:
+            output["provenance"] = "unknown"
+        else:
+            name = f"{job['run']}-{job['number']}"
+            if name not in jobs:
+                jobs[name], members[name] = job, makers(job)
+            output["job"] = name
+            member = members[name].get(result.path, job["members"][0])
+            output |= {"rule": member["rule"], "wildcards": member["wildcards"]}
+        outputs.append(output)
+    return {"format": FORMAT, "version": VERSION, **facts, "jobs": jobs, "outputs": outputs}
+
+
+def makers(job: Document) -> dict[str, Document]:
+    """By output, relative to the top: the single job, of a group maybe, that makes it."""
+    folder = job.get("folder", "")
+    return {
+        os.path.normpath(os.path.join(folder, output)): member
+        for member in reversed(job.get("members", ()))
+        for output in member["outputs"]
+    }
+
+
+def products(documents: Iterable[Document]) -> set[str]:
+    """Outputs, logs and benchmarks of all jobs in these, and what they have left beside these,
+    relative to the top."""
+    found: set[str] = set()
+    for each in documents:
+        found.update(entry["path"] for entry in undeclared_entries.kept(each))
+        found.update(output["path"] for output in each.get("outputs", ()))
+        for job in each.get("jobs", {}).values():
+            for member in job.get("members", ()):
+                for path in (*member.get("outputs", ()), *member.get("logs", ())):
+                    found.add(os.path.normpath(os.path.join(job.get("folder", ""), path)))
+    return found
+
+
+def write(
+    repository: Repository,
+    *,
+    document: Document,
+    results: Iterable[Result],
+    inputs: Mapping[str, str],
+    message: str,
+) -> str:
+    """Write the run commit, with the run's ref; returns the commit.
+
+    Its tree is the source commit's with a link for every result, `inputs` (path -> text of the
+    link: what jobs read and the source commit lacks) and the document. Raises GitError.
+    """
+    links = {path: text for result in results for path, text in result.links.items()}
+    before = document.get("reproduces")
+    reproduces = f"{_REPRODUCES}: {before}\n" if before else ""
+    return commits.write(
+        repository,
+        ref=REFS + document["run"],
+        parent=document["source_commit"],
+        overlay=commits.Additions(
+            remove=[path for result in results for path in result.gone],
+            links={**inputs, **links},
+            files={PATH: documents.dumps(document)},
+        ),
+        message=f"{message.rstrip()}\n\n{TRAILER}: {document['run']}\n{reproduces}",
+    )
+
+
+def reproduced_in(message: str) -> str | None:
+    """By the message of a run commit: the run that this run was to make again."""
+    named = _OF_REPRODUCTION.findall(message)
+    return named[-1] if named else reproduced_run({"message": message.partition("\n\n")[0]})
+
+
+def read(repository: Repository, revision: str) -> Document:
+    """The document in the run commit `revision`. Raises GitError, FormatError."""
+    data = repository.git("cat-file", "blob", f"{revision}:{PATH}")
+    return documents.loads(data, format=FORMAT, version=VERSION, source=f"{revision}:{PATH}")
+
+
+def earlier(
+    repository: Repository, mentioning: Iterable[str] = (), *, own_first: bool = False
+) -> Iterator[Document]:
+    """The documents of all runs that this repository knows, the latest first; unreadable ones are
+    passed over. `mentioning`: see `read_all`. With `own_first`, reproductions come last, and then
+    the latest of what runs in other work trees."""
+    found: dict[str, str] = {}
+    again: set[str] = set()
+    # Tags come from other repositories too, where the run's own ref is not.
+    for ref in refs.listed(repository, REFS, "refs/tags/"):
+        if of_run := OF_RUN.findall(ref.message):
+            found.setdefault(of_run[-1], ref.commit)
+            if own_first and reproduced_in(ref.message):
+                again.add(of_run[-1])
+    ordered = sorted(found, key=lambda run: (run not in again, run), reverse=True)
+    names = [found[run] for run in ordered]
+    elsewhere = worktrees.others(repository) if own_first else frozenset()
+    passed_over: list[str] = []
+    for each in read_all(repository, names, mentioning):
+        if each.get("repository") in elsewhere and len(passed_over) < _MOST_PASSED_OVER:
+            passed_over.append(found[each["run"]])
+        else:
+            yield each
+    yield from read_all(repository, passed_over, mentioning)
+
+
+def read_all(
+    repository: Repository, revisions: Sequence[str], mentioning: Iterable[str] = ()
+) -> Iterator[Document]:
+    """The documents in these run commits, in their order; unreadable ones are passed over. With
+    `mentioning`, only those in which one of these texts is a value."""
+    needles = [needle for text in mentioning for needle in documents.spellings(text)]
+    # The first alone: often nobody asks for more.
+    for start, end in ((0, 1), *((n, n + _TOGETHER) for n in range(1, len(revisions), _TOGETHER))):
+        wanted = [f"{name}:{PATH}" for name in revisions[start:end]]
+        for data in objects.contents(repository, wanted).values():
+            if needles and not any(needle in data for needle in needles):
+                continue
+            with contextlib.suppress(GitbatchError):
+                yield documents.loads(data, format=FORMAT, version=VERSION, source="run.json")
+
+
+def results_in(repository: Repository, commit: str) -> set[str]:
+    """Paths of what the commit has beyond its source commit, where it is a run commit; else
+    nothing."""
+    if source_of(repository, commit) == commit:
+        return set()
+    return _own(read(repository, commit))
+
+
+def _own(document: Document) -> set[str]:
+    outputs = {output["path"] for output in document["outputs"]}
+    left = (entry["path"] for entry in undeclared_entries.kept(document))
+    return {PATH, *outputs, *left, *document.get("input_links", ())}
+
+
+def source_of(repository: Repository, commit: str) -> str:
+    """The commit to run where HEAD is `commit`: its parent where it is exactly a run commit (its
+    trailer, and nothing but outputs and the document beyond its parent), else itself."""
+    message = repository.git("show", "--no-patch", "--format=%B", commit).decode(errors="replace")
+    if not OF_RUN.search(message):
+        return commit
+    try:
+        document = read(repository, commit)
+    except GitbatchError:
+        return commit
+    parent = str(document.get("source_commit", ""))
+    if repository.git("rev-parse", f"{commit}^@").decode().split() != [parent]:
+        return commit
+    own = _own(document)
+    above = {str(folder) for name in own for folder in PurePosixPath(name).parents}
+    changed = repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", parent, commit)
+    is_own = inside(own)
+    for name in filter(None, changed.decode(errors="surrogateescape").split("\0")):
+        # In the place of a link to a folder there may be one with results.
+        if not is_own(name) and name not in above:
+            return commit
+    return parent

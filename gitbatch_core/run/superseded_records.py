@@ -1,0 +1,64 @@
+"""Jobs that earlier runs have done with other code: found by their key without the code.
+
+The document of a run that has ended lists its jobs by that; no record is read to look for one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitbatch_core.archive import layout, records
+from gitbatch_core.errors import GitbatchError
+from gitbatch_core.model import documents
+from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_documents import RECORD_FORMAT, RECORD_VERSION, WITHOUT_CODE
+
+JOBS = "jobs_without_code"
+"""In a run's document, and in that of the ended run: key without the code -> `KEY/RUN-NUMBER`, the
+job's record."""
+
+_MOST_RUNS = 100
+"""The latest; what only older ones have done is not missed."""
+
+
+def listed(jobs: Iterable[Document]) -> dict[str, str]:
+    """What a run's document says of its jobs, from their records."""
+    return {
+        job[WITHOUT_CODE]: f"{job['key']}/{job['run']}-{job['number']}"
+        for job in jobs
+        if job.get("reusable") is True and WITHOUT_CODE in job
+    }
+
+
+@dataclass(kw_only=True)
+class DoneBefore:
+    """The jobs of the latest runs that have ended, untainted, in the archive at `root`."""
+
+    root: Path
+    _names: dict[str, str] | None = None
+
+    def find(self, without_code: str) -> Document | None:
+        """The latest record of a job with this key without code."""
+        if self._names is None:
+            self._names = self._read()
+        key, _, name = self._names.get(without_code, "").partition("/")
+        run, _, number = name.rpartition("-")
+        with contextlib.suppress(GitbatchError, OSError, ValueError):
+            path = self.root / layout.record_path(key, run, int(number))
+            return documents.read(path, format=RECORD_FORMAT, version=RECORD_VERSION)
+        return None
+
+    def _read(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        with contextlib.suppress(OSError):
+            runs = sorted(os.listdir(self.root / layout.RUNS))[-_MOST_RUNS:]
+            for run in (name.removesuffix(".json") for name in runs):
+                with contextlib.suppress(GitbatchError, OSError):
+                    ended = records.read_run(self.root, run) or {}
+                    if ended.get("tainted") is False:
+                        found |= ended.get(JOBS, {})
+        return found

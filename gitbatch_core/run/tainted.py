@@ -1,0 +1,37 @@
+"""Which runs are tainted: their jobs changed files of the commit, so that nobody can say what has
+made their outputs."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gitbatch_core.archive import records
+from gitbatch_core.errors import GitbatchError
+from gitbatch_core.model.documents import Document
+
+TAINTED = "tainted"
+"""In the document of a run: the files; of an output that another run has left: whether that is
+tainted."""
+
+
+@dataclass(kw_only=True)
+class TaintedRuns:
+    """As the runs' documents say, or else the archive at `root`."""
+
+    root: Path | None
+    _known: dict[str, bool] = field(default_factory=dict)
+
+    def have_made(self, job: Document, document: Document) -> bool:
+        """Whether the run of a job is one. `document`: that of the run that tells of the job."""
+        run = str(job.get("run", ""))
+        if document.get("run") == run and TAINTED in document:
+            return bool(document[TAINTED])
+        if run not in self._known:
+            ended: Document | None = None
+            if self.root is not None and run:
+                with contextlib.suppress(GitbatchError, OSError):
+                    ended = records.read_run(self.root, run)
+            self._known[run] = bool((ended or {}).get(TAINTED))
+        return self._known[run]

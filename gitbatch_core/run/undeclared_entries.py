@@ -1,0 +1,75 @@
+"""What the documents of runs say of files that jobs have left beside what their rules declare.
+
+An entry has `path`, `run`, and `jobs`: those of that run with which the file comes along, as one of
+them has surely, or by its name, written it; `rule` only where it was surely one's of that rule; and
+what entries of outputs have, unless the file was not kept. See docs/adr/0017.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from gitbatch_core.model.documents import Document
+
+FILES, JOBS = "undeclared", "undeclared_jobs"
+"""In a run's document: the entries; by `RUN-NUMBER`, the jobs that they name."""
+CACHES = ("__pycache__/", ".pytest_cache/", ".ipynb_checkpoints/", ".cache/", ".nfs*")
+"""What nobody misses, as patterns of .gitignore."""
+
+
+def entries(document: Document) -> list[Document]:
+    """Of a run's document. Earlier versions have only listed paths, with rules."""
+    found = document.get(FILES) or []
+    if isinstance(found, Mapping):
+        return [
+            {"path": path, **({"rule": rules[0]} if len(rules) == 1 else {})}
+            for path, rules in found.items()
+        ]
+    return list(found)
+
+
+def kept(document: Document) -> list[Document]:
+    """The entries whose files the archive has."""
+    return [entry for entry in entries(document) if "address" in entry]
+
+
+def by_job(document: Document) -> dict[int, list[Document]]:
+    """Of the archive's word on how a run has ended: what comes along with each of its jobs."""
+    found: dict[int, list[Document]] = {}
+    for entry in kept(document):
+        for number in entry["jobs"]:
+            found.setdefault(int(number), []).append(entry)
+    return found
+
+
+def to_share(document: Document) -> list[Document]:
+    """Of a run's document: the entries that come along with the run's own jobs."""
+    own = document.get("run")
+    return [entry for entry in kept(document) if entry["run"] == own and entry["jobs"]]
+
+
+def job_name(entry: Document, number: int) -> str:
+    """Of a job that an entry names."""
+    return f"{entry['run']}-{number}"
+
+
+@dataclass(kw_only=True)
+class UndeclaredPaths:
+    """Whether a path of a work tree is where jobs have left something: to git, a link that somebody
+    has committed there is a result, and no code."""
+
+    top: Path
+    documents: Callable[[], Iterable[Document]]
+    """Of the latest runs: only read where there is such a link."""
+
+    def __call__(self, path: str) -> bool:
+        here = f"{self.top}/{path}"
+        return (os.path.islink(here) or not os.path.lexists(here)) and path in self._paths
+
+    @cached_property
+    def _paths(self) -> frozenset[str]:
+        return frozenset(entry["path"] for each in self.documents() for entry in kept(each))

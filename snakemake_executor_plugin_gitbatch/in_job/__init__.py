@@ -1,0 +1,1 @@
+"""What is loaded in a job, where Snakemake runs it."""

@@ -1,0 +1,161 @@
+"""`python -m snakemake_executor_plugin_gitbatch.in_job.main ORDER …`: Snakemake as it runs one job.
+
+Like `python -m snakemake …`, but the job does not start where it is another one here, in the
+worktree, than where the run was started; `--target-jobs` takes JSON, which loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shlex
+import sys
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from snakemake import cli
+from snakemake.dag import DAG
+from snakemake.executors import local
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors import real
+from snakemake_interface_executor_plugins.utils import TargetSpec
+
+from gitbatch_core.errors import GitbatchError, RunError
+from gitbatch_core.model.job_documents import Order
+from gitbatch_core.wording import some
+from snakemake_executor_plugin_gitbatch.in_job import script_copies
+from snakemake_executor_plugin_gitbatch.in_job.consistency import Comparison
+from snakemake_executor_plugin_gitbatch.in_job.parse_overlay import Overlay
+from snakemake_executor_plugin_gitbatch.job import job_description
+from snakemake_executor_plugin_gitbatch.job.resource_arguments import arguments
+
+
+def main(argv: list[str]) -> None:
+    """Run Snakemake with the arguments after the order's path; ends the process."""
+    order_file, *given = argv
+    comparison = Comparison.read(Path(order_file).parents[2])
+    overlay = Overlay(comparison.worktree, comparison.written, comparison.passing)
+    guard(Path(order_file), comparison, overlay)
+    for name in ("retrieve_storage_inputs", "store_storage_outputs"):
+        getattr(DAG, name)  # an AttributeError, should Snakemake call it otherwise one day
+        setattr(DAG, name, leave_to_the_run)
+    # The run's own start has looked at that. Here, the jobs that a checkpoint has brought stand in
+    # the first DAG, where its folder and a file in it may both look like outputs of its rule.
+    DAG.check_directory_outputs = leave_as_it_is
+    cli.parse_target_jobs_cli_args = parse_targets
+    follow(order_file)
+    script_copies.note(Path(order_file).parent)
+    sys.argv = ["snakemake", *given]
+    overlay.begin()
+    try:
+        cli.main(given)
+    except SystemExit as ended:
+        overlay.end()
+        _end(int(ended.code or 0))
+
+
+def _end(code: int) -> None:
+    """End the process, also where threads that the Snakefile has started go on: for Snakemake's
+    `from_queue`, say."""
+    others = [t for t in threading.enumerate() if t is not threading.main_thread()]
+    if any(not thread.daemon for thread in others):
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def parse_targets(words: list[str]) -> list[TargetSpec]:
+    """The jobs that `command` has named."""
+    return [TargetSpec(rule, wildcards) for rule, wildcards in map(json.loads, words)]
+
+
+def encode_targets(targets: Iterable[TargetSpec]) -> list[str]:
+    """What `parse_targets` reads, for a shell."""
+    return [shlex.quote(json.dumps([each.rulename, each.wildcards_dict])) for each in targets]
+
+
+def follow(order_file: str) -> None:
+    """Have those `run:` rules that Snakemake gives a process of their own, within groups, run as
+    this one does: else they would see resources that nobody has decided."""
+    compose = local.Executor.format_job_exec
+
+    def format_job_exec(executor: Any, job: Any) -> str:
+        own = f" -P -m {__spec__.name} {shlex.quote(order_file)} "
+        before, of_snakemake, after = compose(executor, job).partition(" -m snakemake ")
+        assert of_snakemake, before
+        return before + own + after + " " + shlex.join(arguments(executor.workflow))
+
+    local.Executor.format_job_exec = format_job_exec
+    local.common_settings.pass_default_resources_args = False
+    encode = "encode_target_jobs_cli_args"
+    getattr(real, encode)  # as above
+    setattr(real, encode, encode_targets)
+
+
+async def leave_to_the_run(*args: Any, **kwargs: Any) -> None:
+    """Do nothing with other storages: the process that has started the run has brought from there
+    what the job reads, and stores there what it has made, once that is recorded."""
+
+
+def leave_as_it_is(dag: DAG) -> None:
+    """Do not complain of outputs that lie in others."""
+
+
+def guard(order_file: Path, comparison: Comparison, overlay: Overlay) -> None:
+    """Have Snakemake's local executor compare each job with the order before it starts it: until
+    then, the workflow is read, and what that writes goes to the `overlay`."""
+    members = Order.read(order_file).record["members"]
+    run_job = local.Executor.run_job
+
+    def compare_and_run(executor: Any, job: Any) -> None:
+        try:
+            for member in job_description.members(job):
+                compare(comparison, members, member)
+            tell_written(overlay.end(), job_description.members(job))
+        except GitbatchError as error:
+            raise WorkflowError(str(error)) from error
+        run_job(executor, job)
+
+    local.Executor.run_job = compare_and_run
+
+
+def compare(comparison: Comparison, members: job_description.Members, job: Any) -> None:
+    """Raise RunError where the single `job` is none of those that the access point has ordered."""
+    named = comparison.redacted([job.rule.name, job_description.wildcards(job)])
+    expected = next((m for m in members if [m["rule"], m["wildcards"]] == named), None)
+    if expected is None:
+        raise RunError(
+            f"The job would also run {job_description.title(job)}, which the run has not asked "
+            "for: its outputs are missing here, or are taken to be out of date."
+        )
+    inputs = [{k: v for k, v in each.items() if k != "address"} for each in expected["inputs"]]
+    decided = expected | {"resources": comparison.real(expected["resources"])}
+    job_description.take_over(job, decided, as_recorded=comparison.as_user)
+    seen, _ = job_description.view(job)
+    comparison.job({name: expected[name] for name in seen} | {"inputs": inputs}, seen)
+    if seen["command"]["kind"] not in ("shell", "none"):
+        comparison.config(job_description.plain_config(job.dag.workflow.config))
+
+
+def tell_written(files: list[str], jobs: Iterable[Any]) -> None:
+    """Reading the workflow here has written `files` otherwise than the run's controller has. Raise
+    RunError where a job also sees what the Snakefile knows while it is read; others do not."""
+    if not files:
+        return
+    what = f"What the workflow writes while it is read is not the same each time: {some(files, 5)}"
+    for job in jobs:
+        if job.is_run:
+            raise RunError(
+                f"{what}\nThe code of rule {job.rule.name} may depend on it.",
+                hint="It must not depend on time, chance or host; or use script: instead of run:.",
+            )
+    print(f"{what}\nThe job sees it as it was when the run was started.", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,298 @@
+"""A Snakemake job as plain data: what it runs, needs and makes, and what its key covers."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gitbatch_core import __version__
+from gitbatch_core.archive.layout import DIGEST_LENGTHS
+from gitbatch_core.model import documents
+from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_documents import RECORD_FORMAT, RECORD_VERSION, REDACTED
+from snakemake_executor_plugin_gitbatch.job import deployment
+
+if TYPE_CHECKING:
+    from gitbatch_core.run.run import Run
+
+LATER = "<TBD>"
+"""Stands, on the access point, for what Snakemake can only say where the job runs."""
+
+_FORMS = frozenset({"tuple", "set", "mapping", "path", "float", "date", "object"})
+"""Single keys of the JSON objects that stand for what JSON lacks. `reproduce.snakemake_arguments`
+reads them."""
+
+ONLY_HERE = frozenset({"_nodes", "tmpdir"})
+"""Resources that each machine has of its own."""
+
+Members = list[dict[str, Any]]
+
+
+def members(job: Any) -> list[Any]:
+    """The single jobs of a job: itself, or those of a group in the order in which they run."""
+    if job.is_group():
+        return [inner for level in job.toposorted for inner in level]
+    return [job]
+
+
+def title(job: Any) -> str:
+    """For people: `align[sample=a,unit=1]`, or the group's rules."""
+    if job.is_group():
+        return "group[" + ",".join(dict.fromkeys(inner.rule.name for inner in job.jobs)) + "]"
+    return named(job.rule.name, wildcards(job))
+
+
+def named(rule: str, wildcards: Mapping[str, str]) -> str:
+    """A single job, for people."""
+    inner = ",".join(f"{name}={value}" for name, value in wildcards.items())
+    return f"{rule}[{inner}]" if inner else str(rule)
+
+
+def wildcards(job: Any) -> dict[str, str]:
+    """Of a single job."""
+    return {name: str(value) for name, value in job.wildcards_dict.items()}
+
+
+def rule_name(job: Any) -> str:
+    """The rule, or a group's rules joined by `+`."""
+    return "+".join(dict.fromkeys(member.rule.name for member in members(job)))
+
+
+def has_outputs(job: Any) -> bool:
+    """Whether there is anything to run and keep: a rule that only collects targets has nothing."""
+    return any(inner.output or not inner.is_norun for inner in members(job))
+
+
+def log_paths(job: Any) -> list[str]:
+    """Logs and benchmarks."""
+    found: list[str] = []
+    for inner in members(job):
+        found += [str(path) for path in inner.log]
+        if inner.benchmark:
+            found.append(str(inner.benchmark))
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What a job record says before the job has run."""
+
+    members: Members
+    """rule, wildcards, command, params, inputs in their order, outputs, threads, resources of each
+    single job. What another job of the group makes has no address yet."""
+    exact: bool
+    """Whether this says all of what the job is given: params that have a canonical form, inputs
+    that have an address. Where not, the key says nothing."""
+
+
+def describe(job: Any, address_of: Callable[[str], str], *, top: Path) -> Description:
+    """Describe `job`; `address_of` gives the address of an input as the job names it, `top` is the
+    repository's."""
+    made = {str(path) for inner in members(job) for path in inner.output}
+    descriptions, all_exact = [], True
+    for inner in members(job):
+        plain, exact = view(inner)
+        inputs = [
+            each if each["path"] in made else each | {"address": address_of(each["path"])}
+            for each in plain["inputs"]
+        ]
+        all_exact &= exact and all(_is_address(each.get("address")) for each in inputs)
+        descriptions.append(
+            deployment.anywhere(plain, top)
+            | {
+                "inputs": inputs,
+                "resources": {
+                    name: value if isinstance(value, int) else str(value)
+                    for name, value in inner.resources.items()
+                    if name not in ONLY_HERE and name != "_cores"
+                },
+                "threads": int(inner.threads),
+            }
+        )
+    return Description(members=descriptions, exact=all_exact)
+
+
+def _is_address(text: str | None) -> bool:
+    """Also of what another job of the group makes, which has none."""
+    return text is None or text.partition(":")[0] in DIGEST_LENGTHS
+
+
+def view(job: Any) -> tuple[dict[str, Any], bool]:
+    """What a Snakemake takes a single job to be, as JSON data: what must be the same where the job
+    runs. And whether that says all of it."""
+    params, exact = _plain(_params(job.params))
+    return {
+        "rule": job.rule.name,
+        "wildcards": wildcards(job),
+        "command": _command(job),
+        "params": params,
+        "inputs": [
+            {"path": str(path)} | ({} if name is None else {"name": name})
+            for path, name in zip(job.input, _names(job.input), strict=True)
+        ],
+        "outputs": [str(path) for path in job.output],
+        "logs": log_paths(job),
+        "software": deployment.declared(job),
+        "software_used": deployment.used(job),
+    }, exact
+
+
+def take_over(
+    job: Any, member: Mapping[str, Any], *, as_recorded: Callable[[str], Any] = str
+) -> None:
+    """Give a single job what the record's `member` says of it: the order of its files, which a
+    folder's listing gives in any order, and its resources, which limits, defaults and attempts
+    decide where the run is started. What is only known where the job runs stays.
+
+    `as_recorded`: how the record would have a text that is seen here."""
+    _reorder(job.input, [each["path"] for each in member["inputs"]])
+    _reorder(job.output, member["outputs"])
+    own = dict(job.resources.items())
+    recorded = member["resources"] | {"_cores": member["threads"]}
+
+    later = {_unitless(name) for name, value in recorded.items() if _is_later(value)}
+
+    def decided(name: str, value: Any) -> Any:
+        if name in ONLY_HERE or _unitless(name) in later:
+            return value
+        # A path of the worktree is what was decided where the run was started: there is another.
+        return value if as_recorded(str(value)) == recorded[name] else recorded[name]
+
+    known = recorded.keys() | ONLY_HERE | {name for name in own if _unitless(name) in later}
+    found = {name: decided(name, value) for name, value in own.items() if name in known}
+    found |= {n: v for n, v in recorded.items() if n not in own and not _is_later(v)}
+    job._resources = type(job.resources)(fromdict=found)
+    job._params = None
+
+
+def _unitless(name: str) -> str:
+    """Of `mem_mb` and `mem_mib`, `mem`: older Snakemakes derive one from the other only where that
+    is a number already."""
+    return name.removesuffix("_mib").removesuffix("_mb")
+
+
+def _is_later(recorded: Any) -> bool:
+    return isinstance(recorded, str) and (LATER in recorded or REDACTED in recorded)
+
+
+def _reorder(files: Any, paths: Sequence[str]) -> None:
+    """Put one of Snakemake's lists of files into the order of `paths`, where these are the same."""
+    own = [str(path) for path in files]
+    if paths != own and sorted(paths) == sorted(own):
+        found: dict[str, list[Any]] = {}
+        for path in files:
+            found.setdefault(str(path), []).append(path)
+        names = list(files._get_names())
+        files[:] = [found[path].pop(0) for path in paths]
+        files._take_names(iter(names))
+
+
+def record_head(run: Run, folder: str) -> Document:
+    """How the record of every job of a run begins; `folder`: the working directory."""
+    from snakemake import __version__ as snakemake_version
+
+    return {
+        "format": RECORD_FORMAT,
+        "version": RECORD_VERSION,
+        "run": run.id,
+        "commit": run.worktree.commit,
+        "folder": folder,
+        "versions": {"gitbatch": __version__, "snakemake": snakemake_version},
+    }
+
+
+def environment_for_record(environment: dict[str, str], secrets: Iterable[str]) -> Document:
+    """The environment by name; values only of those that are harmless."""
+    harmless = ("LANG", "PATH", "TZ", "VIRTUAL_ENV", "CONDA_PREFIX")
+    values = {
+        name: value
+        for name, value in environment.items()
+        if name in harmless or name.startswith("LC_")
+    }
+    return {"names": sorted({*environment, *secrets}), "values": values}
+
+
+def plain_config(config: Any) -> Any:
+    """The workflow's configuration as JSON data."""
+    return _plain(config)[0]
+
+
+def split(arguments: str | Iterable[str]) -> list[str]:
+    """Arguments that Snakemake hands over as shell text, or as a list."""
+    return shlex.split(arguments if isinstance(arguments, str) else " ".join(arguments))
+
+
+def _names(items: Any) -> list[str | None]:
+    """The name of each item of one of Snakemake's lists, None for those without."""
+    names: list[str | None] = [None] * len(items)
+    for name, (start, end) in items._get_names():
+        for position in range(start, start + 1 if end is None else end):
+            names[position] = name
+    return names
+
+
+def _params(params: Any) -> dict[str, Any]:
+    """Params by name; those without one by their position."""
+    names = _names(params)
+    positional = {str(n): value for n, value in enumerate(params) if names[n] is None}
+    return positional | dict(params.items())
+
+
+def _command(job: Any) -> dict[str, str]:
+    rule = job.rule
+    if job.is_shell:
+        return {"kind": "shell", "text": job.shellcmd or ""}
+    for kind in ("script", "notebook", "wrapper", "cwl", "template_engine"):
+        if (named := getattr(rule, kind, None)) is not None:
+            return {"kind": kind, "text": job.format_wildcards(str(named))}
+    return {"kind": "none" if job.is_norun else "run", "text": ""}
+
+
+def _plain(value: Any) -> tuple[Any, bool]:
+    """`value` as JSON data, and whether that says all of it.
+
+    Types that JSON does not tell apart (a tuple and a list, 1 and "1" as keys) stay apart.
+    """
+    if value is None or (isinstance(value, (bool, int, str)) and type(value) in (bool, int, str)):
+        return value, True
+    if isinstance(value, float):  # numpy's, too
+        number = float(value)
+        return (number if math.isfinite(number) else {"float": repr(number)}), True
+    if isinstance(value, str):
+        return str(value), True
+    if isinstance(value, (list, tuple)):
+        items = [_plain(item) for item in value]
+        data: Any = [item for item, _ in items]
+        if not isinstance(value, list):
+            data = {"tuple": data}
+        return data, all(exact for _, exact in items)
+    if isinstance(value, (set, frozenset)):
+        items = [_plain(item) for item in value]
+        ordered = sorted((item for item, _ in items), key=documents.canonical)
+        return {"set": ordered}, all(exact for _, exact in items)
+    if isinstance(value, Mapping):
+        names = list(value)
+        if all(type(name) is str for name in names) and not (
+            len(names) == 1 and names[0] in _FORMS
+        ):
+            pairs = {name: _plain(item) for name, item in value.items()}
+            return {k: v for k, (v, _) in pairs.items()}, all(x for _, x in pairs.values())
+        entries = [(_plain(name), _plain(item)) for name, item in value.items()]
+        exact = all(n[1] and i[1] for n, i in entries)
+        return {"mapping": [[n[0], i[0]] for n, i in entries]}, exact
+    if hasattr(value, "__fspath__"):
+        return {"path": str(value)}, True
+    if type(value) in (datetime.date, datetime.datetime):
+        return {"date": value.isoformat()}, True
+    if (
+        type(value).__module__ == "numpy"
+        and hasattr(value, "item")
+        and not getattr(value, "shape", ())
+    ):
+        return _plain(value.item())
+    return {"object": f"{type(value).__module__}.{type(value).__qualname__}"}, False

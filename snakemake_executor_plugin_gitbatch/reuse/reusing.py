@@ -1,0 +1,123 @@
+"""Which of a run's jobs need not run, as an earlier run has made the same."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitbatch_core.errors import UsageError
+from gitbatch_core.history import recorded_outputs
+from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_documents import Output
+from gitbatch_core.provenance.reproductions import DIFFERS, IDENTICAL
+from gitbatch_core.reproduce.verdicts import Verdict
+from gitbatch_core.run import reusable_records
+from gitbatch_core.run.executions import Execution
+from gitbatch_core.run.mirror.paths import Mirror
+from gitbatch_core.run.mirror.undeclared import UndeclaredFiles
+from gitbatch_core.run.reusable_records import ReusableRecords
+from snakemake_executor_plugin_gitbatch.job import job_description, workflow_view
+
+RESOURCE = "gitbatch_reuse"
+"""A rule's own wish: `on`, `off` or `verify`."""
+
+_WISHES = {"on": "on", "true": "on", "1": "on", "off": "off", "false": "off", "0": "off"} | {
+    "verify": "verify"
+}
+_STRICTEST = ("off", "verify", "on")
+
+
+@dataclass(kw_only=True)
+class Reusing:
+    """Decides for each job of a run, and keeps count."""
+
+    mode: str
+    """The run's: `on`, `off` or `verify`."""
+    mirror: Mirror
+    undeclared: UndeclaredFiles | None = None
+    """Where what jobs have left beside their outputs comes along; None: it does not."""
+    taken: dict[int, Document] = field(default_factory=dict)
+    """Earlier records whose outputs were taken, by the job's number in this run."""
+    compared: dict[str, list[Verdict]] = field(default_factory=dict)
+    """What became of outputs that were made again, by the earlier run."""
+    _expected: dict[int, Document] = field(default_factory=dict)
+    """Earlier records that a job is to be compared with, by its number."""
+    _earlier: ReusableRecords = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._earlier = ReusableRecords(mirror=self.mirror)
+
+    def is_open_to(self, job: Any) -> bool:
+        """Whether a single job or group may be reused at all. Raises UsageError."""
+        if any(map(workflow_view.may_move, job_description.members(job))):
+            return False
+        return self._mode(job) == "on" and not _is_forced(job)
+
+    def find(
+        self, key: str, outputs: Iterable[Output], *, absent: Container[str] = ()
+    ) -> Document | None:
+        """The record of an earlier job whose outputs can be had. See `ReusableRecords.find`."""
+        return self._earlier.find(key, outputs, absent=absent)
+
+    def place(self, record: Document, mtime_ns: int, *, copied: Iterable[str | None] = ()) -> None:
+        """Put in place what an earlier job has made, as its record says, and what it has left
+        beside that. See `reuse.place`."""
+        reusable_records.place(self.mirror, record, mtime_ns, copied=copied)
+        if self.undeclared is not None and (left := self._earlier.left_by(record)):
+            name = f"{record['run']}-{record['number']}"
+            self.undeclared.place(left, {name: Execution.of_record(record).as_document()})
+
+    def add(self, records: Iterable[Document]) -> None:
+        """Note what was put in place for jobs that need not run for that."""
+        for record in records:
+            self.taken[-len(self.taken) - 1] = record
+
+    def expect(self, job: Any, number: int, key: str) -> None:
+        """Note what a job that runs is to be compared with, where that is wanted. Raises OSError,
+        UsageError."""
+        if self._mode(job) == "verify":
+            known = next(self._earlier.of(key), None)
+            if known is not None:
+                self._expected[number] = known
+
+    def compare(self, number: int, record: Document) -> None:
+        """Compare what a job has made with what an earlier one has, if that is wanted."""
+        before = self._expected.pop(number, None)
+        if before is None:
+            return
+        found = recorded_outputs.of_record(record)
+        for path, then in recorded_outputs.of_record(before).items():
+            now = found.get(path)
+            same = now is not None and now.address == then.address
+            self.compared.setdefault(str(before["run"]), []).append(
+                Verdict(
+                    path=path,
+                    rule=then.rule,
+                    wildcards=then.wildcards,
+                    kind=then.kind,
+                    verdict=IDENTICAL if same else DIFFERS,
+                    then=then,
+                    now=now,
+                    asked=True,
+                )
+            )
+
+    def _mode(self, job: Any) -> str:
+        wishes = {_wish(member) for member in job_description.members(job)}
+        return next(mode for mode in _STRICTEST if mode in {self.mode, *wishes})
+
+
+def _wish(job: Any) -> str:
+    given = job.resources.get(RESOURCE, "on")
+    try:
+        return _WISHES[str(given).lower()]
+    except KeyError:
+        raise UsageError(
+            f"Rule {job.rule.name} has {RESOURCE}={given!r}, which is none of on, off, verify."
+        ) from None
+
+
+def _is_forced(job: Any) -> bool:
+    """Whether somebody asked for the job itself to run, by -R, -f or -F."""
+    return any(member.dag.reason(member).forced for member in job_description.members(job))

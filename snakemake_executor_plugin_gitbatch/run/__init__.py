@@ -1,0 +1,1 @@
+"""The run of one workflow: its start, its session, its end."""

@@ -1,0 +1,90 @@
+"""What an ended job has made is put in place, or its failure is explained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_documents import LOG_NAME, Answer, Order
+from gitbatch_core.pools.base import JobStatus
+from gitbatch_core.run.mirror import output_links
+from gitbatch_core.run.mirror.paths import Mirror
+from gitbatch_core.run.mirror.undeclared import UndeclaredFiles
+from gitbatch_core.run.run import Run
+from snakemake_executor_plugin_gitbatch.job import job_description, workflow_view
+from snakemake_executor_plugin_gitbatch.job.failure import explain, keep_log
+from snakemake_executor_plugin_gitbatch.reuse.planner import Plan
+from snakemake_executor_plugin_gitbatch.reuse.reusing import Reusing
+from snakemake_executor_plugin_gitbatch.run.finish import Ending
+from snakemake_executor_plugin_gitbatch.run.report import Report
+from snakemake_executor_plugin_gitbatch.run.temporary_outputs import TemporaryOutputs
+
+
+@dataclass(kw_only=True)
+class Conclusion:
+    """Of the jobs of one run. Not thread-safe: the session's lock is held."""
+
+    run: Run
+    mirror: Mirror
+    report: Report
+    plan: Plan
+    reusing: Reusing
+    temporary: TemporaryOutputs
+    undeclared: UndeclaredFiles
+    ending: Ending
+    mask: Callable[[bytes], bytes]
+
+    def of_reused(self, job: Any, record: Document) -> None:
+        """Put in place what the record of an earlier job says. Raises ArchiveError, OSError."""
+        try:
+            self.reusing.place(record, self._date(job), copied=self._copied(job))
+        except BaseException:
+            self.plan.forget()  # what follows may read something else now
+            raise
+
+    def of_ended(
+        self, job: Any, status: JobStatus, order: Order, answer: Answer | None
+    ) -> str | None:
+        """Take over what the job has made; None, or why it failed, for people. Raises
+        GitbatchError, OSError."""
+        folder = self.run.job_folder(status.number)
+        self.report.measure(status, answer)
+        date = self._date(job)
+        output_links.restore_logs(self.mirror, order.logs, self.mask, date)
+        if answer is None or not answer.succeeded or status.exit_code != 0:
+            log = keep_log(
+                folder / LOG_NAME, self.run.id, status.number, job_description.rule_name(job)
+            )
+            return explain(
+                status,
+                answer,
+                log=log,
+                rule_logs=[self.mirror.here(path) for path in job_description.log_paths(job)],
+                folder=folder,
+                mirror=self.mirror,
+                outputs=[output.path for output in order.outputs],
+                left=self.undeclared.known,
+            )
+        members, copied = job_description.members(job), self._copied(job)
+        for path in (path for member in members for path in member.input):
+            self.mirror.check_outside(str(path))
+        for output in answer.record["outputs"]:
+            output_links.place(self.mirror, output, date, copied=output["path"] in copied)
+            if output.get("temporary"):
+                of_checkpoint = any(member.is_checkpoint for member in members)
+                self.temporary.add(output["path"], of_checkpoint=of_checkpoint)
+        costs = self.report.costs.of_job(status.number, status.usage)
+        self.ending.records.append(answer.record | costs)
+        self.reusing.compare(status.number, answer.record)
+        return None
+
+    def _copied(self, job: Any) -> set[str | None]:
+        """Outputs of which the user's folder gets a copy, for other storages to take."""
+        return {self.mirror.relative(str(path)) for path in workflow_view.in_other_storages(job)}
+
+    def _date(self, job: Any) -> int:
+        """The time of what the job makes."""
+        inputs = (str(path) for member in job_description.members(job) for path in member.input)
+        return output_links.date_of(self.mirror, inputs)

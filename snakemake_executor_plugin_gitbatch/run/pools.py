@@ -1,0 +1,50 @@
+"""Where a run's jobs go: its own pool, and this machine for local rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gitbatch_core.pools.base import JobStatus, Pool
+from gitbatch_core.pools.local.pool import LocalPool
+
+
+@dataclass(kw_only=True)
+class Pools:
+    """Those of one run. As pools themselves: for any thread, `hurry` for signal handlers."""
+
+    main: Pool
+    local_cores: int | None
+    _light: Pool | None = field(default=None, init=False)
+    """Made by the thread that submits, once it has a job for it."""
+
+    def choose(self, *, is_local: bool) -> Pool:
+        """The pool of a job."""
+        if not is_local or self.main.kind == "local":
+            return self.main
+        if self._light is None:
+            self._light = LocalPool(cores=self.local_cores)
+        return self._light
+
+    def all(self) -> list[Pool]:
+        light = self._light
+        return [self.main] if light is None else [self.main, light]
+
+    def wait(self, timeout: float) -> list[JobStatus]:
+        """What has changed, as soon as something has, or nothing after `timeout` seconds. Raises
+        PoolError."""
+        light = self._light
+        found = [] if light is None else light.wait(0)
+        return found + self.main.wait(0 if found else timeout)
+
+    def cancel(self) -> bool:
+        """End all jobs; whether they are gone."""
+        gone = [pool.cancel() for pool in self.all()]
+        return all(gone)
+
+    def hurry(self) -> None:
+        for pool in self.all():
+            pool.hurry()
+
+    def close(self) -> None:
+        for pool in self.all():
+            pool.close()

@@ -1,0 +1,220 @@
+"""What is told of a run at its end: the table of costs, the efficiency report, the notification."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import shlex
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gitbatch_core.errors import GitbatchError, readable
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_documents import Answer, redact
+from gitbatch_core.pools.base import JobStatus
+from gitbatch_core.reports import efficiency, notify
+from gitbatch_core.reports.costs import Costs
+from gitbatch_core.run import run_commit
+from snakemake_executor_plugin_gitbatch.job import job_description
+
+_MOST_FAILURES, _MOST_LINES, _LONGEST_LINE = 10, 12, 300
+
+
+@dataclass(kw_only=True)
+class Report:
+    """Gathers it while the run goes on."""
+
+    repository: Repository
+    logger: Any
+    secrets: Iterable[str]
+    file: Path | None
+    """Of the efficiency report."""
+    recipient: str | None
+    """Who is notified."""
+    run: str = ""
+    started: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
+    costs: Costs = field(default_factory=Costs)
+    failures: dict[Any, tuple[str, str]] = field(default_factory=dict)
+    """Snakemake's id of a job -> its title, and the message of its last failure."""
+    outcome: str = "failed"
+    """`succeeded`, `failed` or `interrupted`."""
+    tag: str | None = None
+    """The run's, once it has one."""
+    tainted: bool = False
+
+    @classmethod
+    def start(
+        cls, settings: Any, repository: Repository, logger: Any, secrets: Iterable[str]
+    ) -> Report:
+        """Raises UsageError where a setting cannot be used."""
+        file = settings.efficiency_report
+        if file is not None:
+            file = Path.cwd() / file.expanduser()
+            efficiency.check(file)
+        if settings.notify is not None:
+            notify.check(settings.notify)
+        return cls(
+            repository=repository,
+            logger=logger,
+            secrets=secrets,
+            file=file,
+            recipient=settings.notify,
+        )
+
+    def begin(self, run: str, begun: str) -> None:
+        """The run has started, now or by an earlier process."""
+        self.run, self.started = run, datetime.datetime.fromisoformat(begun)
+
+    def recall(self, record: Document, handed_over: float) -> None:
+        """Take what an earlier process of the run has done."""
+        number = record["number"]
+        self.costs.recall(record, f"earlier.{number}", handed_over)
+        self.costs.measure(number, record, {}, None)
+        self.costs.conclude(number, succeeded=True)
+
+    def measure(self, status: JobStatus, answer: Answer | None) -> None:
+        """Take what is known of a job that has ended."""
+        record = {} if answer is None else answer.record
+        self.costs.measure(status.number, record, status.usage, status.host)
+
+    def conclude(self, number: int, job: Any, failure: str | None) -> None:
+        """What became of it. A later attempt's success makes an earlier failure forgotten."""
+        self.costs.conclude(number, succeeded=failure is None)
+        if failure is None:
+            self.failures.pop(job.jobid, None)
+        else:
+            self.refuse(job, failure)
+
+    def refuse(self, job: Any, failure: str) -> None:
+        """It failed, maybe before any pool had it."""
+        self.failures[job.jobid] = job_description.title(job), failure
+
+    def show(self, outcome: str, rest: Callable[[int], Answer | None]) -> None:
+        """Say what the run has cost, and write the report. `rest`: what is there of jobs that were
+        ended before they were done."""
+        self.outcome = outcome
+        for number in self.costs.unfinished():
+            with contextlib.suppress(GitbatchError, OSError):
+                if (answer := rest(number)) is not None:
+                    self.costs.measure(number, answer.record, {}, None)
+        if table := efficiency.table(self.costs):
+            self.logger.info(self._masked(table))
+        if self.file is not None:
+            try:
+                efficiency.write(self.file, self.costs, self.run)
+            except OSError as error:
+                self.logger.warning(
+                    f"The efficiency report {self.file} cannot be written: {error.strerror}."
+                )
+
+    @contextlib.contextmanager
+    def sending(self) -> Iterator[None]:
+        """Notify, where that is wanted, when what is done meanwhile has ended the run, or an error
+        has come of it."""
+        try:
+            yield
+        except BaseException as error:
+            self._send(error)
+            raise
+        self._send(None)
+
+    def _send(self, error: BaseException | None) -> None:
+        if self.recipient is None:
+            return
+        message = self._message(error)
+        smtp: str | None = os.environ.get(notify.SMTP_VARIABLE)
+        with contextlib.suppress(GitbatchError):
+            smtp = smtp or self.repository.config(notify.SMTP_KEY)
+        if (why := notify.send(self.recipient, message, smtp=smtp)) is not None:
+            self.logger.warning(self._masked(why))
+
+    def _message(self, error: BaseException | None) -> notify.Message:
+        ended = datetime.datetime.now(datetime.UTC)
+        states = self.costs.states()
+        states["failed"] = max(states["failed"], len(self.failures))  # some no pool has had
+        ref, commit = self._results()
+        state = self.outcome if error is None else "failed"
+        if state == "succeeded" and self.tainted:
+            state = "tainted"
+        project = self.repository.top.name
+        subject = f"gitbatch: {project}: run {self.run} {state}"
+        times = f"{_local(self.started)} to {_local(ended)}"
+        took = efficiency.duration((ended - self.started).total_seconds())
+        parts = [
+            f"Run {self.run} {state}.\n{times} ({took}), in {self.repository.top} on "
+            f"{socket.gethostname()}"
+        ]
+        if error is not None:
+            why = str(error) or type(error).__name__
+            parts.append(f"The run could not be ended:\n{_first_lines(why)}")
+        parts += self._failed()
+        parts.append(efficiency.table(self.costs) or efficiency.summary(self.costs))
+        if ref is not None:
+            parts.append(self._how_to_look(ref))
+        facts = {
+            "GITBATCH_RUN": self.run,
+            "GITBATCH_STATE": state,
+            "GITBATCH_SUBJECT": subject,
+            "GITBATCH_REPOSITORY": str(self.repository.top),
+            "GITBATCH_REF": ref or "",
+            "GITBATCH_COMMIT": commit,
+            "GITBATCH_STARTED": self.started.isoformat(timespec="seconds"),
+            "GITBATCH_ENDED": ended.isoformat(timespec="seconds"),
+            **{f"GITBATCH_JOBS_{name.upper()}": str(count) for name, count in states.items()},
+        }
+        return notify.Message(
+            subject=self._masked(subject),
+            text=self._masked("\n\n".join(parts) + "\n"),
+            facts=redact(facts, self.secrets),
+        )
+
+    def _failed(self) -> list[str]:
+        found = list(self.failures.values())
+        texts = [f"{job}:\n{_first_lines(why)}" for job, why in found[:_MOST_FAILURES]]
+        more = len(found) - len(texts)
+        if more:
+            texts.append(f"… and {more} more failed {'job' if more == 1 else 'jobs'}")
+        return texts
+
+    def _results(self) -> tuple[str | None, str]:
+        """The tag or ref of the run commit, and the commit; nothing where there is none."""
+        tag = [] if self.tag is None else [f"refs/tags/{self.tag}"]
+        for ref in (*tag, f"{run_commit.REFS}{self.run}"):
+            try:
+                commit = self.repository.git("rev-parse", "--verify", f"{ref}^{{commit}}")
+            except GitbatchError:
+                continue
+            return ref, commit.decode().strip()
+        return None, ""
+
+    def _how_to_look(self, ref: str) -> str:
+        top, short = self.repository.top, ref.removeprefix("refs/tags/")
+        where = shlex.quote(f"{socket.gethostname()}:{top}")
+        if short != ref:
+            fetch, have = f"git fetch {where} tag {short}", short
+        else:
+            fetch, have = f"git fetch {where} {ref}", "FETCH_HEAD"
+        return (
+            f"The results:  git show --stat {short}\n"
+            f"              git checkout {short}\n"
+            f"elsewhere:    {fetch} && git checkout {have}"
+        )
+
+    def _masked(self, text: str) -> str:
+        return readable(str(redact(text, self.secrets)))
+
+
+def _first_lines(text: str) -> str:
+    lines = [line[:_LONGEST_LINE] for line in text.strip().splitlines()]
+    if len(lines) > _MOST_LINES:
+        lines[_MOST_LINES:] = ["…"]
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def _local(moment: datetime.datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"

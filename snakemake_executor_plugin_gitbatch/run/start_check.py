@@ -1,0 +1,299 @@
+"""What a start would refuse, all of it together, found without starting or writing anything.
+
+A start itself stops at the first thing that is wrong, and then asks here for what else is.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gitbatch_core.archive import layout
+from gitbatch_core.archive.walk import inside
+from gitbatch_core.doctor import pool as pool_checks
+from gitbatch_core.errors import ArchiveError, GitbatchError, PoolError, UsageError
+from gitbatch_core.git import refs, work_tree_status, worktree_comparison
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.model.job_documents import redact
+from gitbatch_core.pools import choose
+from gitbatch_core.pools.base import Pool, Request
+from gitbatch_core.pools.htcondor.match import Gate
+from gitbatch_core.reports import efficiency, notify
+from gitbatch_core.run import archive_location, permissions, run_commit
+from gitbatch_core.run.code_digest import check_patterns
+from gitbatch_core.run.mirror import parse_time
+from gitbatch_core.run.mirror.paths import Mirror
+from gitbatch_core.run.mirror.preview import Preview
+from gitbatch_core.run.obstacles import Collection, Obstacle, ObstaclesError, in_error, refuse
+from gitbatch_core.run.run import new_id
+from snakemake_executor_plugin_gitbatch.job import (
+    environment,
+    job_description,
+    resources,
+    workflow_view,
+)
+from snakemake_executor_plugin_gitbatch.run import mirroring, parse_writes, preconditions
+from snakemake_executor_plugin_gitbatch.run.parse_time import ReadOnce
+from snakemake_executor_plugin_gitbatch.snakemake_internals import patches
+
+_Check = Callable[[Request, str], None]
+"""Raises PoolError where no machine takes a job that asks for this; with the job's name."""
+
+_ABOUT_FOLDERS, _ABOUT_POOL = frozenset({"archive", "folders"}), frozenset({"pool"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """What was found."""
+
+    obstacles: tuple[Obstacle, ...]
+    notes: tuple[str, ...]
+    """What may go wrong, or cannot be told beforehand."""
+    jobs: int
+    """That are to run."""
+    commit: str
+    pool: str
+    """For people."""
+
+
+def look(workflow: Any, settings: Any, *, is_locked: bool = False) -> Looked:
+    """Look at everything. Without a workflow, as Snakemake could not read it, at what needs none.
+    `is_locked`: whether another Snakemake holds the folder."""
+    found, notes = Collection(), list[str]()
+    repository, head = None, ""
+    with found.of("repository"):
+        if workflow is None:
+            repository = Repository.find(Path.cwd())
+        else:
+            repository = preconditions.find_repository(workflow, Path.cwd())
+        head = repository.commit_of("HEAD")
+    if is_locked:
+        found.found.append(
+            Obstacle(
+                kind="folder",
+                text="Another Snakemake works in this folder, or was killed in it.",
+                hint="Wait for it. Where none runs any more: snakemake --unlock",
+            )
+        )
+    _look_at_settings(settings, found)
+    pool, check = _look_at_pool(settings, found, notes)
+    if repository is not None and head:
+        _look_at_repository(repository, settings, found)
+        if workflow is None:
+            _look_at_changes(repository, head, settings, found)
+        else:
+            with found.of("commit"), parse_writes.unheard():
+                _look_at_workflow(workflow, repository, head, settings, check, found, notes)
+    return Looked(
+        obstacles=tuple(dict.fromkeys(found.found)),
+        notes=tuple(dict.fromkeys(notes)),
+        jobs=0 if workflow is None else sum(1 for _ in _jobs(workflow)),
+        commit=head,
+        pool=pool,
+    )
+
+
+def with_others(error: GitbatchError, workflow: Any) -> GitbatchError:
+    """A refusal, with all else that would be refused."""
+    try:
+        others = look(workflow, workflow.executor_settings).obstacles
+    except Exception:  # what is known is told
+        return error
+    if isinstance(error, PoolError):
+        known = _ABOUT_POOL
+    elif isinstance(error, ArchiveError) or error.message.startswith("The run's folders"):
+        known = _ABOUT_FOLDERS
+    else:
+        known = frozenset()
+    own = in_error(error, kind="start")
+    texts = {each.text for each in own}
+    others = tuple(each for each in others if each.kind not in known and each.text not in texts)
+    return ObstaclesError([*own, *others]) if others else error
+
+
+def refuse_jobs(
+    workflow: Any, mirror: Mirror, pool: Pool, secrets: dict[str, str], warn: Callable[[str], None]
+) -> None:
+    """Raise ObstaclesError for jobs that the run's pool will not take, before anything runs, as far
+    as the first job of each rule shows it: to look at all takes its time.
+
+    Where that is not the whole truth, as a job may be reused, or others are to go on all the same
+    (--keep-going), a warning says it: the job is refused when its turn comes.
+    """
+    check = pool.check if pool.kind == "htcondor" else None
+    found = list(_of_jobs(workflow, mirror, check, secrets, every=False))
+    is_certain = workflow.executor_settings.reuse != "on" or not any(
+        (mirror.archive.root / layout.RECORDS).iterdir()
+    )
+    if is_certain and not workflow.execution_settings.keep_going:
+        refuse(found)
+    if found:
+        warn(f"Jobs will be refused, unless they are reused:\n{ObstaclesError(found)}")
+
+
+def _look_at_settings(settings: Any, found: Collection) -> None:
+    with found.of("settings"):
+        if settings.efficiency_report is not None:
+            file = Path.cwd() / settings.efficiency_report.expanduser()
+            efficiency.check_name(file)
+            option = "--gitbatch-efficiency-report"
+            permissions.check_file(file, of="The efficiency report", option=option)
+    with found.of("settings"):
+        if settings.notify is not None:
+            notify.check(settings.notify)
+
+
+def _look_at_pool(settings: Any, found: Collection, notes: list[str]) -> tuple[str, _Check | None]:
+    """Which pool it would be, and what that will not take where there is one that says it."""
+    with found.of("pool"):
+        condor = choose.find_htcondor(settings.pool)
+        if not condor.answers:
+            why = condor.text if settings.pool == "local" else f"no HTCondor: {condor.text}"
+            return f"local ({why})", None
+        gate = Gate(unmatched=settings.unmatched, notice=notes.append)
+        if settings.held_timeout < 0:
+            raise UsageError(f"held_timeout is a number of seconds, not {settings.held_timeout}")
+        for each in pool_checks.of_htcondor(condor):
+            if each.ok:
+                continue
+            if each.check in ("pool", "credentials"):
+                text = f"HTCondor takes no jobs: {each.text}"
+                found.found.append(Obstacle(kind="pool", text=text, hint=each.hint or ""))
+            else:
+                notes.append(f"HTCondor: {each.text}. {each.hint or ''}".strip())
+        return f"htcondor ({condor.text})", gate.check_request
+    return settings.pool, None
+
+
+def _look_at_repository(repository: Repository, settings: Any, found: Collection) -> None:
+    with found.of("archive"):
+        permissions.check_archive(archive_location.chosen_place(repository, settings.archive))
+    with found.of("folders"):
+        permissions.check_folders(repository, settings.worktrees)
+    with found.of("tag"):
+        if settings.tag not in (None, "none"):
+            refs.check_new_tag(repository, settings.tag)
+    with found.of("tag"):
+        preconditions.check_run_ref(repository, new_id())
+    with found.of("settings"):
+        check_patterns(Path.cwd(), settings.code)
+
+
+def _look_at_changes(repository: Repository, head: str, settings: Any, found: Collection) -> None:
+    """What differs from the commit, as far as is known without the workflow."""
+    if settings.dirty != "snapshot":
+        is_output = inside(run_commit.results_in(repository, head))
+        changes = work_tree_status.changes(repository, [], is_output)
+        with found.of("commit", *changes.modified):
+            if changes:
+                raise preconditions.unlike_commit(repository, changes)
+
+
+def _look_at_workflow(
+    workflow: Any,
+    repository: Repository,
+    head: str,
+    settings: Any,
+    check: _Check | None,
+    found: Collection,
+    notes: list[str],
+) -> None:
+    changes, is_output = preconditions.changes_of(workflow, repository, head)
+    with tempfile.TemporaryDirectory(prefix="gitbatch-") as scratch:
+        mirror = Preview.into(
+            repository,
+            Path.cwd(),
+            archive=archive_location.chosen_place(repository, settings.archive),
+            scratch=Path(scratch).resolve(),
+            changed=changes.ignored,
+            warn=lambda text: None,
+        )
+        mirror.outside.cache = Path(workflow.sourcecache.runtime_cache_path)
+        reading = ReadOnce(
+            repository=repository, mirror=mirror, began_ns=patches.began_ns(workflow)
+        )
+        reading.bring()
+        reading.read_again(changes.untracked)
+        left = tuple(path for path in changes.untracked if path not in mirror.parse_time)
+        changes = replace(changes, untracked=left)
+        with found.of("commit", *changes.modified, *changes.untracked):
+            if changes and settings.dirty == "snapshot":
+                work_tree_status.check_snapshot(repository, changes)
+            elif changes:
+                written = parse_time.inside(repository.top, parse_writes.paths())
+                raise preconditions.unlike_commit(repository, changes, written)
+        unlike = _unlike_fresh(workflow, repository, head, {*changes.modified}, is_output)
+        with found.of("commit", *unlike):
+            preconditions.refuse_unlike(unlike)
+        with found.of("output"):
+            preconditions.check(workflow, mirror, notes.append)
+        with found.of("input"):
+            mirroring.fill(workflow, mirror, [], is_new=True, untracked=(), reading=reading)
+        with found.of("resources"):
+            found.found += _of_jobs(
+                workflow, mirror, check, environment.secrets(workflow), every=True
+            )
+
+
+def _unlike_fresh(
+    workflow: Any,
+    repository: Repository,
+    head: str,
+    modified: set[str],
+    is_output: Callable[[str], bool],
+) -> dict[str, str]:
+    """Files that jobs read, but for `modified` ones, which a fresh checkout has otherwise."""
+    read = {*workflow_view.sources(workflow), *workflow_view.inputs(workflow)}
+    paths = {repository.relative(Path(path)) for path in read} & work_tree_status.tracked(
+        repository.top
+    )
+    others = {path for path in paths - modified if path is not None and not is_output(path)}
+    return worktree_comparison.unlike_fresh(repository, head, sorted(others))
+
+
+def _jobs(workflow: Any) -> Iterator[Any]:
+    return filter(job_description.has_outputs, workflow.dag.needrun_jobs())
+
+
+def _of_jobs(
+    workflow: Any,
+    mirror: Mirror,
+    check: _Check | None,
+    secrets: Mapping[str, str],
+    *,
+    every: bool,
+) -> Iterator[Obstacle]:
+    """Jobs that will not be taken. Without `check`, the pool takes all. Unless `every` job is to be
+    looked at, the first of each rule is."""
+    stated = environment.of_jobs(mirror)
+    seen, taken = set[str](), set[str]()
+    for job in _jobs(workflow):
+        if check is None and not resources.shape_the_process(job.rule):
+            continue
+        if job.rule.name in seen and not every:
+            continue
+        seen.add(job.rule.name)
+        before = job._resources, job._params
+        title = redact(job_description.title(job), secrets.values())
+        try:
+            job.resources  # noqa: B018
+        except Exception:  # Snakemake says it, if it is still so when the job's turn comes
+            continue
+        try:
+            private = {
+                **secrets,
+                **environment.brought(job, dict(stated), title=title, mirror=mirror),
+            }
+            resources.wrapper(job, title=title, mirror=mirror)
+            if check is not None and not workflow_view.is_local(job.rule):
+                request = resources.request(job, title=title, secrets=private, mirror=mirror)
+                if (asked := repr(request)) not in taken:
+                    check(request, title)
+                    taken.add(asked)
+        except GitbatchError as error:
+            yield Obstacle.of(error, kind="resources", names=[title])
+        finally:
+            job._resources, job._params = before  # what they look at may not be there yet

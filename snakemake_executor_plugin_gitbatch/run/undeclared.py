@@ -1,0 +1,91 @@
+"""What the jobs of a run have left beside their outputs: gathered at its end, and told once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitbatch_core.archive.walk import inside
+from gitbatch_core.errors import readable
+from gitbatch_core.git import worktree as worktrees
+from gitbatch_core.model.documents import Document
+from gitbatch_core.run import executions
+from gitbatch_core.run.lease import JOBS_NAME
+from gitbatch_core.run.mirror.undeclared import Left, UndeclaredFiles
+from gitbatch_core.run.run import Run
+from gitbatch_core.run.undeclared_entries import CACHES
+from gitbatch_core.wording import count, human_size, listed
+
+_MOST_NAMED = 10
+
+
+@dataclass(kw_only=True)
+class Leaving:
+    """Of one run. Not thread-safe: the session's lock is held."""
+
+    run: Run
+    files: UndeclaredFiles
+    keeps: bool
+    caches: tuple[str, ...]
+    """What is of no interest to this user, as patterns of .gitignore."""
+    passing: frozenset[str]
+    """Where the workflow itself has files for a moment while it is read."""
+    restarted: set[int] = field(default_factory=set)
+    """Numbers of jobs that may have been started more than once."""
+
+    def gather(
+        self,
+        known: Callable[[str], bool],
+        declared: Iterable[str],
+        records: Iterable[Document],
+        reused: Iterable[Document],
+    ) -> Left:
+        """Keep what the run's jobs have left. `known`: what is no news in the worktree; `declared`:
+        as the workflow names it; `records`: of jobs that succeeded. Raises GitError."""
+        is_declared = inside(filter(None, map(self.files.mirror.relative, declared)))
+        new = worktrees.added(self.run.worktree, (*CACHES, *self.caches))
+        paths = {path for path in new if path not in self.passing and not known(path)}
+        paths.update(
+            p for p in self.files.known if self.files.is_rewritten(p) and not is_declared(p)
+        )
+        jobs = self.run.staging / JOBS_NAME
+        records = list(records)
+        return self.files.end(
+            self.run.id,
+            paths,
+            executions.all_of(records, jobs, self.restarted) if paths else (),
+            {executions.title(m) for record in (*records, *reused) for m in record["members"]},
+            is_declared,
+            keep=self.keeps,
+        )
+
+
+def report(left: Left, logger: Any) -> None:
+    """Say what was left, in short."""
+    kept = [each for each in left.new if each["path"] in left.links]
+    foreign = [e for e in left.new if "address" in e and e["path"] not in left.links]
+    lost = [each for each in left.new if "address" not in each]
+    if kept:
+        size = human_size(sum(each["size"] for each in kept))
+        logger.info(
+            f"Jobs have left {count(len(kept), 'file')} ({size}) that no rule declares, kept "
+            "beside the outputs. Later runs bring them along; job keys and comparisons leave them "
+            "out. Declare what matters:\n" + _list(kept)
+        )
+    if foreign:
+        logger.warning(
+            "Jobs have written these files, which no rule declares. Your folder has others of its "
+            "own there, which stay; the archive has those of the jobs:\n" + _list(foreign)
+        )
+    if lost:
+        logger.warning(
+            "These files were written but not declared as outputs, and go with the worktree. Where "
+            "they matter, declare them:\n" + _list(lost)
+        )
+
+
+def _list(entries: Collection[Document]) -> str:
+    """The rule only where it was surely one of that."""
+    lines = (e["path"] + (f"  (rule {e['rule']})" if "rule" in e else "") for e in entries)
+    return readable(listed(lines, _MOST_NAMED))

@@ -1,0 +1,1 @@
+"""Everything of Snakemake that is private, or that must act otherwise here."""

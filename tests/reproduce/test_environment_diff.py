@@ -1,0 +1,87 @@
+"""What is compared of environments, images, modules and programs: what was used, as far as records
+say it; never where a clone lies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gitbatch_core.cli.archive.show import _environments
+from gitbatch_core.history.document_diff import member_changes
+from gitbatch_core.history.recorded_outputs import RecordedOutput
+from gitbatch_core.model.job_documents import software_used
+from gitbatch_core.reproduce import environment_diff
+
+CONTENT = "0123456789abcdef0123456789abcdef"
+SORT = {"sort": {"path": "/usr/bin/sort", "address": "xxh3:1"}}
+
+
+def member(used: dict[str, str] | None = None, **declared: str) -> dict[str, Any]:
+    """Of a record; without `used`, as an older gitbatch has written it."""
+    found = {"rule": "a", "command": {}, "params": {}, "software": declared}
+    return found if used is None else found | {"software_used": used}
+
+
+OLD = member(conda="/home/one/project/envs/e.yaml", container="docker://image")
+OLD_USED = member(conda=CONTENT)
+UNUSED = member({}, conda="envs/e.yaml", container="docker://image")
+USED = member({"conda": CONTENT}, conda="envs/e.yaml", container="docker://image")
+OTHER = member({"conda": CONTENT[::-1]}, conda="envs/e.yaml")
+
+
+def differences(
+    then: dict[str, Any], now: dict[str, Any], tools: tuple[dict[str, Any], ...] = ({}, {})
+) -> list[dict[str, Any]]:
+    first, second = (
+        [
+            RecordedOutput(
+                path="p", kind="file", address="1", member=one, job={"run": "R", "tools": found}
+            )
+        ]
+        for one, found in zip((then, now), tools, strict=True)
+    )
+    return environment_diff.differences({}, {}, first, second)
+
+
+def test_what_older_records_leave_open() -> None:
+    assert software_used(OLD) == {"conda": None, "container": None}
+    assert software_used(OLD_USED) == {"conda": CONTENT}
+    assert software_used({}) == software_used(UNUSED) == {}
+
+
+def test_only_what_was_used_is_compared() -> None:
+    def found(then: dict[str, Any], now: dict[str, Any]) -> list[dict[str, Any]]:
+        of_jobs = member_changes(then, now, ("command", "params"))
+        around = differences(then, now)
+        assert [each["what"] for each in of_jobs] == ["software.conda"] * len(around)
+        return around
+
+    assert found(OLD, UNUSED) == found(OLD, USED) == found(USED, OLD) == []
+    assert found(OLD_USED, USED) == found(UNUSED, UNUSED) == []
+    [conda] = found(USED, OTHER)
+    assert conda == {"what": "conda of rule a", "then": CONTENT, "now": CONTENT[::-1]}
+    [conda] = found(UNUSED, USED)
+    assert (conda["then"], conda["now"]) == ("-", CONTENT)
+    [conda] = found(OLD_USED, OTHER)
+    assert conda["now"] == CONTENT[::-1]
+
+
+def test_programs_that_older_records_left_out() -> None:
+    assert differences(OLD, UNUSED, ({}, SORT)) == differences(UNUSED, OLD, (SORT, {})) == []
+    [tool] = differences(UNUSED, UNUSED, ({}, SORT))
+    assert tool == {"what": "tool sort", "then": "-", "now": "xxh3:1"}
+
+
+def test_values_are_told_as_their_smallest_parts() -> None:
+    then, now = ({**UNUSED, "params": {"n": {"tuple": [1, n]}, "same": True}} for n in (1, 2))
+    [change] = member_changes(then, now, ("params",))
+    assert change == {"what": "params.n.tuple", "then": [1, 1], "now": [1, 2]}
+    runs: list[dict[str, Any]] = [{"config": {"deep": {"list": [n, None]}}} for n in (1, 2)]
+    [config] = environment_diff.differences(*runs, [], [])
+    assert config["what"] == "config deep" and config["then"] == '{"list": [1, null]}'
+
+
+def test_an_environment_that_was_not_used_is_not_shown() -> None:
+    assert _environments(UNUSED) == []
+    assert _environments(USED) == [f"conda envs/e.yaml ({CONTENT})"]
+    assert _environments(member({"modules": "b, a"}, modules="b, a")) == ["modules b, a"]
+    assert _environments(OLD)[1] == "container docker://image (declared)"
