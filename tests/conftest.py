@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from gitbatch_core.archive.store import Archive
+
 REPOSITORY = Path(__file__).parent.parent
 POOL_TOOL = REPOSITORY / "tools" / "htcondor-pool"
 _POOL_VARIABLE = "GITBATCH_TEST_POOL"
@@ -129,3 +131,9 @@ def default_pool(_default_pool: Path) -> Iterator[Path]:
         _point_to(_default_pool, patch)
         yield _default_pool
     _read_again()
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    """A new one."""
+    return Archive.create(tmp_path / "archive")

@@ -1,4 +1,4 @@
-"""An archive and a work tree in temporary folders."""
+"""A work tree that uses the archive."""
 
 from __future__ import annotations
 
@@ -13,11 +13,6 @@ from gitbatch_core.archive.store import Archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Archive:
-    return Archive.create(tmp_path / "archive")
 
 
 @pytest.fixture
