@@ -1,4 +1,4 @@
-"""Look whether runs can work here: git, archive, pool. Exit code 1 where something is wrong."""
+"""Check whether runs can work here: git, archive, pool. Exit code 1 where something is wrong."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ VERBS = {
     "status": "say which results in the folder are of HEAD's code, and what the others are",
     "reproduce": "run a tag's commit again from scratch and compare what it makes",
     "runs": "look at runs and manage them: ls, show, out, diff, checkout, note, rm …",
-    "doctor": "look whether runs can work here: git, archive, pool",
+    "doctor": "check whether runs can work here: git, archive, pool",
     "archive": "trace results: show, lineage, log; look and check: ls, cat, tree, verify",
 }
 """Verb (the name of its module, too) and what it does."""

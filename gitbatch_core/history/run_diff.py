@@ -1,4 +1,4 @@
-"""In what two runs differ: code, configuration, commands, inputs, outputs, software, machines."""
+"""How two runs differ: code, configuration, commands, inputs, outputs, software, machines."""
 
 from __future__ import annotations
 

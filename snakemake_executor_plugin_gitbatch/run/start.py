@@ -282,7 +282,7 @@ def _choose(place: _Place, id: str, logger: Any, mine: Owner | None) -> tuple[Po
         if mine is None:
             raise
         raise PoolError(
-            f"Run {mine.run}, whose controller is gone, cannot be gone on with: {error.message}",
+            f"Run {mine.run}, whose controller is gone, cannot be resumed: {error.message}",
             hint="Its jobs may be running there: try again when it is back. --gitbatch-pool local "
             "starts another run.",
         ) from error

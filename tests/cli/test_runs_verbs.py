@@ -295,7 +295,7 @@ def test_rm(ran: Ran) -> None:
         ["git", "for-each-ref"], cwd=project.path, capture_output=True, text=True, check=True
     ).stdout
     refused = project.gitbatch("runs", "rm", first)
-    assert refused.returncode == 2 and "no terminal" in refused.text
+    assert refused.returncode == 2 and "not a terminal" in refused.text
     assert project.git("for-each-ref") == done
     objects = sorted(project.archive.glob("objects/*/*"))
     project.gitbatch("runs", "rm", "-y", f"..{first}").ok()

@@ -172,7 +172,7 @@ def test_a_run_goes_on_where_its_jobs_are(
     [run] = [path.name for path in (project.path / ".git/gitbatch/runs").iterdir()]
     again = ("out/0", "--rerun-incomplete", *gates.config)
     project.snakemake(*again, CONDOR_CONFIG="/dev/null").failed(
-        f"Run {run}, whose controller is gone, cannot be gone on with", "try again"
+        f"Run {run}, whose controller is gone, cannot be resumed", "try again"
     )
     gates.open("0")
     assert f"gitbatch run {run} goes on" in project.snakemake(*again).ok().text

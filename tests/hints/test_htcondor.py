@@ -72,7 +72,7 @@ def test_a_pool(terminal: Terminal, tmp_path: Path, htcondor_pool: Path) -> None
     run = killed("c")
     (gates / "d").touch()
     nowhere = {"CONDOR_CONFIG": "/nonexistent"}
-    told = project.snakemake("d", *given, **nowhere).failed("cannot be gone on with")
+    told = project.snakemake("d", *given, **nowhere).failed("cannot be resumed")
     told_later = project.snakemake("d", *given).ok()
     assert queue(run)
     project.pool = terminal.option(told, "--gitbatch-pool", "local")[1]

@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     out.add_argument(
         "names", metavar="RULE|PATH", nargs="*", help="of these rules' jobs, or of who made these"
     )
-    diff = add("diff", "in what two runs differ (exit code 1 where they do)", "then")
+    diff = add("diff", "show how two runs differ (exit code 1 where they do)", "then")
     diff.add_argument("now", metavar="RUN", help=_RUN_HELP)
     diff.add_argument("--patch", action="store_true", help="show the code's changes in full")
     for action in (ls, show, diff):

@@ -1,4 +1,4 @@
-"""gitbatch runs diff: in what two runs differ."""
+"""gitbatch runs diff: show how two runs differ."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def rm(arguments: argparse.Namespace) -> int:
     removal.refuse(chosen)
     if not (arguments.dry_run or arguments.yes or sys.stdin.isatty()):
         raise UsageError(
-            "Nobody can be asked here: standard input is no terminal.",
+            "Cannot ask for confirmation: standard input is not a terminal.",
             hint="--dry-run says what would be removed, -y removes it.",
         )
     for known in chosen:
@@ -33,7 +33,7 @@ def rm(arguments: argparse.Namespace) -> int:
         output.message(
             f"Nothing else names {count(freed.objects, 'object')} of the archive "
             f"({output.human_size(freed.bytes)}), as far as this repository knows: others that "
-            "share the archive may need them. They stay until a garbage collection."
+            "share the archive may need them. Nothing is removed from the archive."
         )
     if arguments.dry_run:
         return 0
