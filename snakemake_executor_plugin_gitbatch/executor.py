@@ -178,12 +178,12 @@ class Executor(RemoteExecutor):
         concluded = []
         for info in active_jobs:
             assert info.aux is not None
-            status = self._ended.pop(info.aux["number"], None)
-            if status is None:
+            end = self._ended.pop(info.aux["number"], None)
+            if end is None:
                 yield info
             else:
                 assert self._session is not None
-                concluded.append((info, self._session.conclude(info.job, status)))
+                concluded.append((info, self._session.conclude(info.job, end)))
         # Together: the scheduler takes each turn as long for one job as for many.
         for info, failure in concluded:
             if failure is None:

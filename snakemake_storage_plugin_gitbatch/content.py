@@ -74,12 +74,12 @@ class Reader:
                 yield f"{SCHEME}{query.head}/{path}"
         else:
             runs = self._runs(query)
-            name, _ = runs.split(_constant(query.path))
-            for made in runs.outputs(name).values():
-                yield f"{SCHEME}{name}/{made.path}"
+            run, _ = runs.split(_constant(query.path))
+            for made in runs.outputs(run).values():
+                yield f"{SCHEME}{run}/{made.path}"
                 if made.folder:
                     for path in self._members(made.address):
-                        yield f"{SCHEME}{name}/{made.path}/{path}"
+                        yield f"{SCHEME}{run}/{made.path}/{path}"
 
     def _of_run(self, query: Query) -> Content:
         runs = self._runs(query)

@@ -92,7 +92,7 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
         query = parse(self.query)
         if query.kind is not QueryKind.NAME:
             return None
-        return self.cache_key(f"name/{query.path.partition('/')[0]}")
+        return str(self.cache_key(f"name/{query.path.partition('/')[0]}"))
 
     async def inventory(self, cache: IOCacheStorageInterface) -> None:
         self._take_inventory(cache)
@@ -205,7 +205,7 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
         return self.provider.reader
 
     def _local(self) -> Path:
-        return Path.cwd() / self.local_path()
+        return Path(Path.cwd(), self.local_path())
 
     def _name(self) -> Name:
         query = parse(self.query)

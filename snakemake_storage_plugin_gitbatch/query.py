@@ -89,7 +89,7 @@ def reason_against(text: str) -> str | None:
 
 def _plain(text: str) -> str:
     """`text` with a character in the place of each wildcard: what is in its braces is no path."""
-    return WILDCARD_REGEX.sub(_ANY, text)
+    return str(WILDCARD_REGEX.sub(_ANY, text))
 
 
 def _split(text: str) -> tuple[str, str, str]:

@@ -175,8 +175,8 @@ def renamed(workflow: Any, mirror: Mirror) -> tuple[str, str]:
 def _replaced(value: Any, old: str, new: str) -> Any:
     """JSON data with the path `old` replaced in all of its strings, also where it is quoted."""
     if isinstance(value, str):
-        quoted = (path.replace("'", _QUOTED_QUOTE) for path in (old, new))
-        return value.replace(old, new).replace(*quoted)
+        quoted_old, quoted_new = (path.replace("'", _QUOTED_QUOTE) for path in (old, new))
+        return value.replace(old, new).replace(quoted_old, quoted_new)
     if isinstance(value, Mapping):
         return {_replaced(k, old, new): _replaced(v, old, new) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

@@ -88,7 +88,7 @@ def follow(order_file: str) -> None:
         own = f" -P -m {__spec__.name} {shlex.quote(order_file)} "
         before, of_snakemake, after = compose(executor, job).partition(" -m snakemake ")
         assert of_snakemake, before
-        return before + own + after + " " + shlex.join(arguments(executor.workflow))
+        return f"{before}{own}{after} {shlex.join(arguments(executor.workflow))}"
 
     local.Executor.format_job_exec = format_job_exec
     local.common_settings.pass_default_resources_args = False

@@ -102,7 +102,7 @@ def explain(
         f"{name} is {mirror.withheld[path].name} whose content was not fetched: "
         f"{mirror.withheld[path].command}"
         for path, name in denied.items()
-        if path in mirror.withheld
+        if path is not None and path in mirror.withheld
     ]
     if not denied.keys().isdisjoint(outputs):
         parts.append(

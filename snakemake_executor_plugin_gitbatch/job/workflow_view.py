@@ -174,7 +174,7 @@ def in_other_storages(job: Any) -> list[Any]:
 
 def is_stream(path: Any) -> bool:
     """A pipe or service: nothing that lasts."""
-    return is_flagged(path, "pipe") or is_flagged(path, "service")
+    return bool(is_flagged(path, "pipe") or is_flagged(path, "service"))
 
 
 def is_temporary(path: Any, workflow: Any) -> bool:
@@ -182,13 +182,13 @@ def is_temporary(path: Any, workflow: Any) -> bool:
 
 
 def is_update(path: Any) -> bool:
-    return is_flagged(path, "update")
+    return bool(is_flagged(path, "update"))
 
 
 def kept_outputs(workflow: Any, done: Iterable[Any]) -> list[Any]:
     """Outputs that are to last, at the end of a run: those of the DAG, and of single jobs that were
     `done` for it, but for the temporary ones that Snakemake has removed."""
-    found = {}
+    found: dict[str, Any] = {}
     # What only a checkpoint asked for is no part of the DAG any more.
     outputs = [path for job in (*jobs(workflow), *done) for path in job.output]
     # Snakemake drops the job of a checkpoint that was done before, but not what it knows of it.

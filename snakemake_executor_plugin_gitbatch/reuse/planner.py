@@ -163,7 +163,7 @@ class Plan:
             record = self._placed.get(name) or (None if is_running else self._record(job, coming))
             made = {} if record is None else _made(record)
             for path in map(self.mirror.relative, map(str, job.products())):
-                coming[path or ""] = made.get(path)
+                coming[path or ""] = made.get(path or "")
             if record is not None:
                 self._known[name] = record
         while needed := [n for n in self._known if not self._can_be_taken(n, all_are_there)]:
@@ -182,7 +182,7 @@ class Plan:
                 record = self._record(job, coming, missed)
                 made = {} if record is None else _made(record)
                 for path in map(self.mirror.relative, map(str, job.products())):
-                    coming[path or ""] = made.get(path)
+                    coming[path or ""] = made.get(path or "")
 
     def _record(
         self, job: Any, coming: Mapping[str, str | None], missed: Missed | None = None

@@ -147,7 +147,7 @@ class Look:
         else:
             try:
                 linked = linked_object(os.readlink(path))
-                found = linked and self.origins.find(name, str(linked.address))
+                found = self.origins.find(name, str(linked.address)) if linked else None
             except OSError as error:
                 if error.errno != errno.EINVAL:  # nothing is there
                     return None

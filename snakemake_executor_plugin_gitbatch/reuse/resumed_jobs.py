@@ -69,7 +69,8 @@ class ResumedJobs:
         remote = {n for n, o in found._orders.items() if o.record["pool"]["kind"] != "local"}
         _await_ends(mine, found._orders.keys() - remote)
         # The pool before the answers: a job that ends meanwhile is in one of them.
-        signs = {n: Path(sign) if (sign := found._orders[n].sign) else None for n in remote}
+        names = {n: found._orders[n].sign for n in remote}
+        signs = {n: Path(name) if name else None for n, name in names.items()}
         found._ids = pool.adopt(signs) if pool.kind != "local" else {}
         for number, order in found._orders.items():
             answer = None

@@ -291,8 +291,10 @@ class Session:
             outputs = tuple(self._ordering.outputs(members))
             known = None
             if description.exact and self._reusing.is_open_to(job):
-                inner = {self.mirror.relative(str(p)) for p in workflow_view.inner_temporaries(job)}
-                if (known := self._reusing.find(key.key, outputs, absent=inner)) is None:
+                inner = map(self.mirror.relative, map(str, workflow_view.inner_temporaries(job)))
+                if (
+                    known := self._reusing.find(key.key, outputs, absent={*filter(None, inner)})
+                ) is None:
                     self._missed.note(job, key)
             self._room.make(job, known)
             if known is not None:

@@ -193,7 +193,7 @@ def read_environment(environment: Any, view: RunView, workflow: Any) -> None:
 
 async def _take_time_of_storage(path: Any, view: RunView) -> None:
     """What is made of something that another storage has dated must not look older."""
-    storage = workflow_view.storage(path)
+    storage: Any = workflow_view.storage(path)
     if hasattr(storage, "changed_ns"):
         changed_ns = storage.changed_ns()
     else:  # a float knows no nanoseconds
