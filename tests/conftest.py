@@ -28,6 +28,10 @@ _TOGETHER = {
 }
 """Modules whose tests share a project that is made once, or a pool that nobody else may use."""
 
+_FAST = ("archive", "git", "provenance", "reports", "reproduce", "run", "runner", "tests")
+"""Folders of tests that start neither Snakemake nor HTCondor."""
+_POOLS = {"htcondor_pool", "default_pool", "strict_htcondor"}
+
 # No test is a matter of speed: a busy machine is slow.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -42,6 +46,17 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         # Short, as HTCondor's sockets have long names.
         os.environ[_POOL_VARIABLE] = tempfile.mkdtemp(prefix="gbt-", dir="/tmp")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & _POOLS or parameters.get("pool") == "htcondor":
+            item.add_marker("htcondor")
+        elif item.path.parent.name in _FAST:
+            item.add_marker("fast")
 
 
 @pytest.hookimpl(optionalhook=True)
