@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from faults import objects, state, write
-from test_store import ODD_NAMES, make_folder, open_elsewhere
+from samples import ODD_NAMES, make_folder, open_elsewhere
 
 from gitbatch_core.archive import links, verify
 from gitbatch_core.archive.freeze import freeze, thaw

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from faults import write
-from test_store import ODD_NAMES, make_folder
+from samples import ODD_NAMES, make_folder
 
 from gitbatch_core.archive import layout, links, manifests
 from gitbatch_core.archive.layout import Address

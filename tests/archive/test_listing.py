@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from faults import write
-from test_store import KEY, make_folder
+from samples import KEY, make_folder
 
 from gitbatch_core.archive.store import Archive, Take
 from gitbatch_core.errors import NotInArchiveError, UsageError

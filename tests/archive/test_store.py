@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from faults import objects, state, write
+from samples import KEY, ODD_NAMES, RECORD, make_folder, open_elsewhere
 
 from gitbatch_core.archive import ingest, layout, names, source_lock
 from gitbatch_core.archive.layout import Address, ObjectName
@@ -31,23 +31,9 @@ from gitbatch_core.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 EMPTY = "xxh3:99aa06d3014798d86001c324468d497f"
-ODD_NAMES = [
-    "with space.csv",
-    "quote'\".csv",
-    "new\nline.csv",
-    "tab\t.csv",
-    "$(touch x).csv",
-    "-rf.csv",
-    "ünï.csv",
-    "b\\ack.csv",
-    os.fsdecode(b"\xff\xfe.csv"),
-    "x" * 251 + ".csv",
-]
-KEY = "0123456789abcdef" * 2
-RECORD = {"format": "gitbatch-record", "version": 1, "rule": "a"}
 
 
 # ---------------------------------------------------------------- creating and opening
@@ -255,18 +241,6 @@ def test_two_names_of_one_file_at_once(archive: Archive, tmp_path: Path, take: T
     assert len({one.name for one in archive.put(files, take=take)}) == 1
     archive.put_tree(tmp_path / "out", take=take)
     assert time.monotonic() - before < source_lock.PATIENCE / 3  # nobody waits for himself
-
-
-@contextlib.contextmanager
-def open_elsewhere(path: Path) -> Iterator[None]:
-    """Another process has the file open for writing."""
-    code = "import sys; f = open(sys.argv[1], 'ab'); print(flush=True); sys.stdin.read()"
-    command = [sys.executable, "-c", code, path]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        process.stdout.readline()
-        yield
-        process.communicate()
 
 
 @pytest.mark.parametrize("take", Take)
@@ -503,18 +477,6 @@ def test_an_object_of_another_archive_is_content(archive: Archive, tmp_path: Pat
 
 
 # ---------------------------------------------------------------- trees
-
-
-def make_folder(folder: Path) -> Path:
-    write(folder / "a.csv", "a")
-    write(folder / "deep" / "b c.txt", "b")
-    write(folder / "run", "run").chmod(0o755)
-    write(folder / ".snakemake_timestamp", "")
-    (folder / "empty").mkdir()
-    (folder / "link").symlink_to("deep/b c.txt")
-    for name in ODD_NAMES:
-        write(folder / "odd" / name, name.encode(errors="surrogateescape"))
-    return folder
 
 
 @pytest.mark.parametrize("algorithm", layout.DIGEST_LENGTHS)

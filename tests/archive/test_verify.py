@@ -9,7 +9,7 @@ import pytest
 from faults import write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_store import KEY, RECORD, make_folder
+from samples import KEY, RECORD, make_folder
 
 from gitbatch_core.archive import layout, verify
 from gitbatch_core.archive.layout import Address

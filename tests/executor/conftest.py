@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -229,3 +230,24 @@ def make_project(tmp_path: Path) -> Iterator[Callable[..., Project]]:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
+
+
+def counts(text: str) -> tuple[int, int, int]:
+    """Of the last line of a run: jobs done, reused, left out."""
+    found = re.search(r"(\d+) jobs? done, (?:(\d+) reused \(.*?\), )?(?:(\d+) left out, )?", text)
+    assert found, text
+    return tuple(int(number or 0) for number in found.groups())  # type: ignore[return-value]
+
+
+def run_twice(project: Project, *args: str, folder: str = ".", **environment: str) -> str:
+    """A run, and a second start that has nothing to do; what the first one printed."""
+    head = project.git("rev-parse", "HEAD")
+    status = project.git("status", "--porcelain", "--untracked-files=no")
+    printed = project.snakemake(*args, folder=folder, **environment).ok().text
+    again = project.snakemake(*args, folder=folder, **environment).ok().text
+    assert "Nothing to be done" in again, again
+    assert project.git("rev-parse", "HEAD") == head
+    assert project.git("status", "--porcelain", "--untracked-files=no") == status
+    assert len(project.git("worktree", "list", "--porcelain").split("\0\0")) == 1
+    assert not list(project.path.glob(".gitbatch/worktrees/*"))
+    return printed

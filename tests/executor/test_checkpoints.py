@@ -7,8 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 
-from .conftest import Project
-from .test_reuse import counts
+from .conftest import Project, counts
 
 MakeProject = Callable[..., Project]
 

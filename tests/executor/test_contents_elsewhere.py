@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from debian_tree import DebianTree, ToolError
 
-from .conftest import Project
-from .test_repositories import run_twice
+from .conftest import Project, run_twice
 
 TREE = DebianTree(
     name="git-filters",

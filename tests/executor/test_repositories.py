@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
-from .conftest import Project
+from .conftest import Project, run_twice
 
 MakeProject = Callable[..., Project]
 
@@ -17,20 +17,6 @@ COPY = """
         output: "out/{name}.txt"
         shell: "cat {input:q} > {output:q}"
     """
-
-
-def run_twice(project: Project, *args: str, folder: str = ".", **environment: str) -> str:
-    """A run, and a second start that has nothing to do; what the first one printed."""
-    head = project.git("rev-parse", "HEAD")
-    status = project.git("status", "--porcelain", "--untracked-files=no")
-    printed = project.snakemake(*args, folder=folder, **environment).ok().text
-    again = project.snakemake(*args, folder=folder, **environment).ok().text
-    assert "Nothing to be done" in again, again
-    assert project.git("rev-parse", "HEAD") == head
-    assert project.git("status", "--porcelain", "--untracked-files=no") == status
-    assert len(project.git("worktree", "list", "--porcelain").split("\0\0")) == 1
-    assert not list(project.path.glob(".gitbatch/worktrees/*"))
-    return printed
 
 
 def add_submodule(project: Project, inner: Project, name: str) -> None:

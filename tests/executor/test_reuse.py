@@ -12,16 +12,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from .conftest import Project, processes_with, wait_until
+from .conftest import Project, counts, processes_with, wait_until
 
 MakeProject = Callable[..., Project]
-
-
-def counts(text: str) -> tuple[int, int, int]:
-    """Of the last line of a run: jobs done, reused, left out."""
-    found = re.search(r"(\d+) jobs? done, (?:(\d+) reused \(.*?\), )?(?:(\d+) left out, )?", text)
-    assert found, text
-    return tuple(int(number or 0) for number in found.groups())  # type: ignore[return-value]
 
 
 # ---------------------------------------------------------------- nothing stale, whatever changes

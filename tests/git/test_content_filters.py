@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_repository import git, new_repository
+from repositories import git, new_repository
 
 from gitbatch_core.errors import GitError
 from gitbatch_core.git import content_pointers, work_tree_status, worktree_comparison

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from repositories import git, new_repository
 
 from gitbatch_core.errors import GitError, UsageError
 from gitbatch_core.git import commits, refs, work_tree_status
@@ -17,27 +17,6 @@ from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.commits import Additions
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.run import run_commit
-
-
-def git(folder: Path, *args: str) -> str:
-    return subprocess.run(
-        ["git", "-c", "protocol.file.allow=always", *args],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-
-
-def new_repository(path: Path) -> Repository:
-    path.mkdir(parents=True)
-    git(path, "init", "--quiet")
-    (path / "code.py").write_text("code\n")
-    (path / "run.sh").write_text("#!/bin/sh\n")
-    (path / "run.sh").chmod(0o755)
-    git(path, "add", "--all")
-    git(path, "commit", "--quiet", "--message", "first")
-    return Repository.find(path)
 
 
 @pytest.fixture(scope="module")

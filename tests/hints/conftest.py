@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from executor.conftest import Ended, Project, make_project, processes_with
@@ -123,3 +125,37 @@ def _is_typed(command: str, typed: Counter[str]) -> bool:
     """Whether a command of the source is what was typed, whatever was filled in."""
     words = re.escape(command).replace(r"\{\}", ".+")
     return any(re.search(rf"(?<![\w-]){words}(?![\w-])", each) for each in typed)
+
+
+GATED = {
+    "Snakefile": """
+        envvars: "TOKEN"
+        rule gated:
+            output: "{name,[abcd]}"
+            shell: "while [ ! -e {config[gates]}/{wildcards.name} ]; do sleep 0.1; done; "
+                "echo {wildcards.name} > {output}"
+        """,
+    ".gitignore": ".snakemake/\n/[abcd]\n",
+}
+TOKEN = "t0ken-of-the-tests"
+
+
+def rewrite(project: Project, run: str, change: Callable[[dict[str, Any]], object]) -> None:
+    """Have a run be one of another version: its document changed."""
+    ref = f"refs/gitbatch/runs/{run}"
+    document = project.run_document(ref)
+    change(document)
+    (project.path / "document.json").write_text(json.dumps(document))
+    blob = project.git("hash-object", "-w", "document.json").strip()
+    (project.path / "document.json").unlink()
+    index = project.path / ".git" / "index-of-the-test"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_INDEX_FILE", str(index))
+        project.git("read-tree", ref)
+        entry = f"100644,{blob},.gitbatch/run.json"
+        project.git("update-index", "--add", "--cacheinfo", entry)
+        tree = project.git("write-tree").strip()
+    message = project.git("log", "-1", "--format=%B", ref)
+    commit = project.git("commit-tree", "-p", f"{ref}^", "-m", message, tree).strip()
+    for name in (ref, f"refs/tags/run/{run}"):
+        project.git("update-ref", name, commit)

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from executor.conftest import wait_until
 
-from .conftest import Terminal, types
-from .test_runs import GATED, TOKEN
+from .conftest import GATED, TOKEN, Terminal, types
 
 MORE = """
         rule grid:

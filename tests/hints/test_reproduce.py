@@ -7,8 +7,7 @@ from typing import Any
 
 from executor.conftest import Ended
 
-from .conftest import Terminal, types
-from .test_runs import rewrite
+from .conftest import Terminal, rewrite, types
 
 FILES = {
     "Snakefile": """

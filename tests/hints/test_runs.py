@@ -6,9 +6,7 @@ import argparse
 import json
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from executor.conftest import Ended, Project, processes_with, wait_until
@@ -18,45 +16,12 @@ from gitbatch_core.errors import GitError
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.run_outputs import RunOutputs
 
-from .conftest import Terminal, types
-
-GATED = {
-    "Snakefile": """
-        envvars: "TOKEN"
-        rule gated:
-            output: "{name,[abcd]}"
-            shell: "while [ ! -e {config[gates]}/{wildcards.name} ]; do sleep 0.1; done; "
-                "echo {wildcards.name} > {output}"
-        """,
-    ".gitignore": ".snakemake/\n/[abcd]\n",
-}
-TOKEN = "t0ken-of-the-tests"
+from .conftest import GATED, TOKEN, Terminal, rewrite, types
 
 
 def refused(ended: Ended, code: int = 2) -> Ended:
     assert ended.returncode == code and "Traceback" not in ended.text, ended.text
     return ended
-
-
-def rewrite(project: Project, run: str, change: Callable[[dict[str, Any]], object]) -> None:
-    """Have a run be one of another version: its document changed."""
-    ref = f"refs/gitbatch/runs/{run}"
-    document = project.run_document(ref)
-    change(document)
-    (project.path / "document.json").write_text(json.dumps(document))
-    blob = project.git("hash-object", "-w", "document.json").strip()
-    (project.path / "document.json").unlink()
-    index = project.path / ".git" / "index-of-the-test"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GIT_INDEX_FILE", str(index))
-        project.git("read-tree", ref)
-        entry = f"100644,{blob},.gitbatch/run.json"
-        project.git("update-index", "--add", "--cacheinfo", entry)
-        tree = project.git("write-tree").strip()
-    message = project.git("log", "-1", "--format=%B", ref)
-    commit = project.git("commit-tree", "-p", f"{ref}^", "-m", message, tree).strip()
-    for name in (ref, f"refs/tags/run/{run}"):
-        project.git("update-ref", name, commit)
 
 
 def lost(project: Project, name: str) -> str:

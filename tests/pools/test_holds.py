@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 from conformance import Jobs, holds
-from test_htcondor import condor, make, ours, own_htcondor, own_pool
+from daemons import condor, make, ours, own_pool
 
 from gitbatch_core.pools.base import Request, State
 from gitbatch_core.pools.htcondor import holds as meaning
 from gitbatch_core.pools.htcondor.pool import HTCondorPool
-
-__all__ = ["own_htcondor"]
 
 
 @pytest.fixture

@@ -3,9 +3,6 @@ while they are queued and run."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shlex
 import subprocess
 import sys
 import time
@@ -15,6 +12,7 @@ from typing import ClassVar
 
 import pytest
 from conformance import Jobs, PoolConformance, holds
+from daemons import POOL_TOOL, condor, make, ours
 
 from gitbatch_core.errors import PoolError
 from gitbatch_core.pools.base import Pool, RefusedError, Request, State
@@ -22,23 +20,6 @@ from gitbatch_core.pools.choose import choose
 from gitbatch_core.pools.htcondor import probe as probing
 from gitbatch_core.pools.htcondor.events import Event
 from gitbatch_core.pools.htcondor.pool import HTCondorPool
-
-POOL_TOOL = Path(__file__).parents[2] / "tools" / "htcondor-pool"
-
-
-def condor(*words: str) -> str:
-    """What an HTCondor command prints."""
-    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
-
-
-def make(folder: Path, run: str = "", **settings: object) -> HTCondorPool:
-    run = run or f"test-{os.getpid()}-{time.monotonic_ns()}"
-    return HTCondorPool(run=run, private_folder=folder / "private", **settings)  # type: ignore[arg-type]
-
-
-def ours(pool: Pool) -> str:
-    assert isinstance(pool, HTCondorPool)
-    return f'GitbatchRun == "{pool._run}"'
 
 
 class TestConformance(PoolConformance):
@@ -229,34 +210,6 @@ def test_an_event_log_that_is_gone_is_said_once(tmp_path: Path, htcondor_pool: P
     assert status.exit_code == 6
     assert len(said) <= 1
     pool.close()
-
-
-@pytest.fixture
-def own_htcondor(htcondor_pool: Path) -> Iterator[Path]:
-    """A pool that may be harmed, with static slots."""
-    with own_pool(htcondor_pool, "--slots", "4") as folder:
-        yield folder
-
-
-@contextlib.contextmanager
-def own_pool(shared: Path, *options: str, local: str = "") -> Iterator[Path]:
-    """Another pool than the shared one; the environment points to it meanwhile. `local`: lines of
-    its configuration."""
-    import htcondor2
-
-    folder = shared.with_name(f"own{time.monotonic_ns() % 10**6}")
-    subprocess.run([POOL_TOOL, "up", "--dir", folder, *options], check=True)
-    with pytest.MonkeyPatch.context() as patch:
-        for line in condor(str(POOL_TOOL), "env", "--dir", str(folder)).splitlines():
-            name, _, value = shlex.split(line.removeprefix("export "))[0].partition("=")
-            patch.setenv(name, os.path.expandvars(value))
-        htcondor2.reload_config()
-        if local:
-            (folder / "local.conf").write_text(local)
-            condor("condor_reconfig")
-        yield folder
-        subprocess.run([POOL_TOOL, "down", "--dir", folder], check=True)
-    htcondor2.reload_config()
 
 
 def test_a_schedd_that_is_restarted(own_htcondor: Path, tmp_path: Path) -> None:

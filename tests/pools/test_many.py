@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from conformance import HURTING, Jobs, holds
+from daemons import condor, make, ours
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from test_htcondor import condor, make, ours
 
 from gitbatch_core.errors import PoolError
 from gitbatch_core.pools.base import Request, State

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conformance import Jobs
-from test_htcondor import condor, make, own_pool
+from daemons import condor, make, own_pool
 
 from gitbatch_core.errors import PoolError
 from gitbatch_core.pools.base import RefusedError, Request

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conformance import Jobs
-from test_htcondor import make, own_pool
+from daemons import make, own_pool
 
 from gitbatch_core.model.job_documents import UNSEEN
 
