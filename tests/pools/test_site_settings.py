@@ -1,5 +1,4 @@
-"""The fragments of configuration that docs/further.md has for administrators, as HTCondor reads
-them."""
+"""The fragments of configuration in docs/administrators.md, as HTCondor reads them."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "further.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "administrators.md"
 
 WITHOUT_DEFAULT = {
     "DEFAULT_USERLOG_FORMAT_OPTIONS",
