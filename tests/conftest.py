@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from debian_tree import DebianTree, ToolError
 from hypothesis import settings
 
 from gitbatch_core.archive.store import Archive
@@ -30,6 +31,15 @@ _TOGETHER = {
 
 _FAST = ("archive", "git", "provenance", "reports", "reproduce", "run", "runner", "tests")
 """Folders of tests that start neither Snakemake nor HTCondor."""
+_GIT_FILTERS = DebianTree(
+    name="git-filters",
+    what="git-annex, git-lfs and git-crypt",
+    otherwise="install them",
+    suite="stable",
+    packages=("git-annex", "git-lfs", "git-crypt"),
+    programs=("git-annex", "git-lfs", "git-crypt"),
+    launched=("git-annex",),
+)
 _POOLS = {"htcondor_pool", "default_pool", "strict_htcondor"}
 
 # No test is a matter of speed: a busy machine is slow.
@@ -152,3 +162,14 @@ def default_pool(_default_pool: Path) -> Iterator[Path]:
 def archive(tmp_path: Path) -> Archive:
     """A new one."""
     return Archive.create(tmp_path / "archive")
+
+
+@pytest.fixture
+def git_filters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """git-annex, git-lfs and git-crypt on PATH: those of this machine, or downloaded."""
+    if not all(map(shutil.which, _GIT_FILTERS.programs)):
+        try:
+            _GIT_FILTERS.get()
+        except ToolError as error:
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
+        monkeypatch.setenv("PATH", f"{_GIT_FILTERS.bin}:{os.environ['PATH']}")

@@ -3,37 +3,15 @@ have them. Jobs get the content; these programs are needed by the user's git onl
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from debian_tree import DebianTree, ToolError
 
 from .conftest import Project, run_twice
 
-TREE = DebianTree(
-    name="git-filters",
-    what="git-annex, git-lfs and git-crypt",
-    otherwise="install them",
-    suite="stable",
-    packages=("git-annex", "git-lfs", "git-crypt"),
-    programs=("git-annex", "git-lfs", "git-crypt"),
-    launched=("git-annex",),
-)
-
-
-@pytest.fixture(autouse=True)
-def programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On PATH: those of this machine, or downloaded."""
-    if not all(map(shutil.which, TREE.programs)):
-        try:
-            TREE.get()
-        except ToolError as error:
-            raise pytest.fail.Exception(str(error), pytrace=False) from None
-        monkeypatch.setenv("PATH", f"{TREE.bin}:{os.environ['PATH']}")
+pytestmark = pytest.mark.usefixtures("git_filters")
 
 
 @pytest.fixture

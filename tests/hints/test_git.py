@@ -98,6 +98,7 @@ def test_clones_that_lack_something(terminal: Terminal, tmp_path: Path) -> None:
     assert first in terminal.type(str(caught.value), "git show").text
 
 
+@pytest.mark.usefixtures("git_filters")
 @types(
     "git/content_pointers: annex get",
     "git/content_pointers: lfs pull --include",
