@@ -31,6 +31,16 @@ def contents(repository: Repository, names: Iterable[str]) -> dict[str, bytes]:
     return found
 
 
+def is_commit(repository: Repository, name: str) -> bool:
+    """Whether the repository has a commit of this name."""
+    return repository.git("cat-file", "-t", name, check=False).strip() == b"commit"
+
+
+def blob(repository: Repository, name: str) -> bytes:
+    """The bytes of a file, such as `COMMIT:PATH`. Raises GitError."""
+    return repository.git("cat-file", "blob", name)
+
+
 def ids(repository: Repository, names: Iterable[str]) -> dict[str, str]:
     """The ids of git's objects by name, such as `COMMIT:PATH`; those that are not there are left
     out. No name may have a line break. Raises GitError."""

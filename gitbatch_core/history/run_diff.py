@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 
 from gitbatch_core.errors import GitError
+from gitbatch_core.git import objects
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.document_diff import changes, member_changes
 from gitbatch_core.model.documents import Document
@@ -51,7 +52,7 @@ def code(repository: Repository, then: Document, now: Document, *options: str) -
     if first == last:
         return ""
     for commit in (first, last):
-        if repository.git("cat-file", "-t", commit, check=False).strip() != b"commit":
+        if not objects.is_commit(repository, commit):
             raise GitError(
                 f"The source commit {commit} is not in {repository.top}.",
                 hint=repository.how_to_fetch(),

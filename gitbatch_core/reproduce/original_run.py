@@ -10,7 +10,7 @@ from gitbatch_core.archive.layout import Address, linked_object
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.archive.walk import inside
 from gitbatch_core.errors import GitError, NotInArchiveError, UsageError
-from gitbatch_core.git import trees
+from gitbatch_core.git import objects, trees
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repository import Repository, decode
 from gitbatch_core.git.worktree import Worktree
@@ -42,7 +42,7 @@ class Subject:
         commit = Runs.of(repository).one(name).ended()
         found = run_commit.read(repository, commit)
         source = found["source_commit"]
-        if repository.git("cat-file", "-t", source, check=False).strip() != b"commit":
+        if not objects.is_commit(repository, source):
             raise GitError(
                 f"The source commit {source[:10]} of run {found['run']} is not in this repository.",
                 hint=repository.how_to_fetch(),
@@ -92,7 +92,7 @@ class Subject:
     def input_links(self) -> dict[str, str]:
         """Frozen inputs that the source commit lacks: path relative to the top -> link's text."""
         return {
-            path: decode(self.repository.git("cat-file", "blob", f"{self.commit}:{path}"))
+            path: decode(objects.blob(self.repository, f"{self.commit}:{path}"))
             for path in self.document.get("input_links", ())
         }
 

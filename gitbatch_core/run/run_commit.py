@@ -180,7 +180,7 @@ def reproduced_in(message: str) -> str | None:
 
 def read(repository: Repository, revision: str) -> Document:
     """The document in the run commit `revision`. Raises GitError, FormatError."""
-    data = repository.git("cat-file", "blob", f"{revision}:{PATH}")
+    data = objects.blob(repository, f"{revision}:{PATH}")
     return documents.loads(data, format=FORMAT, version=VERSION, source=f"{revision}:{PATH}")
 
 

@@ -139,11 +139,11 @@ def test_made_again_where_nothing_was_to_be_done(make_project: MakeProject) -> N
                     shell: "mkdir {output}; bash tools/a.sh > {output}/1.txt"
                 rule work:
                     input: "out/parts/{n}.txt"
-                    output: temp("out/work/{n}.txt")
+                    output: temp("out/middle/{n}.txt")
                     group: "g"
                     shell: "cat {input} > {output}"
                 rule end:
-                    input: "out/work/{n}.txt"
+                    input: "out/middle/{n}.txt"
                     output: "out/end/{n}.txt"
                     group: "g"
                     shell: "cat {input} > {output}"

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from conformance import Jobs
 from daemons import make, own_pool
 
 from gitbatch_core.model.job_documents import UNSEEN
 
-HIDE = ("unshare", "--map-root-user", "--mount")
-
 
 def test_a_job_there_says_what_it_does_not_see(htcondor_pool: Path, tmp_path: Path) -> None:
-    if subprocess.run([*HIDE, "true"], capture_output=True).returncode != 0:
-        pytest.skip("this machine lets nobody mount in a namespace of their own")
     staging, wrapper = tmp_path / "archive/staging", tmp_path / "wrapper.sh"
     staging.mkdir(parents=True)
-    wrapper.write_text(
-        f'#!/bin/sh\nexec {" ".join(HIDE)} sh -c \'mount -t tmpfs none "$0" && exec "$@"\' '
-        f'{tmp_path}/archive "$@"\n'
-    )
+    # To the job, the folder is not where it is to all others.
+    wrapper.write_text('#!/bin/bash\nexec "${@//archive\\/staging/archive\\/elsewhere}"\n')
     wrapper.chmod(0o755)
     with own_pool(htcondor_pool, local=f"USER_JOB_WRAPPER = {wrapper}\n"):
         pool = make(tmp_path)
@@ -34,5 +26,6 @@ def test_a_job_there_says_what_it_does_not_see(htcondor_pool: Path, tmp_path: Pa
         [status] = jobs.run(spec)
         assert status.exit_code == UNSEEN, status
         said = (spec.folder / "process.log").read_text()
-        assert said.endswith(f"does not see {spec.folder}\n") and "Traceback" not in said
+        there = str(spec.folder).replace("archive/staging", "archive/elsewhere")
+        assert said.endswith(f"does not see {there}\n") and "Traceback" not in said
         pool.close()

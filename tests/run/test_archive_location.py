@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
+from repositories import git
 
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.run import archive_location
-
-
-def git(folder: Path, *args: str) -> str:
-    return subprocess.run(
-        ["git", "-c", "protocol.file.allow=always", *args],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
 
 
 @pytest.mark.parametrize("where", ["work tree", "linked work tree", "submodule"])

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
+from repositories import git
 
 from gitbatch_core.errors import UsageError
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.run.mirror import tracked_results
 
 OBJECT = ".gitbatch/archive/objects/ab/" + "0" * 30
-
-
-def git(top: Path, *args: str) -> None:
-    subprocess.run(["git", "-C", str(top), *args], check=True)
 
 
 def test_tracked_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
