@@ -25,7 +25,12 @@ from gitbatch_core.pools.base import RefusedError
 from gitbatch_core.run import lease
 from snakemake_executor_plugin_gitbatch.errors import text_of
 from snakemake_executor_plugin_gitbatch.run import parse_writes
-from snakemake_executor_plugin_gitbatch.snakemake_internals import patches
+from snakemake_executor_plugin_gitbatch.snakemake_internals import (
+    local_rules,
+    patches,
+    running_jobs,
+    scheduler,
+)
 
 if TYPE_CHECKING:
     from gitbatch_core.pools.base import JobStatus
@@ -69,7 +74,7 @@ class Executor(RemoteExecutor):
             if isinstance(error, (GitbatchError, OSError)):
                 raise self._error(str(error)) from error
             raise
-        self._take_over_local_rules()
+        self._session.is_local = local_rules.take_over(self.workflow)
 
     def _finish_left_over(self) -> None:
         """End a killed run that has done it all, if there is one."""
@@ -84,13 +89,6 @@ class Executor(RemoteExecutor):
         with self.lock:
             self.wait = False
         self.wait_thread.join()
-
-    def _take_over_local_rules(self) -> None:
-        """Only rules that run nothing stay with Snakemake's own local executor."""
-        workflow = self.workflow
-        assert self._session is not None
-        self._session.is_local = workflow.is_local
-        workflow.is_local = lambda rule: rule.norun and not rule.output
 
     def run_job(self, job: Any) -> None:
         self.run_jobs([job])
@@ -195,13 +193,11 @@ class Executor(RemoteExecutor):
         """Have the scheduler end the run: nobody can say any more what becomes of its jobs."""
         with self.lock:
             self.wait = False
-        self.workflow.scheduler.executor_error_callback(self._error(why))
+        scheduler.give_up(self.workflow, self._error(why))
 
     def handle_job_error(self, job: Any) -> None:
-        # Snakemake still takes a job that it is about to restart for a running one, and forgets it
-        # where a checkpoint changes the DAG before the restart (snakemake issue 823).
         if job.restart_times > job.attempt - 1:
-            self.dag._running.discard(job)
+            running_jobs.forget_before_restart(self.dag, job)
 
     def print_job_error(
         self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: Any

@@ -4,7 +4,7 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Optional
+from typing import Any, ClassVar, Optional
 
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 
@@ -159,7 +159,14 @@ class ExecutorSettings(ExecutorSettingsBase):
         if self.archive is not None:  # the storage's archive too, where nothing else was said
             os.environ[ENVIRONMENT_VARIABLE] = str(self.archive.expanduser().absolute())
         if not self.only_looks:
-            dry_run.watch(self)
+            dry_run.watch(self, _warn)
             # Before Snakemake looks at any file: to it, links that lead nowhere are damaged files.
             link_existing(Path.cwd(), self.archive)
         parse_writes.listen()
+
+
+def _warn(workflow: Any, logger: Any) -> None:
+    """What a dry run does, too."""
+    from snakemake_executor_plugin_gitbatch.run import start_check
+
+    start_check.warn(workflow, logger)

@@ -6,22 +6,15 @@ worktree, than where the run was started; `--target-jobs` takes JSON, which lose
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import shlex
 import sys
 import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from snakemake import cli
-from snakemake.dag import DAG
-from snakemake.executors import local
 from snakemake_interface_common.exceptions import WorkflowError
-from snakemake_interface_executor_plugins.executors import real
-from snakemake_interface_executor_plugins.utils import TargetSpec
 
 from gitbatch_core.errors import GitbatchError, RunError
 from gitbatch_core.model.job_documents import Order
@@ -30,28 +23,24 @@ from snakemake_executor_plugin_gitbatch.in_job import script_copies
 from snakemake_executor_plugin_gitbatch.in_job.consistency import Comparison
 from snakemake_executor_plugin_gitbatch.in_job.parse_overlay import Overlay
 from snakemake_executor_plugin_gitbatch.job import job_description
-from snakemake_executor_plugin_gitbatch.job.resource_arguments import arguments
+from snakemake_executor_plugin_gitbatch.snakemake_internals import job_process
 
 
 def main(argv: list[str]) -> None:
     """Run Snakemake with the arguments after the order's path; ends the process."""
-    order_file, *given = argv
+    order_file, *arguments = argv
     comparison = Comparison.read(Path(order_file).parents[2])
     overlay = Overlay(comparison.worktree, comparison.written, comparison.passing)
     guard(Path(order_file), comparison, overlay)
-    for name in ("retrieve_storage_inputs", "store_storage_outputs"):
-        getattr(DAG, name)  # an AttributeError, should Snakemake call it otherwise one day
-        setattr(DAG, name, leave_to_the_run)
-    # The run's own start has looked at that. Here, the jobs that a checkpoint has brought stand in
-    # the first DAG, where its folder and a file in it may both look like outputs of its rule.
-    DAG.check_directory_outputs = leave_as_it_is
-    cli.parse_target_jobs_cli_args = parse_targets
-    follow(order_file)
-    script_copies.note(Path(order_file).parent)
-    sys.argv = ["snakemake", *given]
+    job_process.leave_storage_to_the_run()
+    job_process.accept_outputs_in_outputs()
+    job_process.read_targets_as_json()
+    job_process.run_inner_jobs_by(__spec__.name, order_file)
+    job_process.before_each_script(script_copies.noting(Path(order_file).parent))
+    sys.argv = ["snakemake", *arguments]
     overlay.begin()
     try:
-        cli.main(given)
+        job_process.run(arguments)
     except SystemExit as ended:
         overlay.end()
         _end(int(ended.code or 0))
@@ -69,59 +58,20 @@ def _end(code: int) -> None:
     sys.exit(code)
 
 
-def parse_targets(words: list[str]) -> list[TargetSpec]:
-    """The jobs that `command` has named."""
-    return [TargetSpec(rule, wildcards) for rule, wildcards in map(json.loads, words)]
-
-
-def encode_targets(targets: Iterable[TargetSpec]) -> list[str]:
-    """What `parse_targets` reads, for a shell."""
-    return [shlex.quote(json.dumps([each.rulename, each.wildcards_dict])) for each in targets]
-
-
-def follow(order_file: str) -> None:
-    """Have those `run:` rules that Snakemake gives a process of their own, within groups, run as
-    this one does: else they would see resources that nobody has decided."""
-    compose = local.Executor.format_job_exec
-
-    def format_job_exec(executor: Any, job: Any) -> str:
-        own = f" -P -m {__spec__.name} {shlex.quote(order_file)} "
-        before, of_snakemake, after = compose(executor, job).partition(" -m snakemake ")
-        assert of_snakemake, before
-        return f"{before}{own}{after} {shlex.join(arguments(executor.workflow))}"
-
-    local.Executor.format_job_exec = format_job_exec
-    local.common_settings.pass_default_resources_args = False
-    encode = "encode_target_jobs_cli_args"
-    getattr(real, encode)  # as above
-    setattr(real, encode, encode_targets)
-
-
-async def leave_to_the_run(*args: Any, **kwargs: Any) -> None:
-    """Do nothing with other storages: the process that has started the run has brought from there
-    what the job reads, and stores there what it has made, once that is recorded."""
-
-
-def leave_as_it_is(dag: DAG) -> None:
-    """Do not complain of outputs that lie in others."""
-
-
 def guard(order_file: Path, comparison: Comparison, overlay: Overlay) -> None:
     """Have Snakemake's local executor compare each job with the order before it starts it: until
     then, the workflow is read, and what that writes goes to the `overlay`."""
     members = Order.read(order_file).record["members"]
-    run_job = local.Executor.run_job
 
-    def compare_and_run(executor: Any, job: Any) -> None:
+    def check(job: Any) -> None:
         try:
             for member in job_description.members(job):
                 compare(comparison, members, member)
             tell_written(overlay.end(), job_description.members(job))
         except GitbatchError as error:
             raise WorkflowError(str(error)) from error
-        run_job(executor, job)
 
-    local.Executor.run_job = compare_and_run
+    job_process.before_each_job(check)
 
 
 def compare(comparison: Comparison, members: job_description.Members, job: Any) -> None:

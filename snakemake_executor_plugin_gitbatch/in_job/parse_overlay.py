@@ -331,11 +331,11 @@ def _is_same_link(first: Any, second: str) -> bool:
 
 
 if __name__ == "__main__":
-    from snakemake import cli
+    from snakemake_executor_plugin_gitbatch.snakemake_internals import job_process
 
     _overlay = Overlay(Path(sys.argv.pop(1)))
     _overlay.begin()
     try:
-        cli.main(sys.argv[1:])
+        job_process.run(sys.argv[1:])
     finally:
         _overlay.end()

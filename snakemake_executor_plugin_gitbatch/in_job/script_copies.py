@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 _NAME = "scripts.jsonl"
 _LINE = r"(?P<between>['\"]?(?:, line |: line |:))(?P<line>\d+)"
@@ -29,38 +28,26 @@ class Copy:
     def replaced(self, text: str) -> str:
         """What is said of the copy, said of the script; but not of the lines that it has not."""
 
-        def of_script(found: re.Match[str]) -> str:
-            if found["line"] is None:
+        def of_script(mention: re.Match[str]) -> str:
+            if mention["line"] is None:
                 return self.script
-            line = int(found["line"]) - self.added
-            return f"{self.script}{found['between']}{line}" if line > 0 else found[0]
+            line = int(mention["line"]) - self.added
+            return f"{self.script}{mention['between']}{line}" if line > 0 else mention[0]
 
         pattern = rf"(?:[^\s'\"]*/)?\.snakemake/scripts/{re.escape(self.name)}(?:{_LINE})?"
         return re.sub(pattern, of_script, text)
 
 
-def note(folder: Path) -> None:
-    """Have this process note in a job's folder what it makes copies of."""
-    from snakemake.script import ScriptBase
+def noting(folder: Path) -> Callable[[Path, str, str], None]:
+    """What notes in a job's folder that a copy was made: of this script, with this text."""
 
-    execute = ScriptBase._execute_cmd
+    def note(path: Path, script: str, source: str) -> None:
+        lines = path.read_text(errors="replace").count("\n")
+        copy = Copy(name=path.name, script=script, added=max(0, lines - source.count("\n")))
+        with (folder / _NAME).open("a") as file:
+            print(json.dumps(asdict(copy)), file=file)
 
-    def note_and_execute(script: Any, cmd: str, **kwargs: Any) -> Any:
-        if (copy := kwargs.get("fname")) is not None:
-            with (folder / _NAME).open("a") as file:
-                print(json.dumps(asdict(_copy(script, Path(copy)))), file=file)
-        return execute(script, cmd, **kwargs)
-
-    ScriptBase._execute_cmd = note_and_execute
-
-
-def _copy(script: Any, path: Path) -> Copy:
-    lines = path.read_text(errors="replace").count("\n")
-    return Copy(
-        name=path.name,
-        script=str(script.path.get_path_or_uri(secret_free=True)),
-        added=max(0, lines - str(script.source).count("\n")),
-    )
+    return note
 
 
 def of_job(folder: Path) -> Iterator[Copy]:

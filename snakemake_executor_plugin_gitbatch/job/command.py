@@ -16,7 +16,8 @@ from gitbatch_core import fs
 from gitbatch_core.archive import hashing
 from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.run.run import Run
-from snakemake_executor_plugin_gitbatch.job import job_description, resource_arguments
+from snakemake_executor_plugin_gitbatch.job import job_description
+from snakemake_executor_plugin_gitbatch.snakemake_internals import resource_arguments
 
 
 def general_arguments(workflow: Any, run: Run, mirror: Mirror) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
-from snakemake_executor_plugin_gitbatch.job import workflow_view
+from snakemake_executor_plugin_gitbatch.snakemake_internals import source_files
 
 
 def declared(job: Any) -> dict[str, str]:
@@ -53,7 +53,7 @@ def anywhere(member: Mapping[str, Any], *tops: Path) -> dict[str, Any]:
 
 
 def _conda(job: Any) -> str:
-    if (environment := workflow_view.conda_file(job)) is not None:
+    if (environment := source_files.environment_file(job)) is not None:
         return str(environment.get_path_or_uri(secret_free=True))
     return str(getattr(job.conda_env_spec, "path", None) or job.conda_env_spec.name)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 import math
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from snakemake import __version__ as snakemake_version
 
 from gitbatch_core import __version__
 from gitbatch_core.archive.layout import DIGEST_LENGTHS
@@ -16,6 +18,7 @@ from gitbatch_core.model import documents
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import RECORD_FORMAT, RECORD_VERSION, REDACTED
 from snakemake_executor_plugin_gitbatch.job import deployment
+from snakemake_executor_plugin_gitbatch.snakemake_internals import evaluation, files
 
 if TYPE_CHECKING:
     from gitbatch_core.run.run import Run
@@ -133,7 +136,7 @@ def view(job: Any) -> tuple[dict[str, Any], bool]:
         "params": params,
         "inputs": [
             {"path": str(path)} | ({} if name is None else {"name": name})
-            for path, name in zip(job.input, _names(job.input), strict=True)
+            for path, name in zip(job.input, files.names(job.input), strict=True)
         ],
         "outputs": [str(path) for path in job.output],
         "logs": log_paths(job),
@@ -150,8 +153,8 @@ def take_over(
     decide where the run is started. What is only known where the job runs stays.
 
     `as_recorded`: how the record would have a text that is seen here."""
-    _reorder(job.input, [each["path"] for each in member["inputs"]])
-    _reorder(job.output, member["outputs"])
+    files.reorder(job.input, [each["path"] for each in member["inputs"]])
+    files.reorder(job.output, member["outputs"])
     own = dict(job.resources.items())
     recorded = member["resources"] | {"_cores": member["threads"]}
 
@@ -166,8 +169,7 @@ def take_over(
     known = recorded.keys() | ONLY_HERE | {name for name in own if _unitless(name) in later}
     found = {name: decided(name, value) for name, value in own.items() if name in known}
     found |= {n: v for n, v in recorded.items() if n not in own and not _is_later(v)}
-    job._resources = type(job.resources)(fromdict=found)
-    job._params = None
+    evaluation.set_resources(job, found)
 
 
 def _unitless(name: str) -> str:
@@ -180,22 +182,8 @@ def _is_later(recorded: Any) -> bool:
     return isinstance(recorded, str) and (LATER in recorded or REDACTED in recorded)
 
 
-def _reorder(files: Any, paths: Sequence[str]) -> None:
-    """Put one of Snakemake's lists of files into the order of `paths`, where these are the same."""
-    own = [str(path) for path in files]
-    if paths != own and sorted(paths) == sorted(own):
-        found: dict[str, list[Any]] = {}
-        for path in files:
-            found.setdefault(str(path), []).append(path)
-        names = list(files._get_names())
-        files[:] = [found[path].pop(0) for path in paths]
-        files._take_names(iter(names))
-
-
 def record_head(run: Run, folder: str) -> Document:
     """How the record of every job of a run begins; `folder`: the working directory."""
-    from snakemake import __version__ as snakemake_version
-
     return {
         "format": RECORD_FORMAT,
         "version": RECORD_VERSION,
@@ -227,18 +215,9 @@ def split(arguments: str | Iterable[str]) -> list[str]:
     return shlex.split(arguments if isinstance(arguments, str) else " ".join(arguments))
 
 
-def _names(items: Any) -> list[str | None]:
-    """The name of each item of one of Snakemake's lists, None for those without."""
-    names: list[str | None] = [None] * len(items)
-    for name, (start, end) in items._get_names():
-        for position in range(start, start + 1 if end is None else end):
-            names[position] = name
-    return names
-
-
 def _params(params: Any) -> dict[str, Any]:
     """Params by name; those without one by their position."""
-    names = _names(params)
+    names = files.names(params)
     positional = {str(n): value for n, value in enumerate(params) if names[n] is None}
     return positional | dict(params.items())
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from snakemake import __version__ as snakemake_version
+
 from gitbatch_core.archive import hashing
 from gitbatch_core.archive.walk import below, inside
 from gitbatch_core.git.repository import Repository
@@ -19,6 +21,7 @@ from gitbatch_core.run.code_difference import ALL, Choice, CodeDifferences
 from gitbatch_core.run.code_digest import Code
 from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.job import job_description, resources, workflow_view
+from snakemake_executor_plugin_gitbatch.snakemake_internals import shell_command
 
 CODE_RESOURCE = "gitbatch_code"
 """A rule's own patterns for the code that it depends on, in place of the workflow's."""
@@ -133,9 +136,6 @@ class Keys:
 
         Raises UsageError for patterns of code that match nothing.
         """
-        from snakemake import __version__ as snakemake_version
-        from snakemake.shell import shell
-
         patterns = {_patterns(member) for member in job_description.members(job)}
         kinds = {member["command"]["kind"] for member in description.members}
         # Of a shell command, all that it sees of the configuration stands in it.
@@ -154,7 +154,7 @@ class Keys:
             "jobs": [_keyed(member) for member in description.members],
             "remote": [self._remote(member) for member in job_description.members(job)],
             "updated": dict(updated),
-            "shell": [shell._get_process_prefix(), shell._process_suffix],
+            "shell": [shell_command.prefix(), shell_command.suffix()],
             "python": platform.python_version(),
             "snakemake": snakemake_version,
         }

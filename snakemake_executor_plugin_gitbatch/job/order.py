@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from snakemake.shell import shell
-
 from gitbatch_core.errors import RunError
 from gitbatch_core.model.job_documents import ORDER_NAME, WITHOUT_CODE, Order, Output, redact
 from gitbatch_core.pools.base import JobSpec
@@ -24,6 +22,7 @@ from snakemake_executor_plugin_gitbatch.job import (
     workflow_view,
 )
 from snakemake_executor_plugin_gitbatch.job.key import JobKey
+from snakemake_executor_plugin_gitbatch.snakemake_internals import shell_command
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +105,7 @@ class Ordering:
             sign=str(self.run.sign(job.number)),
             logs=tuple(path for path in logs if path is not None),
             tools=programs.programs(
-                job.description.members, variables, prefix=shell._get_process_prefix()
+                job.description.members, variables, prefix=shell_command.prefix()
             ),
             record=redact(record, self.secrets.values()),
         )

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from snakemake.exceptions import ProtectedOutputException
-from snakemake.io import is_flagged
-from snakemake.sourcecache import LocalSourceFile, infer_source_file
-from snakemake.utils import format as snakemake_format
+
+from snakemake_executor_plugin_gitbatch.snakemake_internals import source_files
+from snakemake_executor_plugin_gitbatch.snakemake_internals.files import is_flagged
+from snakemake_executor_plugin_gitbatch.snakemake_internals.files import storage as storage
 
 _PINNED = re.compile(r"(?:^|[/@])(?:v?\d+\.\d+(?:\.\d+)?|[0-9a-f]{40})(?:/|$)")
 """A version or a commit, in the name of a wrapper."""
@@ -34,43 +35,33 @@ def sources(workflow: Any) -> Iterator[str]:
         for rule in workflow.rules:
             for named in (rule.script, rule.notebook):
                 if named is not None and "{" not in str(named):
-                    found = _local(infer_source_file(named, rule.basedir or None))
-                    yield from filter(os.path.exists, found)
+                    here = source_files.local_path(source_files.of_rule(rule, named))
+                    yield from filter(os.path.exists, here)
 
 
 def snakefiles(workflow: Any) -> Iterator[str]:
     """The local ones."""
     for included in workflow.included:
-        yield from _local(included)
+        yield from source_files.local_path(included)
 
 
 def sources_of(job: Any) -> Iterator[str]:
     """The local files that a single job's rule names as what is run: script, notebook, wrapper,
     and the file of its environment."""
-    yield from scripts_of(job)
-    if (environment := conda_file(job)) is not None:
-        yield from _local(environment)
+    yield from source_files.scripts_of(job)
+    if (environment := source_files.environment_file(job)) is not None:
+        yield from source_files.local_path(environment)
     yield from _files_of_wrapper(job.rule.wrapper or "")
-
-
-def scripts_of(job: Any) -> Iterator[str]:
-    """The local script or notebook of a single job's rule."""
-    for named in (job.rule.script, job.rule.notebook):
-        if named is not None:
-            yield from _local(_source(job, named))
 
 
 def remote_sources_of(job: Any) -> Iterator[Any]:
     """What of that lies elsewhere, as Snakemake's source files: their references may move. For
     code within snakefiles, these."""
     named = [path for path in (job.rule.script, job.rule.notebook) if path is not None]
-    found = [_source(job, path) for path in named]
+    sources = [source_files.of_job(job, path) for path in named]
     if job.is_run:
-        found += [
-            infer_source_file(str(path)) if isinstance(path, (str, Path)) else path
-            for path in job.dag.workflow.included
-        ]
-    yield from (source for source in found if not isinstance(source, LocalSourceFile))
+        sources += map(source_files.of_text, job.dag.workflow.included)
+    yield from (source for source in sources if not source_files.is_local(source))
 
 
 def may_move(job: Any) -> bool:
@@ -86,35 +77,6 @@ def _files_of_wrapper(wrapper: str) -> tuple[str, ...]:
         return ()
     folder = Path(wrapper.removeprefix("file://").removeprefix("file:"))
     return tuple(str(path) for path in folder.glob("*") if path.is_file())
-
-
-def _source(job: Any, named: Any) -> Any:
-    """The file that a rule names, as Snakemake finds it when it runs it; its own function for that
-    fails where the rule is of another repository."""
-    if isinstance(named, (str, Path)):
-        named = snakemake_format(str(named), wildcards=job.wildcards, params=job.params)
-    return infer_source_file(named, job.rule.basedir or None)
-
-
-def conda_file(job: Any) -> Any | None:
-    """The file that says what a single job's conda environment is, if there is one."""
-    source = getattr(job.conda_env_spec, "file", None)
-    if isinstance(source, LocalSourceFile) and job.rule.basedir:
-        return job.rule.basedir.join(source)
-    return source
-
-
-def _local(source: Any) -> Iterator[str]:
-    if isinstance(source, (str, Path)):
-        source = infer_source_file(str(source))
-    if isinstance(source, LocalSourceFile):
-        yield str(source.get_path_or_uri(secret_free=True))
-
-
-def is_local(rule: Any) -> bool:
-    """Whether it is a local rule. In a dry run, Snakemake's own answer is that all are."""
-    named = rule.name in rule.workflow._localrules
-    return rule.group is None and (named or rule.norun or rule.is_template_engine)
 
 
 def declared(workflow: Any) -> Iterator[str]:
@@ -152,12 +114,6 @@ def named(workflow: Any) -> Iterator[str]:
     """All files that jobs declare."""
     yield from declared(workflow)
     yield from inputs(workflow)
-
-
-def storage(path: Any) -> Any | None:
-    """The storage's object where an input or output lies in another storage: `path` is then where
-    its local copy is, or will be."""
-    return path.storage_object if is_flagged(path, "storage_object") else None
 
 
 def address_in(storage: Any) -> str | None:

@@ -24,7 +24,11 @@ from snakemake_executor_plugin_gitbatch.job import job_description, workflow_vie
 from snakemake_executor_plugin_gitbatch.job.key import Keys
 from snakemake_executor_plugin_gitbatch.reuse.missed_reuse import Missed
 from snakemake_executor_plugin_gitbatch.reuse.reusing import Reusing
-from snakemake_executor_plugin_gitbatch.snakemake_internals import need_run
+from snakemake_executor_plugin_gitbatch.snakemake_internals import (
+    evaluation,
+    need_run,
+    running_jobs,
+)
 
 _Name = tuple[str, tuple[str, ...], tuple[str, ...]]
 """Of a single job: rule, outputs, inputs."""
@@ -70,7 +74,7 @@ class Plan:
         self._list_needed()
         may_grow = self._checkpoints() or dag.has_unfinished_queue_input_jobs()
         if not may_grow and any(map(self._makes_temporary, self._needed.values())):
-            running = dag._running.difference(handed_out)
+            running = running_jobs.of(dag).difference(handed_out)
             self._look(
                 all_are_there=True,
                 running={member for job in running for member in job_description.members(job)},
@@ -200,21 +204,20 @@ class Plan:
             for path in map(str, job.input)
         ):
             return None  # nobody knows yet what it will read
-        before = (None, None) if missed is None else (job._params, job._resources)
+        # Files that params and resources look at may not be there yet.
+        evaluates = evaluation.forgotten if missed is None else evaluation.undone
         try:
-            description = job_description.describe(job, address_of, top=self.mirror.top)
-            if not (description.exact and self.reusing.is_open_to(job)):
-                return None
-            outputs = list(self.outputs([job]))
-            temporary = {output.path for output in outputs if output.temporary}
-            key = self.keys.job_key(job, description, {})
-            known = self.reusing.find(key.key, outputs, absent=temporary)
-            return missed.note(job, key) if known is None and missed is not None else known
+            with evaluates(job):
+                description = job_description.describe(job, address_of, top=self.mirror.top)
+                if not (description.exact and self.reusing.is_open_to(job)):
+                    return None
+                outputs = list(self.outputs([job]))
+                temporary = {output.path for output in outputs if output.temporary}
+                key = self.keys.job_key(job, description, {})
+                record = self.reusing.find(key.key, outputs, absent=temporary)
+                return missed.note(job, key) if record is None and missed is not None else record
         except (GitbatchError, WorkflowError, RuleException, OSError):
             return None  # what is wrong with it is told when it is handed out
-        finally:
-            # Files that they look at may not be there yet.
-            job._params, job._resources = before
 
     def _can_be_taken(self, name: _Name, all_are_there: bool) -> bool:
         """Whether nothing needs those outputs of a known job that were not kept."""

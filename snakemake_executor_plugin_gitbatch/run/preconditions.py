@@ -35,6 +35,7 @@ from gitbatch_core.wording import listed, typed, typed_files
 from snakemake_executor_plugin_gitbatch.job import workflow_view
 from snakemake_executor_plugin_gitbatch.reuse import present_outputs
 from snakemake_executor_plugin_gitbatch.run import parse_writes
+from snakemake_executor_plugin_gitbatch.snakemake_internals import evaluation
 
 _MOST_NAMED = 20
 """Files that an error lists."""
@@ -361,8 +362,8 @@ def limit_threads(workflow: Any, cores: int | None) -> None:
     settings.max_threads = min(cores, settings.max_threads or cores)
     for job in workflow_view.jobs(workflow):
         # Not asked for before Snakemake does: they may depend on inputs that are not there yet.
-        if job._resources is not None and job.threads > cores:
-            job._resources = job._params = None
+        if evaluation.has_resources(job) and job.threads > cores:
+            evaluation.forget(job)
 
 
 def recognise_undeclared(

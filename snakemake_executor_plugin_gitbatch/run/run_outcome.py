@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from snakemake_executor_plugin_gitbatch.job import job_description
+from snakemake_executor_plugin_gitbatch.snakemake_internals import scheduler
 
 SUCCEEDED, FAILED, INTERRUPTED = "succeeded", "failed", "interrupted"
 
@@ -16,13 +17,10 @@ SUCCEEDED, FAILED, INTERRUPTED = "succeeded", "failed", "interrupted"
 def outcome(workflow: Any, *, cancelled: bool, wished: bool | None) -> str:
     """The outcome, when the executor is shut down. `cancelled`: whether the jobs were ended;
     `wished`: whether that was somebody's wish, or came of an error (None: nobody has said)."""
-    scheduler = workflow.scheduler
-    # There is none yet where nothing is to be run any more, and a killed run is ended for that.
-    stopped = scheduler is not None and bool(scheduler._user_kill)
-    errors = scheduler is not None and bool(scheduler._errors or scheduler._executor_error)
+    stopped = scheduler.was_stopped(workflow)
     if cancelled:
         return FAILED if wished is False else INTERRUPTED
-    if errors:
+    if scheduler.has_errors(workflow):
         return FAILED
     undone = any(map(job_description.has_outputs, workflow.dag.needrun_jobs()))
     # SIGTERM: Snakemake waits for what runs, and takes the run for failed even if that was all.

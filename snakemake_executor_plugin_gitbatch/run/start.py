@@ -27,7 +27,7 @@ from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.run.mirror.undeclared import UndeclaredFiles
 from gitbatch_core.run.reference_time import pin
 from gitbatch_core.run.run import Run, dead_runs, is_used, new_id, private_folder
-from snakemake_executor_plugin_gitbatch.job import environment, groups, job_description, programs
+from snakemake_executor_plugin_gitbatch.job import environment, job_description, programs
 from snakemake_executor_plugin_gitbatch.reuse import present_outputs
 from snakemake_executor_plugin_gitbatch.reuse.resumed_jobs import ResumedJobs
 from snakemake_executor_plugin_gitbatch.run import (
@@ -41,7 +41,7 @@ from snakemake_executor_plugin_gitbatch.run import (
 from snakemake_executor_plugin_gitbatch.run.parse_time import ParseTime, passing
 from snakemake_executor_plugin_gitbatch.run.report import Report
 from snakemake_executor_plugin_gitbatch.run.session import Session
-from snakemake_executor_plugin_gitbatch.snakemake_internals import patches
+from snakemake_executor_plugin_gitbatch.snakemake_internals import checkpoint_groups, locks, patches
 
 _NO_TAG = "none"
 _SAME = ("top", "folder", "snakefile", "config")
@@ -134,7 +134,6 @@ def _look(workflow: Any, logger: Any) -> _Place:
         redact(job_description.plain_config(workflow.config), secrets.values())
     )
     logs = workflow.logger_manager.get_logfile()
-    locks = getattr(workflow.persistence, "_lockfile", {})
     about = {
         "top": str(repository.top),
         "folder": str(Path.cwd()),
@@ -153,7 +152,9 @@ def _look(workflow: Any, logger: Any) -> _Place:
         "jobs": sum(map(job_description.has_outputs, workflow.dag.needrun_jobs())),
         "log": os.environ.get(LOG_VARIABLE) or next(iter(logs), ""),
         # Snakemake's own, by which it keeps others out of the folder.
-        "locks": {path: lease.stamp(path) for path in map(os.path.abspath, locks.values())},
+        "locks": {
+            path: lease.stamp(path) for path in map(os.path.abspath, locks.lock_files(workflow))
+        },
     }
     return _Place(
         workflow=workflow,
@@ -202,7 +203,7 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
         }
         mirror = Mirror.of(run, Path.cwd(), changed=changed, warn=logger.warning)
         patches.leave_times_alone(workflow.dag)
-        if in_groups := groups.take_checkpoints_out(workflow):
+        if in_groups := checkpoint_groups.take_checkpoints_out(workflow):
             logger.info(
                 f"Checkpoints run by themselves, not within their groups: {', '.join(in_groups)}. "
                 "What follows one is known only when it has ended."

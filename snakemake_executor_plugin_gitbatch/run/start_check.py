@@ -22,22 +22,24 @@ from gitbatch_core.pools import choose
 from gitbatch_core.pools.base import Pool, Request
 from gitbatch_core.pools.htcondor.match import Gate
 from gitbatch_core.reports import efficiency, notify
-from gitbatch_core.run import archive_location, permissions, run_commit
+from gitbatch_core.run import archive_location, obstacles, permissions, run_commit
 from gitbatch_core.run.code_digest import check_patterns
 from gitbatch_core.run.mirror import parse_time
 from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.run.mirror.preview import Preview
 from gitbatch_core.run.obstacles import Collection, Obstacle, ObstaclesError, in_error, refuse
 from gitbatch_core.run.run import new_id
+from snakemake_executor_plugin_gitbatch.errors import text_of
 from snakemake_executor_plugin_gitbatch.job import (
     environment,
     job_description,
     resources,
     workflow_view,
 )
+from snakemake_executor_plugin_gitbatch.reuse import stale_outputs
 from snakemake_executor_plugin_gitbatch.run import mirroring, parse_writes, preconditions
 from snakemake_executor_plugin_gitbatch.run.parse_time import ReadOnce
-from snakemake_executor_plugin_gitbatch.snakemake_internals import patches
+from snakemake_executor_plugin_gitbatch.snakemake_internals import evaluation, local_rules, patches
 
 _Check = Callable[[Request, str], None]
 """Raises PoolError where no machine takes a job that asks for this; with the job's name."""
@@ -57,6 +59,22 @@ class Looked:
     commit: str
     pool: str
     """For people."""
+
+
+def warn(workflow: Any, logger: Any) -> None:
+    """Say in a dry run what a start would refuse."""
+    if not stale_outputs.anything_to_do(workflow):
+        return
+    try:
+        looked = look(workflow, workflow.executor_settings)
+    except Exception as error:  # a dry run goes on
+        logger.warning(f"What a start would refuse cannot be told: {text_of(error, logger)}")
+        return
+    if looked.obstacles:
+        text = obstacles.as_list(obstacles.blocks(looked.obstacles))
+        logger.warning(f"A start would be refused:\n{text}")
+    for note in looked.notes:
+        logger.warning(note)
 
 
 def look(workflow: Any, settings: Any, *, is_locked: bool = False) -> Looked:
@@ -276,24 +294,22 @@ def _of_jobs(
         if job.rule.name in seen and not every:
             continue
         seen.add(job.rule.name)
-        before = job._resources, job._params
         title = redact(job_description.title(job), secrets.values())
-        try:
-            job.resources  # noqa: B018
-        except Exception:  # Snakemake says it, if it is still so when the job's turn comes
-            continue
-        try:
-            private = {
-                **secrets,
-                **environment.brought(job, dict(stated), title=title, mirror=mirror),
-            }
-            resources.wrapper(job, title=title, mirror=mirror)
-            if check is not None and not workflow_view.is_local(job.rule):
-                request = resources.request(job, title=title, secrets=private, mirror=mirror)
-                if (asked := repr(request)) not in taken:
-                    check(request, title)
-                    taken.add(asked)
-        except GitbatchError as error:
-            yield Obstacle.of(error, kind="resources", names=[title])
-        finally:
-            job._resources, job._params = before  # what they look at may not be there yet
+        with evaluation.undone(job):
+            try:
+                job.resources  # noqa: B018
+            except Exception:  # Snakemake says it, if it is still so when the job's turn comes
+                continue
+            try:
+                private = {
+                    **secrets,
+                    **environment.brought(job, dict(stated), title=title, mirror=mirror),
+                }
+                resources.wrapper(job, title=title, mirror=mirror)
+                if check is not None and not local_rules.is_local(job.rule):
+                    request = resources.request(job, title=title, secrets=private, mirror=mirror)
+                    if (asked := repr(request)) not in taken:
+                        check(request, title)
+                        taken.add(asked)
+            except GitbatchError as error:
+                yield Obstacle.of(error, kind="resources", names=[title])

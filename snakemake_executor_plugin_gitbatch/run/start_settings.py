@@ -14,7 +14,11 @@ from snakemake_interface_executor_plugins.utils import base64_prefix
 
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import redact
-from snakemake_executor_plugin_gitbatch.job import job_description, resource_arguments
+from snakemake_executor_plugin_gitbatch.job import job_description
+from snakemake_executor_plugin_gitbatch.snakemake_internals import (
+    resource_arguments,
+    storage_arguments,
+)
 
 _OWN_STORAGE = "--storage-gitbatch-archive"
 """Says where the archive is, here."""
@@ -75,11 +79,9 @@ def _as_for_jobs(workflow: Any) -> Iterator[str]:
     for word in job_description.split(filter(None, texts)):
         encoded = word.removeprefix(base64_prefix)
         yield word if encoded == word else base64.b64decode(encoded).decode()
-    # Only what was set: another installation may lack the plugin. Credentials are no arguments.
-    for plugin, field, values in factory._get_storage_provider_setting_items():
-        option = plugin.get_cli_arg(field.name)
-        is_default = list(map(str, values)) == [str(field.default)]
-        if not (is_default or field.metadata.get("env_var") or option == _OWN_STORAGE):
+    # Only what was set: another installation may lack the plugin.
+    for option, values in storage_arguments.explicit(workflow):
+        if option != _OWN_STORAGE:
             yield from _many(option, () if values == [False] else values)
 
 

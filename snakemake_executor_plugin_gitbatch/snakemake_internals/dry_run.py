@@ -7,13 +7,35 @@ the DAG is there. That one is registered like any plugin; here another takes its
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from gitbatch_core.errors import UsageError
 
-def watch(settings: Any, act: Callable[[Any, Any], None] | None = None) -> None:
+OTHER_ACTIONS = (
+    "unlock",
+    "touch",
+    "report",
+    "lint",
+    "cleanup_metadata",
+    "cleanup_shadow",
+    "delete_all_output",
+    "delete_temp_output",
+    "archive",
+    "generate_unit_tests",
+    "containerize",
+    "export_cwl",
+    "conda_create_envs_only",
+    "conda_cleanup_envs",
+    "container_cleanup_images",
+)
+"""Of Snakemake's arguments: those with which it runs no job."""
+
+
+def watch(settings: Any, act: Callable[[Any, Any], None]) -> None:
     """Have the next dry run call `act` with its workflow, which has the settings then, and its
-    logger, before it shows any job; by default it warns."""
+    logger, before it shows any job."""
     if "snakemake.executors.dryrun" not in sys.modules:  # nobody has asked Snakemake for a run
         return
     from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
@@ -28,26 +50,49 @@ def watch(settings: Any, act: Callable[[Any, Any], None] | None = None) -> None:
             super().__init__(workflow, logger)
             plugin.executor = own
             workflow.executor_settings = settings
-            (act or _warn)(workflow, logger)
+            act(workflow, logger)
 
     plugin.executor = LookingExecutor
 
 
-def _warn(workflow: Any, logger: Any) -> None:
-    from gitbatch_core.run import obstacles
-    from snakemake_executor_plugin_gitbatch.errors import text_of
-    from snakemake_executor_plugin_gitbatch.reuse import stale_outputs
-    from snakemake_executor_plugin_gitbatch.run import start_check
+@dataclass(frozen=True, kw_only=True)
+class DryRun:
+    """A dry run that looks at what a start with the same arguments would do."""
 
-    if not stale_outputs.anything_to_do(workflow):
-        return
-    try:
-        looked = start_check.look(workflow, workflow.executor_settings)
-    except Exception as error:  # a dry run goes on
-        logger.warning(f"What a start would refuse cannot be told: {text_of(error, logger)}")
-        return
-    if looked.obstacles:
-        text = obstacles.as_list(obstacles.blocks(looked.obstacles))
-        logger.warning(f"A start would be refused:\n{text}")
-    for note in looked.notes:
-        logger.warning(note)
+    settings: Any
+    """Those of this executor."""
+    _parser: Any
+    _args: Any
+
+    @classmethod
+    def of(cls, arguments: Sequence[str]) -> DryRun:
+        """With a start's arguments. Raises UsageError for those with which Snakemake runs no job,
+        SystemExit for those that it does not know."""
+        from snakemake import cli
+        from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
+
+        parser, args = cli.parse_args(list(arguments))
+        if named := [name for name in OTHER_ACTIONS if getattr(args, name, None)]:
+            raise UsageError(f"With --{named[0].replace('_', '-')} Snakemake starts no run.")
+        # It is to count as a start on a pool does.
+        args.dryrun = True
+        args.jobs = args.jobs or 1
+        args.cores = args.cores or sys.maxsize
+        plugin = ExecutorPluginRegistry().get_plugin("gitbatch")
+        return cls(settings=plugin.get_settings(args), _parser=parser, _args=args)
+
+    @property
+    def executor(self) -> str:
+        """The one that the arguments name."""
+        return str(self._args.executor)
+
+    @property
+    def directory(self) -> str:
+        """The working directory that the arguments name."""
+        return str(self._args.directory or ".")
+
+    def begin(self) -> bool:
+        """Start it; whether Snakemake could do what it was asked for."""
+        from snakemake import cli
+
+        return bool(cli.args_to_api(self._args, self._parser))

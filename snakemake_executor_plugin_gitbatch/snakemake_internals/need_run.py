@@ -9,6 +9,8 @@ from typing import Any
 
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
+from snakemake_executor_plugin_gitbatch.snakemake_internals import locks
+
 
 @contextlib.contextmanager
 def more(workflow: Any) -> Iterator[None]:
@@ -19,7 +21,7 @@ def more(workflow: Any) -> Iterator[None]:
     yield
     provide_software(workflow)
     paths = [str(path) for job in dag.needrun_jobs() for path in job.output]
-    _lock(workflow, [path for path in paths if path not in before])
+    locks.lock_more(workflow, [path for path in paths if path not in before])
 
 
 async def run_again(dag: Any, jobs: Iterable[Any]) -> None:
@@ -50,16 +52,3 @@ def provide_software(workflow: Any) -> None:
         workflow.dag.pull_container_imgs()
     if DeploymentMethod.CONDA in methods:
         workflow.dag.create_conda_envs()
-
-
-def _lock(workflow: Any, paths: list[str]) -> None:
-    """Keep other Snakemakes in the folder from these outputs too."""
-    persistence, settings = workflow.persistence, workflow.execution_settings
-    if not settings.lock or not paths:
-        return
-    # Snakemake would note a second file in the place of the first.
-    if (file := getattr(persistence, "_lockfile", {}).get("output")) is not None:
-        with open(file, "a") as lock:
-            print(*paths, sep="\n", file=lock)
-    else:  # nothing was to be done
-        persistence._write_locks("output", paths)

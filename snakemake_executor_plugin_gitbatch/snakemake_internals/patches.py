@@ -22,7 +22,7 @@ from snakemake.settings.types import ConfigSettings, DeploymentMethod
 from snakemake.sourcecache import LocalSourceFile
 
 from gitbatch_core.errors import GitbatchError
-from snakemake_executor_plugin_gitbatch.job import workflow_view
+from snakemake_executor_plugin_gitbatch.snakemake_internals import files, source_files
 
 if TYPE_CHECKING:
     from gitbatch_core.history.earlier_sources import EarlierSources
@@ -61,8 +61,8 @@ def _note_beginnings() -> None:
 
 def began_ns(workflow: Any) -> int:
     """When Snakemake began with the workflow, of `time.monotonic_ns`."""
-    found: int = workflow.config_settings.gitbatch_began_ns
-    return found
+    began: int = workflow.config_settings.gitbatch_began_ns
+    return began
 
 
 def _compare_scripts() -> None:
@@ -72,7 +72,7 @@ def _compare_scripts() -> None:
 
     async def outputs_older_than_script_or_notebook(job: Any) -> AsyncIterator[Any]:
         async for output in original(job):
-            scripts = list(workflow_view.scripts_of(job))
+            scripts = list(source_files.scripts_of(job))
             if not scripts or not all(_is_the_same(script, str(output)) for script in scripts):
                 yield output
 
@@ -80,8 +80,8 @@ def _compare_scripts() -> None:
 
 
 def _is_the_same(script: str, output: str) -> bool:
-    known = _earlier_sources(Path.cwd())
-    return known is not None and known.is_the_same(script, output)
+    earlier = _earlier_sources(Path.cwd())
+    return earlier is not None and earlier.is_the_same(script, output)
 
 
 @functools.cache
@@ -131,7 +131,7 @@ def take_over_end(job: Any, view: RunView) -> None:
                 # Within a group, others may have dated what it reads only now.
                 view.date_again(map(str, member.output), map(str, member.input))
                 await type(member).postprocess(member, *args, **kwargs | {"handle_touch": False})
-                for path in filter(workflow_view.storage, member.output):
+                for path in filter(files.storage, member.output):
                     await _take_time_of_storage(path, view)
             else:
                 _take_off_marks(member)
@@ -193,7 +193,7 @@ def read_environment(environment: Any, view: RunView, workflow: Any) -> None:
 
 async def _take_time_of_storage(path: Any, view: RunView) -> None:
     """What is made of something that another storage has dated must not look older."""
-    storage: Any = workflow_view.storage(path)
+    storage: Any = files.storage(path)
     if hasattr(storage, "changed_ns"):
         changed_ns = storage.changed_ns()
     else:  # a float knows no nanoseconds

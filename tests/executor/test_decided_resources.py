@@ -11,7 +11,7 @@ import pytest
 from snakemake import cli
 from snakemake.settings.types import ResourceSettings
 
-from snakemake_executor_plugin_gitbatch.job.resource_arguments import arguments
+from snakemake_executor_plugin_gitbatch.snakemake_internals.resource_arguments import arguments
 
 from .conftest import Project
 

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from snakemake.io import apply_wildcards
-
-from snakemake_executor_plugin_gitbatch.job import workflow_view
+from snakemake_executor_plugin_gitbatch.snakemake_internals import running_jobs
+from snakemake_executor_plugin_gitbatch.snakemake_internals.files import apply_wildcards
 
 
 def take_checkpoints_out(workflow: Any) -> list[str]:
@@ -30,7 +29,7 @@ def take_checkpoints_out(workflow: Any) -> list[str]:
     _group_anew(workflow.dag, own)
     waiting = {job.rule.name for job in workflow.dag.checkpoint_jobs if job.rule in own}
     if waiting:
-        for job in workflow_view.jobs(workflow):
+        for job in list(workflow.dag.jobs):
             if job.rule in own:
                 job.group = None
         workflow.async_run(workflow.dag.postprocess())
@@ -43,7 +42,7 @@ def _group_anew(dag: Any, own: Mapping[Any, Any]) -> None:
     original, apart = dag.update_groups, list[Any]()
 
     def update_groups() -> None:
-        cache, running = dag.group_job_factory.cache, set(map(id, dag._running))
+        cache, running = dag.group_job_factory.cache, set(map(id, running_jobs.of(dag)))
         # A group that Snakemake finds there may have grown, and hold jobs that are no more.
         for key in [key for key, group in cache.items() if id(group) not in running]:
             del cache[key]
@@ -63,7 +62,7 @@ def _group_anew(dag: Any, own: Mapping[Any, Any]) -> None:
 
 def _group(job: Any, own: Mapping[Any, Any]) -> str | None:
     """What a checkpoint's rule says, of these or none."""
-    found = own.get(job.rule)
-    if callable(found):
-        found, _ = job.rule.apply_input_function(found, job.wildcards)
-    return apply_wildcards(found, job.wildcards_dict) if isinstance(found, str) else None
+    group = own.get(job.rule)
+    if callable(group):
+        group, _ = job.rule.apply_input_function(group, job.wildcards)
+    return apply_wildcards(group, job.wildcards_dict) if isinstance(group, str) else None

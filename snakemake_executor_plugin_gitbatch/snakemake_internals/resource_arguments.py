@@ -14,8 +14,11 @@ from typing import Any
 
 def arguments(workflow: Any) -> tuple[str, ...]:
     """`--default-resources` and `--set-resources`, each only where it was given."""
-    found = {"--default-resources": defaults(workflow), "--set-resources": overwritten(workflow)}
-    return tuple(word for option, words in found.items() if words for word in (option, *words))
+    by_option = {
+        "--default-resources": defaults(workflow),
+        "--set-resources": overwritten(workflow),
+    }
+    return tuple(word for option, words in by_option.items() if words for word in (option, *words))
 
 
 def defaults(workflow: Any) -> list[str]:
@@ -23,14 +26,14 @@ def defaults(workflow: Any) -> list[str]:
     settings = workflow.resource_settings
     parsed = getattr(settings, "_parsed_default_resources", None)
     if parsed is None:  # older Snakemakes keep the texts
-        found = list(settings.default_resources.args)
+        texts = list(settings.default_resources.args)
         coming_along = set()
     else:
-        found = list(_assignments(parsed))
+        texts = list(_assignments(parsed))
         full = type(parsed).DEFAULTS["full"]
         coming_along = {f"{name}={full[name]}" for name in ("mem", "disk")}
     # There is one without the option: with it, others come along.
-    return [text for text in found if text not in coming_along] if len(found) > 1 else []
+    return [text for text in texts if text not in coming_along] if len(texts) > 1 else []
 
 
 def overwritten(workflow: Any) -> list[str]:
@@ -38,11 +41,11 @@ def overwritten(workflow: Any) -> list[str]:
     settings = workflow.resource_settings
     parsed = getattr(settings, "_parsed_overwrite_resources", None)
     rules = settings.overwrite_resources if parsed is None else parsed
-    return [f"{rule}:{text}" for rule, given in rules.items() for text in _assignments(given)]
+    return [f"{rule}:{text}" for rule, values in rules.items() for text in _assignments(values)]
 
 
-def _assignments(given: Any) -> Iterator[str]:
-    for name, value in given.items():
+def _assignments(resources: Any) -> Iterator[str]:
+    for name, value in resources.items():
         yield _assignment(name, value)
 
 
