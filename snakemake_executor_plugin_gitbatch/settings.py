@@ -1,4 +1,4 @@
-"""What the user can set: `snakemake --gitbatch-…`, or the same keys in a profile."""
+"""The settings of the executor: `snakemake --gitbatch-…`, or the same keys in a profile."""
 
 # No postponed annotations: the interface makes command line arguments from the types.
 import os
@@ -18,8 +18,8 @@ class ExecutorSettings(ExecutorSettingsBase):
     pool: str = field(
         default="auto",
         metadata={
-            "help": "Where jobs run: 'htcondor', 'local' (this machine), or 'auto': HTCondor "
-            "where a schedd answers, else this machine.",
+            "help": "Where jobs run: 'htcondor', 'local' (this machine), or 'auto' (HTCondor if "
+            "a schedd answers, otherwise this machine).",
             "choices": ["auto", "local", "htcondor"],
             "metavar": "POOL",
         },
@@ -27,25 +27,25 @@ class ExecutorSettings(ExecutorSettingsBase):
     archive: Optional[Path] = field(  # noqa: UP045
         default=None,
         metadata={
-            "help": "The archive's folder. Default: $GITBATCH_ARCHIVE, then git config "
-            "gitbatch.archive, then the archive in the repository's own git folder.",
+            "help": "The archive's folder. Default: $GITBATCH_ARCHIVE, else git config "
+            "gitbatch.archive, else the archive in the repository's git folder.",
             "metavar": "DIR",
         },
     )
     worktrees: Optional[Path] = field(  # noqa: UP045
         default=None,
         metadata={
-            "help": "Folder for the runs' worktrees; the pool's machines must see it. Default: "
-            "beside the archive, where keeping an output is a rename.",
+            "help": "Folder for the worktrees of runs, which the pool's machines must see. "
+            "Default: on the archive's file system, where storing an output is a rename.",
             "metavar": "DIR",
         },
     )
     dirty: str = field(
         default="refuse",
         metadata={
-            "help": "What to do where files that the run depends on differ from the commit: "
-            "'refuse', or 'snapshot': commit their present state to refs/gitbatch/snapshots/ "
-            "(your branch and index stay) and run that.",
+            "help": "What to do if files that the run depends on differ from the commit: 'refuse' "
+            "to start, or 'snapshot': commit their present state to refs/gitbatch/snapshots/ "
+            "(your branch and index stay as they are) and run that.",
             "choices": ["refuse", "snapshot"],
             "metavar": "WHAT",
         },
@@ -53,16 +53,16 @@ class ExecutorSettings(ExecutorSettingsBase):
     message: Optional[str] = field(  # noqa: UP045
         default=None,
         metadata={
-            "help": "What the run is for; the first line of its run commit, and shown by "
-            "`gitbatch runs`.",
+            "help": "What the run is for. This becomes the first line of its run commit, and "
+            "`gitbatch runs` shows it.",
             "metavar": "TEXT",
         },
     )
     tag: Optional[str] = field(  # noqa: UP045
         default=None,
         metadata={
-            "help": "The tag of the run commit when the run succeeds; 'none': no tag. Default: "
-            "run/<id of the run>.",
+            "help": "The tag of the run commit if the run succeeds; 'none' for no tag. Default: "
+            "run/<run id>.",
             "metavar": "NAME|none",
         },
     )
@@ -70,8 +70,8 @@ class ExecutorSettings(ExecutorSettingsBase):
         default="on",
         metadata={
             "help": "What to do with a job that an earlier run has done with the same code, "
-            "command, params, inputs and environment: 'on': take its outputs from the archive, "
-            "'off': run it, 'verify': run it and compare the outputs.",
+            "command, params, inputs and environment. 'on': take its outputs from the archive; "
+            "'off': run it; 'verify': run it and compare the outputs.",
             "choices": ["on", "off", "verify"],
             "metavar": "WHAT",
         },
@@ -79,9 +79,9 @@ class ExecutorSettings(ExecutorSettingsBase):
     code: list[str] = field(
         default_factory=list,
         metadata={
-            "help": "Which tracked files are the code that jobs depend on, as patterns of git "
-            "(pathspecs) from the working directory; a job with other code is not reused. "
-            "Default: all but prose, such as *.md.",
+            "help": "Which tracked files are the code that jobs depend on: git pathspecs, relative "
+            "to the working directory. A job with other code is not reused. Default: all except "
+            "documentation such as *.md.",
             "nargs": "+",
             "metavar": "PATTERN",
         },
@@ -89,9 +89,9 @@ class ExecutorSettings(ExecutorSettingsBase):
     stale: str = field(
         default="warn",
         metadata={
-            "help": "What to do with results that are up to date to Snakemake, but were made by "
-            "other code than the commit's: 'warn': say how many there are, 'rerun': make them "
-            "again, checkpoints too, and what depends on them, 'ignore': do not look.",
+            "help": "What to do with results that Snakemake takes to be up to date although other "
+            "code than the commit's made them. 'warn': report their number; 'rerun': make them and "
+            "everything that depends on them again, including checkpoints; 'ignore': do not check.",
             "choices": ["warn", "rerun", "ignore"],
             "metavar": "WHAT",
         },
@@ -99,9 +99,9 @@ class ExecutorSettings(ExecutorSettingsBase):
     undeclared: str = field(
         default="keep",
         metadata={
-            "help": "What to do with new files that jobs leave beside their outputs and no rule "
-            "declares, such as an index: 'keep' them in the archive, with links in the folder; "
-            "later runs bring them along. 'drop': they go with the run's worktree.",
+            "help": "What to do with new files that jobs leave and no rule declares, such as an "
+            "index. 'keep': store them in the archive, with links in the folder, so that later "
+            "runs find them; 'drop': delete them with the run's worktree.",
             "choices": ["keep", "drop"],
             "metavar": "WHAT",
         },
@@ -109,8 +109,8 @@ class ExecutorSettings(ExecutorSettingsBase):
     caches: list[str] = field(
         default_factory=list,
         metadata={
-            "help": "More names of files and folders that jobs leave and nobody needs, as patterns "
-            "of .gitignore, besides __pycache__/, .pytest_cache/, .ipynb_checkpoints/, .cache/.",
+            "help": "Undeclared files and folders that nobody needs, as .gitignore patterns, in "
+            "addition to __pycache__/, .pytest_cache/, .ipynb_checkpoints/ and .cache/.",
             "nargs": "+",
             "metavar": "PATTERN",
         },
@@ -118,16 +118,16 @@ class ExecutorSettings(ExecutorSettingsBase):
     efficiency_report: Optional[Path] = field(  # noqa: UP045
         default=None,
         metadata={
-            "help": "Write what each job has used and asked for to this file, as CSV or JSON by "
-            "its end (.csv, .json), also when the run fails. Relative to the working directory.",
+            "help": "Write what each job requested and used to this file (.csv or .json), even if "
+            "the run fails. The path is relative to the working directory.",
             "metavar": "FILE",
         },
     )
     notify: Optional[str] = field(  # noqa: UP045
         default=None,
         metadata={
-            "help": "Who is told when the run has ended: a mail address, or a shell command, which "
-            "gets the text on standard input and facts as GITBATCH_… in its environment.",
+            "help": "Whom to notify when the run ends: a mail address, or a shell command, which "
+            "gets the text on standard input and facts as GITBATCH_… variables.",
             "metavar": "ADDRESS|COMMAND",
         },
     )
@@ -135,7 +135,7 @@ class ExecutorSettings(ExecutorSettingsBase):
         default="refuse",
         metadata={
             "help": "What to do with a job that no slot of the HTCondor pool could ever run: "
-            "'refuse' it, or let it 'wait', where machines come and go.",
+            "'refuse' it, or let it 'wait', for pools where machines come and go.",
             "choices": ["refuse", "wait"],
             "metavar": "WHAT",
         },
@@ -143,8 +143,8 @@ class ExecutorSettings(ExecutorSettingsBase):
     held_timeout: int = field(
         default=14400,
         metadata={
-            "help": "Seconds that a job may be on hold in HTCondor, where somebody put it on hold "
-            "and may release it, before it fails; 0: fails at once. Default: 4 hours.",
+            "help": "For how many seconds a job that somebody put on hold in HTCondor waits to be "
+            "released before it fails; 0: it fails at once. Default: 14400 (4 hours).",
             "metavar": "SECONDS",
         },
     )

@@ -1,4 +1,4 @@
-"""What the user can set: `snakemake --storage-gitbatch-…`, or the same keys in a profile."""
+"""The settings of the storage: `snakemake --storage-gitbatch-…`, or the same keys in a profile."""
 
 # No postponed annotations: the interface makes command line arguments from the types.
 import os
@@ -18,8 +18,8 @@ class StorageProviderSettings(StorageProviderSettingsBase):
     archive: Optional[Path] = field(  # noqa: UP045
         default=None,
         metadata={
-            "help": "The archive's folder. Default: $GITBATCH_ARCHIVE, then git config "
-            "gitbatch.archive, then the archive in the repository's own git folder.",
+            "help": "The archive's folder. Default: $GITBATCH_ARCHIVE, else git config "
+            "gitbatch.archive, else the archive in the repository's git folder.",
             "metavar": "DIR",
         },
     )

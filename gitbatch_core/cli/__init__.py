@@ -1,1 +1,1 @@
-"""The command `gitbatch`: one module per verb, found and started by `main`."""
+"""The command `gitbatch`: one module per verb, which `main` imports and runs."""

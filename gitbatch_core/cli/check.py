@@ -1,7 +1,7 @@
-"""Say what a start with these arguments of Snakemake would refuse, all of it, and start nothing.
+"""Report everything that would make a start with these arguments of Snakemake fail.
 
-Nothing is submitted, and nothing written to your folder, git or the archive. Exit code 0: a start
-would go; 1: it, or one of its jobs, would be refused.
+Nothing is started or submitted, and nothing is written to your folder, git or the archive. Exit
+code 0: the run would start. 1: the run, or one of its jobs, would be refused.
 """
 
 from __future__ import annotations

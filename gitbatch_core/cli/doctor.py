@@ -1,4 +1,4 @@
-"""Check whether runs can work here: git, archive, pool. Exit code 1 where something is wrong."""
+"""Check whether runs can work here: git, archive, pool. Exit code 1: something is wrong."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_archive_option(parser)
-    parser.add_argument("--pool", choices=KINDS, default="auto", help="as --gitbatch-pool")
     parser.add_argument(
-        "--worktrees", metavar="DIR", type=Path, help="as --gitbatch-worktrees: a folder for them"
+        "--pool", choices=KINDS, default="auto", help="pool to check, as --gitbatch-pool"
     )
     parser.add_argument(
-        "--job", action="store_true", help="run one tiny job through the pool, and say how it went"
+        "--worktrees",
+        metavar="DIR",
+        type=Path,
+        help="folder for worktrees, as --gitbatch-worktrees",
     )
+    parser.add_argument("--job", action="store_true", help="also run one tiny job in the pool")
     parser.add_argument(
         "--wait",
         metavar="S",

@@ -1,4 +1,4 @@
-"""Move files and folders into the archive and put links in their places, to be committed."""
+"""Move files and folders into the archive and put links in their place. Then commit the links."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_archive_option(parser)
     parser.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="files or folders")
     parser.add_argument(
-        "--copy", action="store_true", help="leave the files as they are, and put in no links"
+        "--copy", action="store_true", help="leave the files as they are, without links"
     )
     parser.add_argument("--json", action="store_true", help="print a JSON list")
 

@@ -1,4 +1,4 @@
-"""Create the archive of this repository, or say where it is. Doing it twice changes nothing."""
+"""Create the archive of this repository, or show where it is. Running it twice changes nothing."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hash",
         choices=sorted(DIGEST_LENGTHS),
-        help=f"how objects are named (default {DEFAULT_ALGORITHM}); blake3 also withstands people "
-        "who forge files, and needs the Python package blake3",
+        help=f"hash algorithm that names objects (default: {DEFAULT_ALGORITHM}); blake3 also "
+        "protects against forged files, and needs the Python package blake3",
     )
 
 

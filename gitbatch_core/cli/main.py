@@ -1,6 +1,6 @@
-"""Finds the verb, imports its module and nothing else, and turns errors into exit codes.
+"""The entry point: imports only the module of the verb, and turns errors into exit codes.
 
-0: ok. 1: looked and found a difference or damage. 2: the command or what it works on has to change.
+0: success. 1: a difference or damage was found. 2: the command, or what it works on, has to change.
 3: a bug of ours. 130: Ctrl-C.
 """
 
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
 VERBS = {
     "init": "create the archive of this repository",
     "freeze": "move data into the archive and put links in its place",
-    "thaw": "put writable copies in the places of links",
-    "check": "say what a start would refuse, without starting anything",
-    "run": "run a workflow without depending on the terminal, or go on with one",
-    "status": "say which results in the folder are of HEAD's code, and what the others are",
-    "reproduce": "run a tag's commit again from scratch and compare what it makes",
-    "runs": "look at runs and manage them: ls, show, out, diff, checkout, note, rm …",
+    "thaw": "replace links by writable copies",
+    "check": "report what would make a start fail, without starting anything",
+    "run": "run a workflow independently of the terminal, or resume one",
+    "status": "show which results in the folder match HEAD and which are stale",
+    "reproduce": "run the commit of a run again from scratch and compare its outputs",
+    "runs": "inspect and manage runs: ls, show, out, diff, checkout, note, rm …",
     "doctor": "check whether runs can work here: git, archive, pool",
-    "archive": "trace results: show, lineage, log; look and check: ls, cat, tree, verify",
+    "archive": "trace results (show, lineage, log), list and verify the archive",
 }
-"""Verb (the name of its module, too) and what it does."""
+"""Verb, which is also the name of its module, and what it does."""
 
 _DISTRIBUTION = "snakemake-executor-plugin-gitbatch"
 
@@ -82,10 +82,10 @@ def _run(argv: Sequence[str]) -> int:
     parser = _Parser(
         prog="gitbatch",
         usage="gitbatch [--version] [--archive PATH] VERB ...",
-        description="Snakemake results that can be traced and made again.",
+        description="Trace and reproduce the results of Snakemake workflows.",
         epilog="verbs:\n"
         + "".join(f"  {verb:<9} {text}\n" for verb, text in VERBS.items())
-        + "\n`gitbatch VERB --help` says more.",
+        + "\nSee `gitbatch VERB --help` for details.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -127,8 +127,8 @@ def add_archive_option(parser: argparse.ArgumentParser) -> None:
         "--archive",
         metavar="PATH",
         type=Path,
-        help="the archive's folder; default: $GITBATCH_ARCHIVE, then git config gitbatch.archive, "
-        "then the archive in the repository's own git folder",
+        help="the archive's folder; default: $GITBATCH_ARCHIVE, else git config gitbatch.archive, "
+        "else the archive in the repository's git folder",
     )
 
 

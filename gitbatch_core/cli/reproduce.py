@@ -1,7 +1,7 @@
-"""Run the commit of a run again, from scratch, and compare every output with what it was.
+"""Run the commit of a run again from scratch, and compare every output with the original.
 
-Exit code 0: all that was asked for is identical. 1: something differs, failed or was not run. 2: it
-cannot be had again from here.
+Exit code 0: all requested outputs are identical. 1: an output differs, failed or was not run.
+2: the run cannot be reproduced from here.
 """
 
 from __future__ import annotations
@@ -38,21 +38,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.usage = "gitbatch reproduce TAG [TARGET ...] [options] [-- ARGUMENTS OF SNAKEMAKE]"
     add_archive_option(parser)
-    parser.add_argument("tag", metavar="TAG", help="a tag or run, as gitbatch runs names it")
+    parser.add_argument(
+        "tag", metavar="TAG", help="a run, by any name that `gitbatch runs` accepts"
+    )
     parser.add_argument(
         "targets",
         metavar="TARGET",
         nargs="*",
         default=[],
-        help="outputs or rules, as in that run's folder; default: the run's own targets",
+        help="outputs or rules, named as in the run's folder; default: the targets of the run",
     )
     parser.add_argument(
         "--pool", choices=("auto", "local", "htcondor"), default="auto", help="where jobs run"
     )
-    parser.add_argument("--cores", metavar="N", type=int, help="else as many as the run had")
-    parser.add_argument("--jobs", "-j", metavar="N", type=int, help="jobs at a time")
+    parser.add_argument("--cores", metavar="N", type=int, help="default: as in the original run")
+    parser.add_argument("--jobs", "-j", metavar="N", type=int, help="number of jobs at a time")
     parser.add_argument(
-        "--keep", metavar="DIR", type=Path, help="run in this new folder, and leave it for a look"
+        "--keep", metavar="DIR", type=Path, help="run in this new folder, and keep it"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 

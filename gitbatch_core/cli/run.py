@@ -1,8 +1,8 @@
-"""Run a workflow without depending on the terminal, or go on with a run whose controller was lost.
+"""Run a workflow independently of the terminal, or resume a run whose controller has died.
 
-The controller goes on when the terminal is gone; here you see what it prints. Ctrl-C ends the run.
-With --detach nothing is shown: on HTCondor the controller is a job of the local universe, which the
-schedd starts again after a crash.
+You see the output of the controller (Snakemake's main process), which continues if the terminal
+closes. Ctrl-C ends the run. With --detach, nothing is shown; on HTCondor the controller is then a
+job of the local universe, which the schedd restarts after a crash.
 """
 
 from __future__ import annotations
@@ -37,20 +37,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "gitbatch run [--detach] [-m TEXT] -- ARGUMENTS OF SNAKEMAKE\n"
         "       gitbatch run [--detach] --resume [RUN] [-- ARGUMENTS OF SNAKEMAKE]"
     )
-    parser.add_argument("--detach", action="store_true", help="do not wait for the run")
+    parser.add_argument(
+        "--detach", action="store_true", help="return as soon as the run has started"
+    )
     parser.add_argument("-m", "--message", metavar="TEXT", help="what the run is for")
     parser.add_argument(
         "--resume",
         nargs="?",
         const="",
         metavar="RUN",
-        help="go on with this run, whose controller is gone; the only such one, if left out",
+        help="resume this run, whose controller has died; default: the only lost run",
     )
     parser.add_argument(
         "arguments",
         nargs="*",
         metavar="ARGUMENTS",
-        help="of snakemake; with --resume the run's own, if left out",
+        help="arguments of snakemake; with --resume, default: those of the run",
     )
 
 

@@ -1,7 +1,7 @@
-"""Say which results in the folder are of the code of HEAD, and what the others are.
+"""Show which results in the folder match the code of HEAD, and which are stale and why.
 
-Exit code 1 where something is not as HEAD would have it. Looks at links, run commits and records,
-starts no Snakemake, and changes nothing.
+Compares links, run commits and job records; starts no Snakemake and changes nothing. Exit code 1:
+some results are not what HEAD would make.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ _MOST_PATHS = 5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_archive_option(parser)
-    parser.add_argument("--all", action="store_true", help="name all results, current ones too")
+    parser.add_argument(
+        "--all", action="store_true", help="list all results, including current ones"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -1,4 +1,4 @@
-"""Put writable copies in the places of links into the archive, to change them."""
+"""Replace links into the archive by writable copies."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_archive_option(parser)
     parser.add_argument(
-        "paths", metavar="PATH", nargs="*", type=Path, help="links, or folders with links in them"
+        "paths", metavar="PATH", nargs="*", type=Path, help="links, or folders that contain links"
     )
     parser.add_argument(
-        "--tracked", action="store_true", help="all results that git tracks as files"
+        "--tracked", action="store_true", help="thaw all results that git tracks as files"
     )
 
 

@@ -1,4 +1,4 @@
-"""Look into the archive, trace what is in it, and check it."""
+"""Trace results, and list and verify what is in the archive."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 _WHAT = "PATH|ADDRESS|RUN:PATH"
 _WHAT_HELP = (
-    "a path, also of what is no longer in the folder; an address or its beginning (6 hex digits or "
-    "more); or what a run had at a path. RUN: an id, or how it begins or ends; a tag, any "
-    "commit, or `last`. PATH after it: from the top of the repository, or from here with ./"
+    "a path, even of a file that no longer exists; an address or its beginning (at least 6 hex "
+    "digits); or what a run had at a path. RUN: an id, or its beginning or end; a tag; any commit; "
+    "or `last`. PATH after RUN: from the top of the repository, or with ./ from here"
 )
 
 
@@ -33,51 +33,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(metavar="VERB", required=True)
 
     def add(name: str, module: str, text: str) -> argparse.ArgumentParser:
-        verb = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
+        description = f"{text[0].upper()}{text[1:]}."
+        verb = verbs.add_parser(name, help=text, description=description, allow_abbrev=False)
         verb.set_defaults(module=module, function=name)
         # Without a default, or it would hide the one that stands before the verb.
-        verb.add_argument("--archive", metavar="PATH", type=Path, default=argparse.SUPPRESS)
+        verb.add_argument(
+            "--archive",
+            metavar="PATH",
+            type=Path,
+            default=argparse.SUPPRESS,
+            help="the archive's folder",
+        )
         if name != "cat":
             verb.add_argument("--json", action="store_true", help="print JSON")
         return verb
 
-    verb = add("ls", "look", "list trees and objects, with the names that job records know")
-    verb.add_argument("prefixes", metavar="PREFIX", nargs="*", help="of an address or a name")
+    verb = add("ls", "look", "list trees and objects, with the paths that job records give them")
     verb.add_argument(
-        "--names", action="store_true", help="list the storage's names, and what they mean, instead"
+        "prefixes", metavar="PREFIX", nargs="*", help="beginning of an address or a name"
     )
-    verb = add("show", "show", "say what something is, who made it and from what, who used it")
+    verb.add_argument(
+        "--names", action="store_true", help="list the storage plugin's names instead"
+    )
+    verb = add("show", "show", "show what made an object, from which inputs, and what used it")
     verb.add_argument("what", metavar=_WHAT, help=_WHAT_HELP)
-    verb = add("lineage", "lineage", "show the data and jobs that something comes from")
+    verb = add("lineage", "lineage", "show the data and jobs from which an object was made")
     verb.add_argument("what", metavar=_WHAT, help=_WHAT_HELP)
     verb.add_argument(
-        "--upstream", action="store_true", help="what it comes from (this is the default)"
+        "--upstream", action="store_true", help="show what it was made from (default)"
     )
-    verb.add_argument("--downstream", action="store_true", help="what was made from it")
-    verb.add_argument("--depth", metavar="N", type=int, help="follow N jobs at most")
+    verb.add_argument("--downstream", action="store_true", help="show what was made from it")
+    verb.add_argument("--depth", metavar="N", type=int, help="follow at most N jobs")
     verb.add_argument(
-        "--format", choices=("text", "dot", "svg"), default="text", help="svg needs graphviz"
+        "--format", choices=("text", "dot", "svg"), default="text", help="svg needs Graphviz"
     )
     verb.add_argument(
-        "--all", action="store_true", help="draw each job of a large graph, not N jobs as one"
+        "--all", action="store_true", help="draw each job of a large graph separately"
     )
-    verb.add_argument("-o", "--output", metavar="FILE", type=Path, help="write there")
+    verb.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to this file")
     verb = add("log", "log", "list all versions of an output, the latest first")
     verb.add_argument("path", metavar="PATH", help="an output, log, or file in an output folder")
     verb.add_argument(
-        "--all", action="store_true", help="also those of commits that this repository lacks"
+        "--all", action="store_true", help="include versions of commits that this repository lacks"
     )
     for name, text in (
         ("cat", "write an object's bytes to standard output"),
         ("tree", "list a tree's members"),
     ):
         add(name, "look", text).add_argument("what", metavar=_WHAT, help=_WHAT_HELP)
-    verb = add("verify", "look", "read everything again and find damage (exit code 1)")
+    verb = add("verify", "look", "read everything again and report damage (exit code 1)")
     verb.add_argument("what", metavar=_WHAT, nargs="*", help=_WHAT_HELP + "; default: everything")
     verb.add_argument(
         "--repair",
         action="store_true",
-        help="put modes and mtimes right, and move damaged files to damaged/",
+        help="restore modes and mtimes, and move damaged files to damaged/",
     )
 
 

@@ -1,4 +1,4 @@
-"""Show the data and jobs that something comes from, or that came of it."""
+"""gitbatch archive lineage: the data and jobs that an object was made from, or that used it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""List all versions of an output, the latest first."""
+"""gitbatch archive log: all versions of an output, the latest first."""
 
 from __future__ import annotations
 

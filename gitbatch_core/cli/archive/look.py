@@ -1,4 +1,4 @@
-"""What is there: ls, cat, tree; and whether it is what it should be: verify."""
+"""gitbatch archive ls, cat, tree and verify: what the archive has, and whether it is undamaged."""
 
 from __future__ import annotations
 

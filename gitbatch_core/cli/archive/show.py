@@ -1,4 +1,4 @@
-"""Say what something is, who made it and from what, who used it."""
+"""gitbatch archive show: what made an object, from which inputs, and what used it."""
 
 from __future__ import annotations
 

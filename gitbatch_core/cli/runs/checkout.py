@@ -1,4 +1,4 @@
-"""gitbatch runs checkout: have a run's results in a work tree."""
+"""gitbatch runs checkout: check out the results of a run in a work tree."""
 
 from __future__ import annotations
 

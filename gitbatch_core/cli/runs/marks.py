@@ -1,4 +1,4 @@
-"""gitbatch runs note, tag and keep: what users say of runs."""
+"""gitbatch runs note, tag and keep: marks that users put on runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an action looks: this repository's runs, and its archive where there is one."""
+"""Opens the runs of this repository, and its archive if there is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""gitbatch runs out: what a run and its jobs printed."""
+"""gitbatch runs out: the output of a run, or the logs of its jobs."""
 
 from __future__ import annotations
 

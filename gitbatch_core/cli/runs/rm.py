@@ -1,4 +1,4 @@
-"""gitbatch runs rm: forget runs. Nothing of the archive goes."""
+"""gitbatch runs rm: remove runs. The archive stays as it is."""
 
 from __future__ import annotations
 

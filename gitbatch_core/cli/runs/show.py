@@ -1,4 +1,4 @@
-"""gitbatch runs show: all that matters of one run."""
+"""gitbatch runs show: the essentials of one run."""
 
 from __future__ import annotations
 
