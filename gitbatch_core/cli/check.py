@@ -43,28 +43,28 @@ def run(arguments: argparse.Namespace) -> int:
     archive = [] if arguments.archive is None else ["--gitbatch-archive", str(arguments.archive)]
     command = controller.Command.new([*archive, *arguments.more], message=None)
     with tempfile.TemporaryDirectory(prefix="gitbatch-") as folder:
-        report = Path(folder, "report.json")
+        file = Path(folder, "report.json")
         done = subprocess.run(
-            [sys.executable, "-m", _MODULE, str(report), *command.arguments],
+            [sys.executable, "-m", _MODULE, str(file), *command.arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="surrogateescape",
         )
-        if done.returncode not in (0, 1) or not report.exists():
+        if done.returncode not in (0, 1) or not file.exists():
             print(done.stdout, end="", file=sys.stderr)
             if done.returncode in (2, 3):
                 return done.returncode
             raise RunError("Snakemake ended before there was anything to look at; see above.")
-        found = json.loads(report.read_bytes())
+        preview = json.loads(file.read_bytes())
     if done.returncode != 0:
-        found["obstacles"].insert(0, _of_snakemake(done.stdout))
+        preview["obstacles"].insert(0, _of_snakemake(done.stdout))
     if arguments.json:
-        output.print_json(found)
+        output.print_json(preview)
     else:
-        _show(found)
-    return 1 if found["obstacles"] else 0
+        _show(preview)
+    return 1 if preview["obstacles"] else 0
 
 
 def _of_snakemake(printed: str) -> dict[str, Any]:
@@ -74,17 +74,19 @@ def _of_snakemake(printed: str) -> dict[str, Any]:
     return {"kind": "workflow", "text": text, "hint": "", "names": []}
 
 
-def _show(found: dict[str, Any]) -> None:
-    obstacles = [Obstacle(**each | {"names": tuple(each["names"])}) for each in found["obstacles"]]
+def _show(preview: dict[str, Any]) -> None:
+    obstacles = [
+        Obstacle(**each | {"names": tuple(each["names"])}) for each in preview["obstacles"]
+    ]
     if obstacles:
         print("A start would be refused:")
         print(_clean(as_list(blocks(obstacles))))
-    elif not found["jobs"]:
+    elif not preview["jobs"]:
         print("Nothing is to be done.")
     else:
-        jobs = count(found["jobs"], "job")
-        print(f"A start would go: {jobs}, commit {found['commit'][:10]}, pool {found['pool']}")
-    for note in found["notes"]:
+        jobs = count(preview["jobs"], "job")
+        print(f"A start would go: {jobs}, commit {preview['commit'][:10]}, pool {preview['pool']}")
+    for note in preview["notes"]:
         output.message(f"gitbatch: {note}")
 
 

@@ -57,8 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _findings(arguments: argparse.Namespace) -> Iterator[Check]:
     here = Path.cwd()
     yield machine.git(here)
-    repository, found = machine.repository(here)
-    yield from found
+    repository, checks = machine.repository(here)
+    yield from checks
     yield from machine.software()
     yield machine.temporary()
     try:

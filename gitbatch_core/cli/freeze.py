@@ -59,10 +59,10 @@ def _check_not_written(repository: Repository, paths: Sequence[Path]) -> None:
     """Raise UsageError where the workflow could not write files any more."""
     asked = inside(filter(None, map(repository.relative, paths)))
     written = [path for path in parse_time.recall(repository) if asked(path)]
-    if found := [path for path in written if not (repository.top / path).is_symlink()]:
+    if plain := [path for path in written if not (repository.top / path).is_symlink()]:
         raise UsageError(
             "The workflow writes these files while it is read, which it could not do through "
-            "links:\n" + listed(map(output.printable, found), _MOST_SHOWN),
+            "links:\n" + listed(map(output.printable, plain), _MOST_SHOWN),
             hint="They need not be frozen: runs take and record them as they are.",
         )
 
@@ -83,10 +83,10 @@ def _say_what_next(repository: Repository, paths: Sequence[Path]) -> None:
         output.message("These lie outside of the repository: git cannot hold the links there.")
         return
     ignored = work_tree_status.ignored(repository.top, (str(path.absolute()) for path in paths))
-    known = [path for path in paths if str(path.absolute()) not in ignored]
+    unforced = [path for path in paths if str(path.absolute()) not in ignored]
     forced = [path for path in paths if str(path.absolute()) in ignored]
     output.message("The links belong into git:")
-    for command, chosen in (("git add", known), ("git add -f", forced)):
+    for command, chosen in (("git add", unforced), ("git add -f", forced)):
         if chosen:
             shown = " ".join(shlex.quote(str(path)) for path in chosen[:_MOST_SHOWN])
             more = f" ... ({len(chosen)} paths)" if len(chosen) > _MOST_SHOWN else ""

@@ -31,7 +31,7 @@ def folded(text: str, *, width: int = 88, lines: int = 12) -> list[str]:
     lines is only counted. Control characters are escaped."""
     import textwrap
 
-    found: list[str] = []
+    folds: list[str] = []
     for line in text.strip("\n").splitlines() or [""]:
         clean = "".join(
             c
@@ -41,14 +41,14 @@ def folded(text: str, *, width: int = 88, lines: int = 12) -> list[str]:
             else "    "
             for c in line[: width * (lines + 1)]
         )
-        found += textwrap.wrap(clean, width, drop_whitespace=False, replace_whitespace=False) or [
+        folds += textwrap.wrap(clean, width, drop_whitespace=False, replace_whitespace=False) or [
             ""
         ]
-        if len(found) > lines:
+        if len(folds) > lines:
             break
-    if len(found) <= lines:
-        return found
-    shown = found[: lines - 1]
+    if len(folds) <= lines:
+        return folds
+    shown = folds[: lines - 1]
     return [*shown, f"… {len(text):,} characters; all of it: --json"]
 
 

@@ -14,9 +14,9 @@ from gitbatch_core.cli.main import add_archive_option
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.provenance.reproductions import DIFFERS, FAILED, IDENTICAL, NOT_RUN
 from gitbatch_core.reproduce import reproduction
-from gitbatch_core.reproduce.attempt import Wishes
+from gitbatch_core.reproduce.attempt import AttemptOptions
 from gitbatch_core.reproduce.environment_diff import NOTHING, PACKAGE
-from gitbatch_core.reproduce.original_run import Subject
+from gitbatch_core.reproduce.original_run import OriginalRun
 from gitbatch_core.run import archive_location
 from gitbatch_core.wording import some, typed
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import argparse
 
     from gitbatch_core.model.documents import Document
-    from gitbatch_core.reproduce.content_diff import Difference
-    from gitbatch_core.reproduce.reproduction import Reproduction
+    from gitbatch_core.reproduce.content_diff import ContentDifference
+    from gitbatch_core.reproduce.reproduction import ReproductionReport
     from gitbatch_core.reproduce.verdicts import Verdict
 
 TAKES_MORE = True
@@ -62,9 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do it. What Snakemake prints goes to standard error."""
     repository = Repository.find(Path.cwd())
-    subject = Subject.find(repository, arguments.tag)
+    original = OriginalRun.find(repository, arguments.tag)
     archive = archive_location.open_archive(repository, arguments.archive, create=False)
-    wishes = Wishes(
+    options = AttemptOptions(
         targets=arguments.targets,
         pool=arguments.pool,
         cores=arguments.cores,
@@ -73,16 +73,16 @@ def run(arguments: argparse.Namespace) -> int:
         keep=arguments.keep,
     )
     output.root_notice()
-    report = reproduction.reproduce(subject, archive, wishes, say=output.message)
+    report = reproduction.reproduce(original, archive, options, say=output.message)
     if arguments.json:
         output.print_json(report.as_json())
     else:
-        _print(report, subject.source)
+        _print(report, original.source)
     _say_after(report, arguments.keep)
     return 0 if report.reproduced else 1
 
 
-def _say_after(report: Reproduction, kept: Path | None) -> None:
+def _say_after(report: ReproductionReport, folder: Path | None) -> None:
     asked = [verdict.verdict for verdict in report.verdicts if verdict.asked]
     several = {DIFFERS: "differ"}
     counts = ", ".join(
@@ -98,11 +98,13 @@ def _say_after(report: Reproduction, kept: Path | None) -> None:
             f"{len(taken)} of those that differ {'was' if len(taken) == 1 else 'were'} not made by "
             "this commit's code then: see above."
         )
-    if kept is not None:
-        output.message(f"It is in {kept}; git worktree remove --force {typed(kept)} takes it away.")
+    if folder is not None:
+        output.message(
+            f"It is in {folder}; git worktree remove --force {typed(folder)} takes it away."
+        )
 
 
-def _print(report: Reproduction, source: str) -> None:
+def _print(report: ReproductionReport, source: str) -> None:
     for verdict in report.verdicts:
         way = "" if verdict.asked else "  (needed for what was asked for)"
         print(f"{verdict.verdict:<10} {output.printable(verdict.path)}{way}")
@@ -131,7 +133,7 @@ def _print_surroundings(differences: list[Document]) -> None:
         print(f"  packages only {when}: {some(names, _MOST_NAMED)}")
 
 
-def _details(verdict: Verdict, source: str, difference: Difference | None) -> list[str]:
+def _details(verdict: Verdict, source: str, difference: ContentDifference | None) -> list[str]:
     """What there is to say of an output that is not identical."""
     then, now = verdict.then, verdict.now
     lines = [f"rule {verdict.rule}"] if verdict.rule else []
@@ -171,7 +173,7 @@ def _details(verdict: Verdict, source: str, difference: Difference | None) -> li
     return lines + (_content(difference) if difference else [])
 
 
-def _content(difference: Difference) -> list[str]:
+def _content(difference: ContentDifference) -> list[str]:
     if difference.unknown:
         return [f"the bytes cannot be compared: {difference.unknown}"]
     if difference.sizes is not None:

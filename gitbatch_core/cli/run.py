@@ -114,7 +114,7 @@ def _wants_htcondor(command: Command) -> bool:
     kind = words[words.index(option) + 1] if option in words[:-1] else "auto"
     if kind == "local":
         return False
-    found = probe()
-    if kind == "htcondor" and not found.answers:
-        raise PoolError(f"No HTCondor to run on: {found.text}")
-    return found.answers
+    schedd = probe()
+    if kind == "htcondor" and not schedd.answers:
+        raise PoolError(f"No HTCondor to run on: {schedd.text}")
+    return schedd.answers

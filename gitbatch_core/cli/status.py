@@ -17,8 +17,8 @@ from gitbatch_core.cli.main import add_archive_option
 from gitbatch_core.errors import ArchiveError
 from gitbatch_core.git import commits
 from gitbatch_core.git.repository import Repository
-from gitbatch_core.provenance import folder_status as looking
-from gitbatch_core.provenance.folder_status import (
+from gitbatch_core.provenance import folder_status
+from gitbatch_core.provenance.result_status import (
     CURRENT,
     MISSING,
     OTHER_CODE,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from gitbatch_core.provenance.folder_status import Standing, Status
+    from gitbatch_core.provenance.result_status import FolderStatus, ResultStatus
 
 _HEAD = ("RULE", "STATE", "RESULTS", "WHY")
 _MOST_PATHS = 5
@@ -57,30 +57,30 @@ def run(arguments: argparse.Namespace) -> int:
         archive = Archive.open(chosen)
     except ArchiveError as error:
         why = error.message
-    found = looking.status(repository, archive)
+    status = folder_status.status(repository, archive)
     if arguments.json:
-        output.print_json(found.as_json())
-        return 0 if found.is_current else 1
-    _print(found, repository, all_paths=arguments.all)
-    for line in _notes(found, repository, why):
+        output.print_json(status.as_json())
+        return 0 if status.is_current else 1
+    _print(status, repository, all_paths=arguments.all)
+    for line in _notes(status, repository, why):
         output.message(line)
-    return 0 if found.is_current else 1
+    return 0 if status.is_current else 1
 
 
-def _notes(found: Status, repository: Repository, why: str) -> Iterator[str]:
+def _notes(status: FolderStatus, repository: Repository, why: str) -> Iterator[str]:
     """What else to know. `why` the archive is out of reach."""
-    states = {each.state for each in found.results}
+    states = {each.state for each in status.results}
     link = repository.top / layout.LINK_PATH
-    if any(each.address for each in found.results):
-        if found.archive is None:
+    if any(each.address for each in status.results):
+        if status.archive is None:
             yield f"{why}: whether links lead somewhere, nobody can say."
-        elif not link.exists() or link.resolve() != found.archive.resolve():
+        elif not link.exists() or link.resolve() != status.archive.resolve():
             yield f"{layout.LINK_PATH} does not lead to the archive: gitbatch init mends that."
     if MISSING in states:
-        yield f"gitbatch runs checkout {found.run} brings what that run has made."
-    if found.edited:
+        yield f"gitbatch runs checkout {status.run} brings what that run has made."
+    if status.edited:
         yield (
-            f"The folder has uncommitted edits of code: {_some(found.edited)}. Results are "
+            f"The folder has uncommitted edits of code: {_some(status.edited)}. Results are "
             "compared with the commit."
         )
 
@@ -89,15 +89,15 @@ def _some(names: Iterable[str]) -> str:
     return some(map(output.printable, names))
 
 
-def _print(found: Status, repository: Repository, *, all_paths: bool) -> None:
-    subject = commits.subjects(repository, [found.source]).get(found.source, "")
-    note = " (HEAD is the commit of a run of it)" if found.head != found.source else ""
-    print(f"commit {found.source[:10]} {output.cut(subject, 60)}".rstrip() + note)
-    if not found.results:
-        output.message("No run is known here." if not found.run else "There are no results here.")
+def _print(status: FolderStatus, repository: Repository, *, all_paths: bool) -> None:
+    subject = commits.subjects(repository, [status.source]).get(status.source, "")
+    note = " (HEAD is the commit of a run of it)" if status.head != status.source else ""
+    print(f"commit {status.source[:10]} {output.cut(subject, 60)}".rstrip() + note)
+    if not status.results:
+        output.message("No run is known here." if not status.run else "There are no results here.")
         return
-    groups = _groups(found.results)
-    stale = {each.path for each in found.results if each.state != CURRENT}
+    groups = _groups(status.results)
+    stale = {each.path for each in status.results if each.state != CURRENT}
     rows = [
         (output.printable(rule or "-"), state, str(len(some_results)), _why(some_results, stale))
         for (rule, state), some_results in groups
@@ -110,26 +110,26 @@ def _print(found: Status, repository: Repository, *, all_paths: bool) -> None:
             most = len(paths) if all_paths else _MOST_PATHS
             for line in shortened(paths, most, rest="more (--all)"):
                 print(f"  {line}")
-    current = sum(each.state == CURRENT for each in found.results)
-    total = count(len(found.results), "result")
+    current = sum(each.state == CURRENT for each in status.results)
+    total = count(len(status.results), "result")
     all_of = f"{total}, all as this commit makes them."
     output.message(
-        all_of if found.is_current else f"{current} of {total} as this commit makes them."
+        all_of if status.is_current else f"{current} of {total} as this commit makes them."
     )
 
 
-def _groups(results: Sequence[Standing]) -> list[tuple[tuple[str, str], list[Standing]]]:
+def _groups(results: Sequence[ResultStatus]) -> list[tuple[tuple[str, str], list[ResultStatus]]]:
     """By rule, state, and what made them, in this order."""
-    found: dict[tuple[str, int, str, tuple[str, ...]], list[Standing]] = {}
+    groups: dict[tuple[str, int, str, tuple[str, ...]], list[ResultStatus]] = {}
     for each in results:
         made_by = (each.commit, each.files or ()) if each.state == OTHER_CODE else ("", ())
-        found.setdefault((each.rule, STATES.index(each.state), *made_by), []).append(each)
+        groups.setdefault((each.rule, STATES.index(each.state), *made_by), []).append(each)
     return [
-        ((rule, STATES[state]), found[key]) for key in sorted(found) for rule, state, *_ in [key]
+        ((rule, STATES[state]), groups[key]) for key in sorted(groups) for rule, state, *_ in [key]
     ]
 
 
-def _why(alike: Sequence[Standing], stale: Collection[str]) -> str:
+def _why(alike: Sequence[ResultStatus], stale: Collection[str]) -> str:
     """Of results of one state, that the same code has made. `stale`: all that are not current."""
     each = alike[0]
     if each.state == OTHER_CODE:

@@ -36,8 +36,8 @@ def git(folder: Path) -> Check:
         text = call(folder, "--version").decode().strip()
     except GitError as error:
         return failed("git", error)
-    found = re.search(r"(\d+)\.(\d+)", text)
-    if found and (int(found[1]), int(found[2])) < _OLDEST_GIT:
+    numbers = re.search(r"(\d+)\.(\d+)", text)
+    if numbers and (int(numbers[1]), int(numbers[2])) < _OLDEST_GIT:
         return wrong("git", text, "gitbatch needs git {}.{} or newer.".format(*_OLDEST_GIT))
     return fine("git", text)
 
@@ -46,8 +46,8 @@ def repository(folder: Path) -> tuple[Repository | None, list[Check]]:
     """The repository that `folder` lies in, and what runs from it meet. No identity is needed."""
     check = "repository"
     try:
-        found = Repository.find(folder)
-        head = found.commit_of("HEAD")
+        repository = Repository.find(folder)
+        head = repository.commit_of("HEAD")
     except GitError as error:
         if "safe.directory" not in error.message:
             return None, [failed(check, error)]
@@ -55,25 +55,27 @@ def repository(folder: Path) -> tuple[Repository | None, list[Check]]:
         top = named[1] if named else typed(folder)
         hint = f"If you trust its owner: git config --global --add safe.directory {top}"
         return None, [wrong(check, "the repository belongs to another user", hint)]
-    changed = work_tree_status.modified(found)
+    changed = work_tree_status.modified(repository)
     changes = f"; {len(changed)} tracked files differ from it" if changed else ""
-    findings = [fine(check, f"{found.top} at commit {head[:10]}{changes}")]
-    if not os.access(found.common_dir, os.W_OK):
+    findings = [fine(check, f"{repository.top} at commit {head[:10]}{changes}")]
+    if not os.access(repository.common_dir, os.W_OK):
         hint = "A run needs a worktree and leaves a commit: clone it to a place of your own."
-        findings.append(wrong(check, f"{found.common_dir} cannot be written", hint))
-    if unfetched := worktree.not_fetched(found):
+        findings.append(wrong(check, f"{repository.common_dir} cannot be written", hint))
+    if unfetched := worktree.not_fetched(repository):
         first = next(iter(unfetched.values()))
         files = some(unfetched, 1, noun="file")
         text = f"{files}: {first.name} whose content was not fetched; no job can read it"
         findings.append(wrong("pointers", text, first.command))
-    if (found.top / ".gitmodules").exists():
-        lines = found.git("submodule", "status", check=False).decode(errors="replace").splitlines()
+    if (repository.top / ".gitmodules").exists():
+        lines = (
+            repository.git("submodule", "status", check=False).decode(errors="replace").splitlines()
+        )
         missing = [line.split()[1] for line in lines if line.startswith("-")]
         text = f"{len(lines) - len(missing)} checked out"
         if missing:
             text += f"; jobs see as empty folders, as you do: {', '.join(missing)}"
         findings.append(fine("submodules", text))
-    return found, findings
+    return repository, findings
 
 
 def software() -> Iterator[Check]:
@@ -130,8 +132,8 @@ def temporary() -> Check:
 def event_log(repository: Repository) -> Check:
     """Whether an event log works where a run keeps it: locked, appended to and read at once."""
     check = "event log"
-    place = repository.common_dir / "gitbatch"
-    existing = place if place.is_dir() else repository.common_dir
+    private = repository.common_dir / "gitbatch"
+    existing = private if private.is_dir() else repository.common_dir
     try:
         with tempfile.TemporaryDirectory(prefix="doctor-", dir=existing) as folder:
             if os.stat(folder).st_mode & 0o077:

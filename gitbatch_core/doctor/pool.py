@@ -23,14 +23,14 @@ def checks(kind: str) -> Iterator[Check]:
     if kind == "local":
         yield _this_machine("as asked")
         return
-    found = probe()
-    if not found.answers:
+    schedd = probe()
+    if not schedd.answers:
         if kind == "htcondor":
-            yield wrong("pool", f"no HTCondor to run on: {found.text}", _CONFIGURE)
+            yield wrong("pool", f"no HTCondor to run on: {schedd.text}", _CONFIGURE)
         else:
-            yield _this_machine(f"no HTCondor: {found.text}")
+            yield _this_machine(f"no HTCondor: {schedd.text}")
         return
-    yield from of_htcondor(found)
+    yield from of_htcondor(schedd)
 
 
 def _this_machine(why: str) -> Check:
@@ -41,9 +41,9 @@ def _this_machine(why: str) -> Check:
         pool.close()
 
 
-def of_htcondor(found: Probe) -> Iterator[Check]:
+def of_htcondor(schedd: Probe) -> Iterator[Check]:
     """Look at the pool whose schedd was found."""
-    yield fine("pool", f"{found.text}, bindings {found.bindings}")
+    yield fine("pool", f"{schedd.text}, bindings {schedd.bindings}")
     seen = survey()
     if reason := seen.problems.get("bindings"):
         yield wrong("pool", f"HTCondor's bindings do not work: {reason}", "Install them again.")

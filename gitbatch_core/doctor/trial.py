@@ -89,8 +89,8 @@ def _follow(pool: Pool, deadline: float) -> tuple[float | None, JobStatus | None
     """When it was seen to start (by time.monotonic()), and how it ended, as far as it did."""
     started = None
     last = None
-    while (left := deadline - time.monotonic()) > 0:
-        for status in pool.wait(min(left, 1.0)):
+    while (remaining := deadline - time.monotonic()) > 0:
+        for status in pool.wait(min(remaining, 1.0)):
             last = status
             if status.state is State.RUNNING and started is None:
                 started = time.monotonic()

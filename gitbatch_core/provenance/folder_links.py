@@ -21,7 +21,7 @@ FOREIGN = "something that no run has put there"
 
 
 @dataclass(kw_only=True)
-class InPlace:
+class FolderLinks:
     """The links of one work tree, as they were when it was looked at."""
 
     top: Path
@@ -34,9 +34,9 @@ class InPlace:
     _trees: dict[str, str | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, top: Path, archive: Archive | None) -> InPlace:
+    def of(cls, top: Path, archive: Archive | None) -> FolderLinks:
         """Look at the whole work tree."""
-        found = cls(top=top, archive=archive)
+        links_there = cls(top=top, archive=archive)
         start = len(str(top)) + 1
         for path in link_names_below(top):
             try:
@@ -44,9 +44,9 @@ class InPlace:
             except OSError:  # gone by now
                 continue
             if (name := linked_object(text)) is not None:
-                found.links[path[start:]] = str(name.address)
-                found._objects[path[start:]] = name.path
-        return found
+                links_there.links[path[start:]] = str(name.address)
+                links_there._objects[path[start:]] = name.path
+        return links_there
 
     def address(self, path: str, *, folder: bool = False) -> str | None:
         """Of what lies at the output `path`; FOREIGN where it has none, None where nothing is
@@ -54,8 +54,8 @@ class InPlace:
         if not folder:
             if path not in self.links:
                 self._look(path)
-            if (known := self.links.get(path)) is not None:
-                return known
+            if (address := self.links.get(path)) is not None:
+                return address
             return FOREIGN if os.path.lexists(self.top / path) else None
         if path not in self._trees:
             self._trees[path] = self._of_tree(path)
@@ -98,10 +98,10 @@ class InPlace:
         if self.archive is None or here.is_symlink() or not here.is_dir():
             return FOREIGN
         try:
-            found = links.address_of(here, self.archive)
+            address = links.address_of(here, self.archive)
         except (GitbatchError, OSError):
             return FOREIGN
-        return FOREIGN if found is None else str(found)
+        return FOREIGN if address is None else str(address)
 
     def is_tree(self, path: str, address: str) -> bool:
         """Whether the folder has just the members of the tree with this address, also where some
@@ -111,11 +111,11 @@ class InPlace:
             return here.is_dir() and not here.is_symlink()
         try:
             wanted = {e.path: e for e in self.archive.manifest(Address.parse(address))}
-            found = {item.path: item for item in manifests.scan(str(here), self._object_at)}
+            members = {item.path: item for item in manifests.scan(str(here), self._object_at)}
         except (GitbatchError, OSError):
             return False
-        return wanted.keys() == found.keys() and all(
-            _is_member(wanted[name], item) for name, item in found.items()
+        return wanted.keys() == members.keys() and all(
+            _is_member(wanted[name], item) for name, item in members.items()
         )
 
     @staticmethod
@@ -123,9 +123,9 @@ class InPlace:
         return linked_object(os.readlink(path))
 
 
-def _is_member(entry: manifests.Entry, found: manifests.Scanned) -> bool:
-    if found.object is not None:
-        return (entry.kind, entry.digest) == ("f", found.object.digest)
-    if found.target is not None:
-        return (entry.kind, entry.target) == ("l", found.target)
-    return entry.kind == "d" and not found.file
+def _is_member(entry: manifests.Entry, member: manifests.Scanned) -> bool:
+    if member.object is not None:
+        return (entry.kind, entry.digest) == ("f", member.object.digest)
+    if member.target is not None:
+        return (entry.kind, entry.target) == ("l", member.target)
+    return entry.kind == "d" and not member.file

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from gitbatch_core.provenance import lineage
-from gitbatch_core.provenance.lineage import Datum, Facts, Graph, Step
+from gitbatch_core.provenance.lineage import Datum, DatumFacts, Graph, Step
 
 _Key = TypeVar("_Key")
 
@@ -95,12 +95,12 @@ def _alone(graph: Graph) -> _Boxes:
 
 def _alike(graph: Graph) -> _Boxes:
     """By refinement: nodes stay together as long as their neighbours do."""
-    made, used = defaultdict(list), defaultdict(list)
+    makers, users = defaultdict(list), defaultdict(list)
     for n, step in enumerate(graph.steps):
         for datum in step.outputs:
-            made[datum].append(n)
+            makers[datum].append(n)
         for datum in step.inputs:
-            used[datum].append(n)
+            users[datum].append(n)
     linked = defaultdict(list)
     for (origin, datum), how in graph.links.items():
         linked[origin].append((how, datum))
@@ -125,8 +125,8 @@ def _alike(graph: Graph) -> _Boxes:
         data = {
             datum: (
                 now.data[datum],
-                frozenset(now.steps[n] for n in made[datum]),
-                frozenset(now.steps[n] for n in used[datum]),
+                frozenset(now.steps[n] for n in makers[datum]),
+                frozenset(now.steps[n] for n in users[datum]),
                 frozenset((how, now.data[other]) for how, other in linked[datum]),
             )
             for datum in graph.data
@@ -141,14 +141,14 @@ def _numbered(colours: dict[_Key, Hashable]) -> dict[_Key, int]:
 
 
 def _by_box(numbers: dict[_Key, int]) -> dict[int, list[_Key]]:
-    found: dict[int, list[_Key]] = defaultdict(list)
+    boxes: dict[int, list[_Key]] = defaultdict(list)
     for key, number in numbers.items():
-        found[number].append(key)
-    return found
+        boxes[number].append(key)
+    return boxes
 
 
 def _datum_box(number: int, data: Sequence[Datum], graph: Graph, size: Callable[[int], str]) -> str:
-    first: Facts = graph.data[data[0]]
+    first: DatumFacts = graph.data[data[0]]
     sizes = [facts.size for facts in map(graph.data.__getitem__, data) if facts.size is not None]
     paths = list(dict.fromkeys(datum.path for datum in data))
     rows = []
@@ -212,12 +212,12 @@ def _step_box(number: int, steps: Sequence[Step], is_tainted: Callable[[str], bo
 
 def _wrapped(text: str, lines: int) -> list[str]:
     """At most so many lines, ready for a label."""
-    found = textwrap.wrap(_clean(text), _WIDTH, break_on_hyphens=False, drop_whitespace=False) or [
-        ""
-    ]
-    if len(found) > lines:
-        found = [*found[: lines - 1], found[lines - 1][: _WIDTH - 1] + "…"]
-    return [html.escape(line) for line in found]
+    wrapped = textwrap.wrap(
+        _clean(text), _WIDTH, break_on_hyphens=False, drop_whitespace=False
+    ) or [""]
+    if len(wrapped) > lines:
+        wrapped = [*wrapped[: lines - 1], wrapped[lines - 1][: _WIDTH - 1] + "…"]
+    return [html.escape(line) for line in wrapped]
 
 
 def _left(lines: Iterable[str]) -> str:

@@ -32,37 +32,39 @@ class HoldingRun:
 def holders(repository: Repository, addresses: Sequence[str]) -> list[HoldingRun]:
     """The runs, the latest first, reproductions last. `addresses`: of what is asked for, and of the
     trees that it is a member of. Raises GitError."""
-    found: list[HoldingRun] = []
-    wanted, tags, known = set(addresses), None, None
+    runs: list[HoldingRun] = []
+    wanted, tags, run_commits = set(addresses), None, None
     for each in run_commit.earlier(repository, mentioning=addresses, own_first=True):
         outputs = [o for o in each.get("outputs", ()) if o.get("address") in wanted]
-        left = [entry for entry in undeclared_entries.kept(each) if entry["address"] in wanted]
-        if outputs or left:
+        undeclared = [
+            entry for entry in undeclared_entries.kept(each) if entry["address"] in wanted
+        ]
+        if outputs or undeclared:
             tags = tags or _tags(repository)
-            known = known or RunOutputs(repository=repository).commits()
-            commit = known.get(each["run"], "")
-            found.append(
+            run_commits = run_commits or RunOutputs(repository=repository).commits()
+            commit = run_commits.get(each["run"], "")
+            runs.append(
                 HoldingRun(
                     run=each["run"],
                     commit=commit,
                     tags=tuple(tags.get(commit, ())),
-                    paths=tuple(output["path"] for output in (*outputs, *left)),
+                    paths=tuple(output["path"] for output in (*outputs, *undeclared)),
                     made_outside=bool(outputs)
                     and all(o.get("provenance") == "unknown" for o in outputs),
-                    left=tuple(left),
+                    left=tuple(undeclared),
                     document=each,
                 )
             )
-    return found
+    return runs
 
 
 def _tags(repository: Repository) -> Mapping[str, list[str]]:
     """The names of tags, by commit."""
-    found = defaultdict(list)
+    names = defaultdict(list)
     listed = repository.git(
         "for-each-ref", "--format=%(objectname) %(*objectname) %(refname:lstrip=2)", "refs/tags"
     )
     for line in listed.splitlines():
         own, peeled, name = decode(line).split(" ", 2)
-        found[peeled or own].append(name)
-    return found
+        names[peeled or own].append(name)
+    return names

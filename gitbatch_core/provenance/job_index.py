@@ -32,7 +32,7 @@ _UNREADABLE = (ValueError, GitbatchError, AttributeError, KeyError, TypeError, R
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class File:
+class IndexedFile:
     """A file or folder that a job read or wrote."""
 
     path: str
@@ -51,7 +51,7 @@ class File:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Member:
+class IndexedMember:
     """A single job; a group has several."""
 
     rule: str
@@ -89,10 +89,10 @@ class IndexedJob:
     """Whether the key covers all that determines the outputs."""
     host: str
     pool: str
-    members: tuple[Member, ...]
-    inputs: tuple[File, ...]
+    members: tuple[IndexedMember, ...]
+    inputs: tuple[IndexedFile, ...]
     """From outside of the job, also what it changes in place; each once."""
-    outputs: tuple[File, ...]
+    outputs: tuple[IndexedFile, ...]
     """Logs and benchmarks last."""
     parse_time: frozenset[str] = frozenset()
     """Paths of those inputs that the workflow has written while it was read."""
@@ -107,7 +107,7 @@ class IndexedJob:
         """For people: rule and wildcards; of a group the rules."""
         return self.members[0].title if len(self.members) == 1 else self.rule
 
-    def maker(self, path: str) -> Member | None:
+    def maker(self, path: str) -> IndexedMember | None:
         """The single job that wrote an output or log, or a file in an output folder; None where the
         record does not tell."""
         if len(self.members) == 1:
@@ -119,62 +119,62 @@ class IndexedJob:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Jobs:
-    """Jobs and what they read and wrote, the earliest first."""
+class JobIndex:
+    """Jobs, and what they read and wrote, the earliest first."""
 
     archive: Archive
     jobs: Sequence[IndexedJob]
     _ended: dict[str, Document] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, archive: Archive, mentioning: Iterable[str] = ()) -> Jobs:
+    def read(cls, archive: Archive, mentioning: Iterable[str] = ()) -> JobIndex:
         """All jobs, or those in whose records one of these texts is a value: much faster, as only
         these records are parsed."""
         needles = [needle for text in mentioning for needle in documents.spellings(text)]
-        found = []
+        jobs = []
         for path, data in _files(archive.root):
             if not needles or any(needle in data for needle in needles):
                 with contextlib.suppress(*_UNREADABLE):
-                    found.append(_job(path, json.loads(data)))
-        found.sort(key=lambda job: (job.ended, job.run, job.number))
-        return cls(archive=archive, jobs=found)
+                    jobs.append(_job(path, json.loads(data)))
+        jobs.sort(key=lambda job: (job.ended, job.run, job.number))
+        return cls(archive=archive, jobs=jobs)
 
     @classmethod
-    def with_key(cls, archive: Archive, key: str) -> Jobs:
+    def with_key(cls, archive: Archive, key: str) -> JobIndex:
         """The jobs with this key. Raises FormatError."""
-        found = []
+        jobs = []
         for path in archive.record_paths(key):
             with contextlib.suppress(OSError, *_UNREADABLE):
                 relative = path.relative_to(archive.root)
-                found.append(_job(str(relative), json.loads(path.read_bytes())))
-        return cls(archive=archive, jobs=sorted(found, key=lambda job: (job.ended, job.number)))
+                jobs.append(_job(str(relative), json.loads(path.read_bytes())))
+        return cls(archive=archive, jobs=sorted(jobs, key=lambda job: (job.ended, job.number)))
 
     @cached_property
-    def makers(self) -> Mapping[str, Sequence[tuple[IndexedJob, File]]]:
+    def makers(self) -> Mapping[str, Sequence[tuple[IndexedJob, IndexedFile]]]:
         """Who wrote what, by address, temporary outputs included."""
-        found = defaultdict(list)
+        pairs = defaultdict(list)
         for job in self.jobs:
             for output in job.outputs:
-                found[output.address].append((job, output))
-        return found
+                pairs[output.address].append((job, output))
+        return pairs
 
     @cached_property
-    def makers_at(self) -> Mapping[str, Sequence[tuple[IndexedJob, File]]]:
+    def makers_at(self) -> Mapping[str, Sequence[tuple[IndexedJob, IndexedFile]]]:
         """Who wrote what, by path."""
-        found = defaultdict(list)
+        pairs = defaultdict(list)
         for job in self.jobs:
             for output in job.outputs:
-                found[output.path].append((job, output))
-        return found
+                pairs[output.path].append((job, output))
+        return pairs
 
     @cached_property
-    def users(self) -> Mapping[str, Sequence[tuple[IndexedJob, File]]]:
+    def users(self) -> Mapping[str, Sequence[tuple[IndexedJob, IndexedFile]]]:
         """Who read what, by address."""
-        found = defaultdict(list)
+        pairs = defaultdict(list)
         for job in self.jobs:
             for each in job.inputs:
-                found[each.address].append((job, each))
-        return found
+                pairs[each.address].append((job, each))
+        return pairs
 
     def record(self, job: IndexedJob) -> Document:
         """The whole record of a job. Raises OSError, ValueError."""
@@ -184,10 +184,10 @@ class Jobs:
     def ended(self, run: str) -> Document:
         """How a run has ended, as the archive knows it; empty where it does not."""
         if run not in self._ended:
-            found = None
+            document = None
             with contextlib.suppress(GitbatchError, OSError):
-                found = records.read_run(self.archive.root, run)
-            self._ended[run] = found or {}
+                document = records.read_run(self.archive.root, run)
+            self._ended[run] = document or {}
         return self._ended[run]
 
     def is_tainted(self, run: str) -> bool:
@@ -199,11 +199,11 @@ class Jobs:
         return reproduced_run(self.ended(run))
 
     def latest(
-        self, found: Iterable[tuple[IndexedJob, File]], before: str = ""
-    ) -> tuple[IndexedJob, File] | None:
+        self, pairs: Iterable[tuple[IndexedJob, IndexedFile]], before: str = ""
+    ) -> tuple[IndexedJob, IndexedFile] | None:
         """The last of these in time, of those that had ended by `before` (ISO 8601) if there are
         any; a reproduction only where there is nothing else."""
-        every = list(found)
+        every = list(pairs)
         if len(every) > 1:
             every = [pair for pair in every if not self.reproduces(pair[0].run)] or every
         early = [pair for pair in every if pair[0].ended <= before] if before else every
@@ -235,13 +235,13 @@ def _job(path: str, document: Document) -> IndexedJob:
     members = list(_dicts(document.get("members")))
     outputs = [_file(output) for output in _addressed(document.get("outputs"))]
     outputs += [_file(output, log=True) for output in _addressed(document.get("logs"))]
-    inputs: dict[tuple[str, str], File] = {}
+    inputs: dict[tuple[str, str], IndexedFile] = {}
     # What another job of the group makes has no address.
     read = [each for member in members for each in _addressed(member.get("inputs"))]
     updated = dict(document.get("updated") or {}).items()
     read += _addressed([{"path": path, "address": address} for path, address in updated])
     for each in read:
-        one = File(path=_at(folder, each["path"]), address=each["address"])
+        one = IndexedFile(path=_at(folder, each["path"]), address=each["address"])
         inputs.setdefault((one.path, one.address), one)
     return IndexedJob(
         record=path,
@@ -263,10 +263,10 @@ def _job(path: str, document: Document) -> IndexedJob:
     )
 
 
-def _member(folder: str, member: Mapping[str, Any]) -> Member:
+def _member(folder: str, member: Mapping[str, Any]) -> IndexedMember:
     command = member.get("command") or {}
     paths = [*(member.get("outputs") or ()), *(member.get("logs") or ())]
-    return Member(
+    return IndexedMember(
         rule=str(member.get("rule") or ""),
         wildcards={str(k): str(v) for k, v in (member.get("wildcards") or {}).items()},
         command=str(command.get("text") or ""),
@@ -275,9 +275,9 @@ def _member(folder: str, member: Mapping[str, Any]) -> Member:
     )
 
 
-def _file(output: Mapping[str, Any], *, log: bool = False) -> File:
+def _file(output: Mapping[str, Any], *, log: bool = False) -> IndexedFile:
     size = output.get("size")
-    return File(
+    return IndexedFile(
         path=str(output.get("path", "")),
         address=output["address"],
         kind=str(output.get("kind") or "file"),

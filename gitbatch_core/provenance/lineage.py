@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.provenance import listing
-from gitbatch_core.provenance.job_index import File, IndexedJob, Jobs
+from gitbatch_core.provenance.job_index import IndexedFile, IndexedJob, JobIndex
 
 if TYPE_CHECKING:
     from gitbatch_core.archive import manifests
@@ -44,7 +44,7 @@ class Datum(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class DatumFacts:
     """What is known of a datum."""
 
     kind: str
@@ -73,7 +73,7 @@ class Graph:
     """See the module."""
 
     start: list[Datum]
-    data: dict[Datum, Facts] = field(default_factory=dict)
+    data: dict[Datum, DatumFacts] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     links: dict[tuple[Datum, Datum], str] = field(default_factory=dict)
     """From where to where -> MEMBER or SAME."""
@@ -86,7 +86,7 @@ class Tracer:
     """Builds the graph."""
 
     archive: Archive
-    jobs: Jobs
+    jobs: JobIndex
     depth: int | None = None
     """How many jobs to follow; None: all."""
     graph: Graph = field(init=False)
@@ -98,10 +98,10 @@ class Tracer:
     def start(self, address: str, path: str = "", run: str = "") -> None:
         """Begin with this; without a path, with all paths that jobs know it by. `run`: whose
         output it is, where it was named."""
-        known = [
+        files = [
             f for pairs in (self.jobs.makers, self.jobs.users) for _, f in pairs.get(address, ())
         ]
-        names = [f.path for f in known if not f.log] or [f.path for f in known] or [""]
+        names = [f.path for f in files if not f.log] or [f.path for f in files] or [""]
         self.graph = Graph(
             start=[Datum(p, address) for p in ([path] if path else dict.fromkeys(names))]
         )
@@ -157,9 +157,9 @@ class Tracer:
                     continue
                 step = self._step(job)
                 step.inputs[datum] = None
-                for made in self._made(step):
-                    step.outputs[made] = None
-                    waiting.append((made, level + 1))
+                for output in self._made(step):
+                    step.outputs[output] = None
+                    waiting.append((output, level + 1))
             for member in self._members_used(datum):
                 self._link(datum, member, MEMBER)
                 waiting.appendleft((member, level))
@@ -187,13 +187,13 @@ class Tracer:
         return self._steps[signature]
 
     def _made(self, step: Step) -> list[Datum]:
-        made = {
+        outputs = {
             Datum(each.path, each.address): None
             for job in step.jobs
             for each in job.outputs
             if not each.log
         }
-        return list(made)
+        return list(outputs)
 
     def _maker(self, datum: Datum, before: str) -> IndexedJob | None:
         """The job that wrote it last before that time: of the run that was named, if it is the
@@ -201,8 +201,8 @@ class Tracer:
         pairs = [p for p in self.jobs.makers.get(datum.address, ()) if p[1].path == datum.path]
         if not before and self._run:
             pairs = [pair for pair in pairs if pair[0].run == self._run] or pairs
-        found = self.jobs.latest(pairs, before)
-        return found[0] if found else None
+        latest = self.jobs.latest(pairs, before)
+        return latest[0] if latest else None
 
     # ------------------------------------------------------------------ data from data
 
@@ -216,7 +216,7 @@ class Tracer:
         """Where data comes from that is no job's output: from output folders and files, or from
         what a job has made at another path."""
         path = datum.path
-        found = False
+        has_origin = False
         while "/" in path:
             path = path.rpartition("/")[0]
             inner = datum.path[len(path) + 1 :]
@@ -229,14 +229,14 @@ class Tracer:
             ]
             if (pair := self.jobs.latest(pairs, before)) is not None:
                 yield Datum(path, pair[1].address), MEMBER
-                found = True
+                has_origin = True
                 break
         for inner, entry in self._members(datum.address).items():
             member = Datum(f"{datum.path}/{inner}", f"{self.archive.algorithm}:{entry.digest}")
             if any(f.path == member.path for _, f in self.jobs.makers.get(member.address, ())):
                 yield member, MEMBER
-                found = True
-        if not found and self._is_telling(datum):
+                has_origin = True
+        if not has_origin and self._is_telling(datum):
             pairs = [p for p in self.jobs.makers.get(datum.address, ()) if not p[1].log]
             pairs = [p for p in pairs if not before or p[0].ended <= before]
             if (pair := self.jobs.latest(pairs)) is not None and pair[1].path != datum.path:
@@ -271,14 +271,14 @@ class Tracer:
         """Whether equal bytes mean anything: empty files are equal by chance."""
         return self._facts(datum).size != 0
 
-    def _facts(self, datum: Datum) -> Facts:
+    def _facts(self, datum: Datum) -> DatumFacts:
         if datum not in self.graph.data:
-            made = [f for _, f in self.jobs.makers.get(datum.address, ())]
-            here = [f for f in made if f.path == datum.path]
+            outputs = [f for _, f in self.jobs.makers.get(datum.address, ())]
+            here = [f for f in outputs if f.path == datum.path]
             address = Address.parse(datum.address)
             is_tree = self.archive.has_tree(address)
-            size = next((f.size for f in made if f.size is not None), None)
-            there = is_tree or self._is_there(address, made)
+            size = next((f.size for f in outputs if f.size is not None), None)
+            there = is_tree or self._is_there(address, outputs)
             if size is None and there:
                 size = self._size(address, is_tree)
             if here:
@@ -289,13 +289,13 @@ class Tracer:
                 state = FROZEN if there else OUTSIDE if os.path.isabs(datum.path) else COMMIT
                 if any(datum.path in job.parse_time for job, _ in users):
                     state = PARSE_TIME
-            kind = "tree" if is_tree or any(f.kind == "tree" for f in made) else "file"
+            kind = "tree" if is_tree or any(f.kind == "tree" for f in outputs) else "file"
             log = bool(here) and all(f.log for f in here)
-            self.graph.data[datum] = Facts(kind=kind, size=size, state=state, log=log)
+            self.graph.data[datum] = DatumFacts(kind=kind, size=size, state=state, log=log)
         return self.graph.data[datum]
 
-    def _is_there(self, address: Address, made: list[File]) -> bool:
-        names = {f.name for f in made if f.name}
+    def _is_there(self, address: Address, outputs: list[IndexedFile]) -> bool:
+        names = {f.name for f in outputs if f.name}
         if any(os.path.lexists(self.archive.root / name) for name in names):
             return True
         return bool(self.archive.variants(address))

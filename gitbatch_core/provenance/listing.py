@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from gitbatch_core.archive import layout, manifests
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.errors import FormatError, GitbatchError, NotInArchiveError, UsageError
-from gitbatch_core.provenance.job_index import Jobs
+from gitbatch_core.provenance.job_index import JobIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ _PREFIX = re.compile(r"(?:([a-z0-9]+):)?([0-9a-f]+)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Item:
+class ListedObject:
     """An object or a tree of the archive."""
 
     address: Address
@@ -60,26 +60,28 @@ def resolve(archive: Archive, text: str) -> Address:
     digits = match[2]
     if len(digits) < SHORTEST_PREFIX:
         raise UsageError(f"{text} is too short: give at least {SHORTEST_PREFIX} hex digits")
-    found = set()
+    digests = set()
     if match[1] in (None, archive.algorithm):
         for folder in (layout.OBJECTS, layout.MANIFESTS):
             names = _names(archive.root / folder / digits[:2])
             for path in (f"{folder}/{digits[:2]}/{name}" for name in names):
                 digest = _digest(path)
                 if digest and digest.startswith(digits):
-                    found.add(digest)
-    if not found:
+                    digests.add(digest)
+    if not digests:
         raise NotInArchiveError(f"the archive {archive.root} has nothing that begins with {text}")
-    if len(found) > 1:
-        raise UsageError(f"{text} fits {len(found)} addresses", hint="\n".join(sorted(found)[:10]))
-    return Address(algorithm=archive.algorithm, digest=found.pop())
+    if len(digests) > 1:
+        raise UsageError(
+            f"{text} fits {len(digests)} addresses", hint="\n".join(sorted(digests)[:10])
+        )
+    return Address(algorithm=archive.algorithm, digest=digests.pop())
 
 
-def items(archive: Archive, prefixes: tuple[str, ...] = ()) -> Iterator[Item]:
+def items(archive: Archive, prefixes: tuple[str, ...] = ()) -> Iterator[ListedObject]:
     """Trees, then objects, each sorted by address: all, or those one of whose names, or whose
     address (with or without algorithm), begins with one of `prefixes`."""
     names: dict[Address, set[str]] = defaultdict(set)
-    for job in Jobs.read(archive).jobs:
+    for job in JobIndex.read(archive).jobs:
         for output in job.outputs:
             if not output.temporary:  # the archive never had it
                 with contextlib.suppress(FormatError):
@@ -95,7 +97,9 @@ def items(archive: Archive, prefixes: tuple[str, ...] = ()) -> Iterator[Item]:
                 if entry.kind == "f":
                     member = Address.of_digest(entry.digest)
                     names[member].update(f"{name}/{entry.path}" for name in names[address])
-        trees.append(Item(address=address, kind="tree", size=size, names=_sorted(names, address)))
+        trees.append(
+            ListedObject(address=address, kind="tree", size=size, names=_sorted(names, address))
+        )
     for item in chain(trees, _objects(archive, names)):
         spelled = (str(item.address), item.address.digest, *item.names)
         if not prefixes or any(text.startswith(prefixes) for text in spelled):
@@ -116,7 +120,7 @@ def holding(archive: Archive, address: Address) -> Iterator[tuple[Address, str]]
                     yield Address(algorithm=archive.algorithm, digest=digest), entry.path
 
 
-def _objects(archive: Archive, names: Mapping[Address, set[str]]) -> Iterator[Item]:
+def _objects(archive: Archive, names: Mapping[Address, set[str]]) -> Iterator[ListedObject]:
     last = ""
     for name in _all_objects(archive):
         if name.digest == last:
@@ -126,7 +130,7 @@ def _objects(archive: Archive, names: Mapping[Address, set[str]]) -> Iterator[It
         with contextlib.suppress(GitbatchError):
             size = archive.size(name)
         address = Address(algorithm=archive.algorithm, digest=name.digest)
-        yield Item(address=address, kind="file", size=size, names=_sorted(names, address))
+        yield ListedObject(address=address, kind="file", size=size, names=_sorted(names, address))
 
 
 def _all_objects(archive: Archive) -> Iterator[ObjectName]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from gitbatch_core.archive import layout, names
 from gitbatch_core.errors import NotInArchiveError
 from gitbatch_core.provenance import listing, reproductions
-from gitbatch_core.provenance.job_index import File, IndexedJob, Jobs
+from gitbatch_core.provenance.job_index import IndexedFile, IndexedJob, JobIndex
 from gitbatch_core.wording import typed
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gitbatch_core.archive.layout import Address
     from gitbatch_core.archive.store import Archive
-    from gitbatch_core.provenance.reproductions import Attempt
+    from gitbatch_core.provenance.reproductions import Reexecution
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,10 +27,10 @@ class HoldingTree:
     address: Address
     path: str
     """Of the member in the tree."""
-    makers: Sequence[tuple[IndexedJob, File]]
+    makers: Sequence[tuple[IndexedJob, IndexedFile]]
     """None where no job made the tree."""
 
-    def made(self) -> list[tuple[IndexedJob, File]]:
+    def made(self) -> list[tuple[IndexedJob, IndexedFile]]:
         """The member as what the makers of the tree made."""
         return [
             (job, replace(file, path=f"{file.path}/{self.path}", kind="file", size=None, name=""))
@@ -39,7 +39,7 @@ class HoldingTree:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class About:
+class ObjectReport:
     """See the module. Makers, holders' makers and users: the earliest first."""
 
     address: Address
@@ -50,21 +50,21 @@ class About:
     """Members of a tree that are files; 1 for an object; None where the tree is not kept."""
     stored: tuple[Path, ...]
     """The object's variants, or the manifest; none where the archive does not have it."""
-    makers: Sequence[tuple[IndexedJob, File]]
+    makers: Sequence[tuple[IndexedJob, IndexedFile]]
     """Also those that made it as a file in an output folder."""
     holders: Sequence[HoldingTree]
-    users: Sequence[tuple[IndexedJob, File]]
+    users: Sequence[tuple[IndexedJob, IndexedFile]]
     names: Sequence[str]
     """Of the storage: `PREFIX/PATH`."""
-    attempts: Sequence[Attempt]
-    jobs: Jobs
+    reexecutions: Sequence[Reexecution]
+    jobs: JobIndex
     """Those that have to do with it."""
 
     @property
     def is_temporary(self) -> bool:
         """Jobs made it, and its bytes were never to be kept."""
-        made = [file for _, file in self.makers]
-        return not self.stored and bool(made) and all(file.temporary for file in made)
+        files = [file for _, file in self.makers]
+        return not self.stored and bool(files) and all(file.temporary for file in files)
 
     @property
     def is_frozen(self) -> bool:
@@ -78,14 +78,16 @@ class About:
         return used and not self.makers
 
 
-def about(archive: Archive, address: Address, what: str, *, file: Path | None = None) -> About:
+def report_on(
+    archive: Archive, address: Address, what: str, *, file: Path | None = None
+) -> ObjectReport:
     """All about one address; `what` names it in messages; `file`: where it lies in the work tree.
 
     Raises NotInArchiveError where neither archive nor records know it, DamageError.
     """
     text = str(address)
     holding = list(listing.holding(archive, address))
-    jobs = Jobs.read(archive, (text, *(str(tree) for tree, _ in holding)))
+    jobs = JobIndex.read(archive, (text, *(str(tree) for tree, _ in holding)))
     makers, users = jobs.makers.get(text, ()), jobs.users.get(text, ())
     is_tree, files = archive.has_tree(address), None
     stored: tuple[Path, ...] = ()
@@ -107,13 +109,13 @@ def about(archive: Archive, address: Address, what: str, *, file: Path | None = 
         HoldingTree(address=tree, path=path, makers=jobs.makers.get(str(tree), ()))
         for tree, path in holding
     ]
-    attempts = reproductions.attempts(archive, text, [job for job, _ in makers])
+    again = reproductions.reexecutions(archive, text, [job for job, _ in makers])
     for each in inside if not makers else ():
-        attempts += reproductions.attempts(
+        again += reproductions.reexecutions(
             archive, str(each.address), [job for job, _ in each.makers]
         )
     every = [*makers, *(pair for each in inside for pair in each.made())]
-    return About(
+    return ObjectReport(
         address=address,
         kind="tree" if is_tree else "file",
         size=size,
@@ -123,6 +125,6 @@ def about(archive: Archive, address: Address, what: str, *, file: Path | None = 
         holders=inside,
         users=users,
         names=sorted(name.name for name in names.listed(archive) if name.address == address),
-        attempts=attempts,
+        reexecutions=again,
         jobs=jobs,
     )

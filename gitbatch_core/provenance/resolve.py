@@ -19,14 +19,14 @@ from gitbatch_core.git.repository import Repository
 from gitbatch_core.history import run_names
 from gitbatch_core.model.documents import Document
 from gitbatch_core.provenance import listing
-from gitbatch_core.provenance.job_index import File, IndexedJob, Jobs
+from gitbatch_core.provenance.job_index import IndexedFile, IndexedJob, JobIndex
 from gitbatch_core.run import run_commit
 from gitbatch_core.wording import typed
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What a question is about."""
+class ResolvedReference:
+    """What an argument of a command stands for."""
 
     what: str
     """As it was typed."""
@@ -40,26 +40,26 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asking:
-    """Finds what is meant. Without a repository, from the archive's records alone."""
+class Resolver:
+    """Resolves references. Without a repository, from the archive's records alone."""
 
     archive: Archive
     repository: Repository | None
     folder: Path
     """Where paths of the command line start."""
 
-    def find(self, what: str) -> Asked:
+    def resolve(self, what: str) -> ResolvedReference:
         """Raises UsageError, NotInArchiveError, GitError."""
         is_address = listing.is_prefix(what)
         if self.repository is not None and not (is_address and ":" in what):
-            for place in (self.folder / what, self.repository.top / what):
-                if os.path.lexists(place):
-                    return self._in_folder(place, what)
+            for candidate in (self.folder / what, self.repository.top / what):
+                if os.path.lexists(candidate):
+                    return self._in_folder(candidate, what)
         name, colon, path = what.partition(":")
         if is_address and (colon or len(what) >= listing.SHORTEST_PREFIX):
-            return Asked(what=what, address=self._address(what))
-        if colon and (found := self._of_run(name, path, what)) is not None:
-            return found
+            return ResolvedReference(what=what, address=self._address(what))
+        if colon and (reference := self._of_run(name, path, what)) is not None:
+            return reference
         return self._of_records(what)
 
     def paths(self, path: str) -> list[str]:
@@ -77,72 +77,72 @@ class Asking:
             return set()
         return set(commits.subjects(self.repository, {job.commit for job in jobs}))
 
-    def _in_folder(self, place: Path, what: str) -> Asked:
+    def _in_folder(self, path: Path, what: str) -> ResolvedReference:
         assert self.repository is not None
-        address = links.address_of(place, self.archive)
-        if address is None and place.is_file():
-            address, _ = hashing.hash_file(place, self.archive.algorithm)
+        address = links.address_of(path, self.archive)
+        if address is None and path.is_file():
+            address, _ = hashing.hash_file(path, self.archive.algorithm)
         if address is None:
             raise UsageError(
                 f"{what} is not in the archive: it is no file, and no folder of links",
-                hint=f"gitbatch freeze {typed(place)}",
+                hint=f"gitbatch freeze {typed(path)}",
             )
-        path = self.repository.relative(place) or str(place)
-        return Asked(what=what, address=address, path=path, in_folder=True)
+        relative = self.repository.relative(path) or str(path)
+        return ResolvedReference(what=what, address=address, path=relative, in_folder=True)
 
     def _address(self, what: str) -> Address:
         try:
             return listing.resolve(self.archive, what)
         except NotInArchiveError:
-            jobs = Jobs.read(self.archive)
-            known = {*jobs.makers, *jobs.users}
-            found = [a for a in known if a.removeprefix(f"{self.archive.algorithm}:") == what]
-            found = found or [a for a in known if a.startswith(what) or f":{what}" in a]
-            if len(found) > 1:
-                hint = "\n".join(sorted(found)[:10])
-                raise UsageError(f"{what} fits {len(found)} addresses", hint=hint) from None
-            if not found:
+            jobs = JobIndex.read(self.archive)
+            addresses = {*jobs.makers, *jobs.users}
+            matches = [a for a in addresses if a.removeprefix(f"{self.archive.algorithm}:") == what]
+            matches = matches or [a for a in addresses if a.startswith(what) or f":{what}" in a]
+            if len(matches) > 1:
+                hint = "\n".join(sorted(matches)[:10])
+                raise UsageError(f"{what} fits {len(matches)} addresses", hint=hint) from None
+            if not matches:
                 raise
-            return Address.parse(found[0])
+            return Address.parse(matches[0])
 
-    def _of_run(self, name: str, path: str, what: str) -> Asked | None:
+    def _of_run(self, name: str, path: str, what: str) -> ResolvedReference | None:
         """An output, or anything else that a run had at the path; None where there is no such
         run."""
         if path.startswith(("./", "../")):
             path = self.paths(path)[0]
         path = os.path.normpath(path)
         if self.repository is not None and (commit := self._commit(name)) is not None:
-            found = _document(self.repository, commit)
-            run = str(found.get("run", name))
-            address = self._output(found, path) or self._committed(commit, path)
+            document = _document(self.repository, commit)
+            run = str(document.get("run", name))
+            address = self._output(document, path) or self._committed(commit, path)
         else:
-            jobs_there = Jobs.read(self.archive)
+            jobs_there = JobIndex.read(self.archive)
             runs = sorted({job.run for job in jobs_there.jobs})
             again = {run for run in runs if name in run_names.LATEST and jobs_there.reproduces(run)}
             own = name.removeprefix(run_commit.TAGS)
             fits = run_names.fitting(runs, own, reproductions=again) if name else []
             if not fits:
                 return None
-            run, found, address = run_names.only(fits, name, what="run"), {}, None
+            run, document, address = run_names.only(fits, name, what="run"), {}, None
         if address is None:
             jobs = [job for job in self._mentioning([path]).jobs if job.run == run]
             address = self._written(jobs, path)
         if address is None:
-            paths = [output["path"] for output in found.get("outputs", ())]
+            paths = [output["path"] for output in document.get("outputs", ())]
             near = difflib.get_close_matches(path, paths) or sorted(paths)[:10]
             raise UsageError(
                 f"{name} has nothing at {path}: {what}",
                 hint="It has: " + ", ".join(near) if near else None,
             )
-        return Asked(what=what, address=address, path=path, run=run)
+        return ResolvedReference(what=what, address=address, path=path, run=run)
 
     def _commit(self, name: str) -> str | None:
         assert self.repository is not None
         listed = run_names.Runs.of(self.repository)
         by_id, again = listed.by_id, listed.reproductions
-        for known in by_id.values():
-            if name in known.tags:
-                return known.commit
+        for each in by_id.values():
+            if name in each.tags:
+                return each.commit
         own = name.removeprefix(run_commit.TAGS)
         if name and (fits := run_names.fitting(by_id, own, reproductions=again)):
             return by_id[run_names.only(fits, name, what="run")].commit
@@ -151,10 +151,10 @@ class Asking:
         except GitError:
             return None
 
-    def _output(self, found: Document, path: str) -> Address | None:
+    def _output(self, document: Document, path: str) -> Address | None:
         """From what a run's document says."""
         trees = {}
-        for output in found.get("outputs", ()):
+        for output in document.get("outputs", ()):
             query = str(output.get("storage", "")).removeprefix("gitbatch://")
             if path in (output["path"], query):
                 return Address.parse(output["address"])
@@ -192,44 +192,46 @@ class Asking:
             )
         return manifests.address(entries, self.archive.algorithm) if entries else None
 
-    def _of_records(self, what: str) -> Asked:
+    def _of_records(self, what: str) -> ResolvedReference:
         """What the last job wrote, or else read, at a path that is not in the folder; if need be
         one of a commit that this repository does not have."""
         for path in self.paths(what):
             mentioning = self._mentioning([path])
             # What a run of its own has made goes before what came of making it again.
             jobs = sorted(mentioning.jobs, key=lambda job: not mentioning.reproduces(job.run))
-            known = self.known_here(jobs)
-            for some in ([job for job in jobs if job.commit in known], jobs):
+            here = self.known_here(jobs)
+            for some in ([job for job in jobs if job.commit in here], jobs):
                 for job in reversed(some):
                     if (address := self._written([job], path)) is not None:
-                        return Asked(what=what, address=address, path=path, run=job.run)
+                        return ResolvedReference(what=what, address=address, path=path, run=job.run)
                 for each in (each for job in reversed(some) for each in job.inputs):
                     if each.path == path:
-                        return Asked(what=what, address=Address.parse(each.address), path=path)
+                        return ResolvedReference(
+                            what=what, address=Address.parse(each.address), path=path
+                        )
         raise NotInArchiveError(
             f"{what} is no address and no file that is there, and no job has written or read it",
             hint="gitbatch archive ls shows what there is; RUN:PATH names an output of a run.",
         )
 
-    def _mentioning(self, paths: Sequence[str]) -> Jobs:
+    def _mentioning(self, paths: Sequence[str]) -> JobIndex:
         above = {folder for path in paths for folder, _ in folders_above(path)}
-        return Jobs.read(self.archive, {*paths, *above})
+        return JobIndex.read(self.archive, {*paths, *above})
 
     def _written(self, jobs: Sequence[IndexedJob], path: str) -> Address | None:
         """What the last of the jobs wrote at a path, or in an output folder above it."""
         for job in reversed(jobs):
             for output in job.outputs:
-                if (found := member_at(self.archive, output, path)) is not None:
-                    return Address.parse(found[0])
+                if (member := member_at(self.archive, output, path)) is not None:
+                    return Address.parse(member[0])
         return None
 
     def _member(self, address: str, path: str) -> Address | None:
-        found = member_of(self.archive, address, path)
-        return None if found is None else Address.parse(found[0])
+        member = member_of(self.archive, address, path)
+        return None if member is None else Address.parse(member[0])
 
 
-def member_at(archive: Archive, output: File, path: str) -> tuple[str, int | None] | None:
+def member_at(archive: Archive, output: IndexedFile, path: str) -> tuple[str, int | None] | None:
     """Address and size in bytes of what a job wrote at `path`: its output, or a file in its output
     folder."""
     if output.path == path:

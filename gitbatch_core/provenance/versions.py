@@ -11,7 +11,7 @@ from gitbatch_core.archive.walk import folders_above
 from gitbatch_core.git import commits
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.model.documents import Document
-from gitbatch_core.provenance.job_index import Jobs
+from gitbatch_core.provenance.job_index import JobIndex
 from gitbatch_core.provenance.resolve import member_at, member_of
 from gitbatch_core.run import run_commit
 
@@ -52,23 +52,23 @@ def versions(archive: Archive, repository: Repository | None, path: str) -> list
     """All versions, the latest first; one for each time that a job made it or that a run had
     another than the run before it. Raises GitError."""
     above = [folder for folder, _ in folders_above(path)]
-    jobs = Jobs.read(archive, [path, *above])
+    jobs = JobIndex.read(archive, [path, *above])
     ended: dict[str, Document] = {}
-    found: list[dict[str, Any]] = []
+    facts: list[dict[str, Any]] = []
     if repository is not None:
         for each in run_commit.earlier(repository, mentioning=[path, *above]):
             ended[each["run"]] = each
-            found += _of_document(archive, each, path)
-    here = {(version["run"], version["address"]) for version in found if version["made_by"]}
-    found += [v for v in _of_jobs(archive, jobs, path) if (v["run"], v["address"]) not in here]
-    known = commits.subjects(repository, {v["commit"] for v in found}) if repository else {}
+            facts += _of_document(archive, each, path)
+    here = {(version["run"], version["address"]) for version in facts if version["made_by"]}
+    facts += [v for v in _of_jobs(archive, jobs, path) if (v["run"], v["address"]) not in here]
+    subjects = commits.subjects(repository, {v["commit"] for v in facts}) if repository else {}
     complete = []
-    for version in found:
+    for version in facts:
         about = ended.get(version["run"]) or jobs.ended(version["run"])
         complete.append(
             Version(
                 **version,
-                subject=known.get(version["commit"]),
+                subject=subjects.get(version["commit"]),
                 message=str(about.get("message") or ""),
                 outcome=str(about.get("outcome") or ""),
                 tainted=bool(about.get("tainted")),
@@ -78,17 +78,17 @@ def versions(archive: Archive, repository: Repository | None, path: str) -> list
     return list(_changes(complete))[::-1]
 
 
-def _changes(found: Iterable[Version]) -> Iterator[Version]:
+def _changes(ordered: Iterable[Version]) -> Iterator[Version]:
     last = None
-    for version in found:
+    for version in ordered:
         if version.run == version.made_by or last != version.address:
             yield version
         last = version.address
 
 
-def _of_document(archive: Archive, found: Document, path: str) -> Iterator[dict[str, Any]]:
+def _of_document(archive: Archive, document: Document, path: str) -> Iterator[dict[str, Any]]:
     """What a run's document says of the path."""
-    for output in found.get("outputs", ()):
+    for output in document.get("outputs", ()):
         address, size = output["address"], output.get("size")
         if output["path"] != path:
             inner = path.removeprefix(f"{output['path']}/")
@@ -97,25 +97,25 @@ def _of_document(archive: Archive, found: Document, path: str) -> Iterator[dict[
             if (member := member_of(archive, address, inner)) is None:
                 continue
             address, size = member
-        job = found.get("jobs", {}).get(output.get("job"), {})
+        job = document.get("jobs", {}).get(output.get("job"), {})
         made_by = str(job.get("run") or "")
-        made_here = made_by == found["run"]
+        made_here = made_by == document["run"]
         yield {
             "path": path,
             "address": address,
             "size": size,
             "kept": True,
-            "run": found["run"],
+            "run": document["run"],
             "made_by": made_by,
             "rule": str(output.get("rule") or ""),
             "wildcards": output.get("wildcards") or {},
-            "time": str((job if made_here else found).get("ended") or ""),
-            "commit": str(found.get("source_commit") or ""),
+            "time": str((job if made_here else document).get("ended") or ""),
+            "commit": str(document.get("source_commit") or ""),
             "host": str((job.get("host") or {}).get("name") or ""),
         }
 
 
-def _of_jobs(archive: Archive, jobs: Jobs, path: str) -> Iterator[dict[str, Any]]:
+def _of_jobs(archive: Archive, jobs: JobIndex, path: str) -> Iterator[dict[str, Any]]:
     """What job records say: those of failed jobs' runs, of other clones, of logs, too."""
     for job in jobs.jobs:
         for output in job.outputs:

@@ -132,8 +132,8 @@ class Costs:
         members = record["members"]
 
         def asked(unit: str) -> int | None:
-            found = [member["resources"].get(unit) for member in members]
-            return max((value for value in found if isinstance(value, int)), default=None)
+            amounts = [member["resources"].get(unit) for member in members]
+            return max((value for value in amounts if isinstance(value, int)), default=None)
 
         self._jobs[record["number"]] = JobCost(
             number=record["number"],
@@ -199,12 +199,12 @@ class Costs:
     def states(self) -> dict[str, int]:
         """How many jobs ended how, by the last attempt of each; `repeated`: attempts that were
         followed by another one."""
-        found = dict.fromkeys(("done", "failed", "cancelled"), 0)
+        states = dict.fromkeys(("done", "failed", "cancelled"), 0)
         for job in self.jobs():
-            found[job.state] += 1
+            states[job.state] += 1
         # Not by name: groups of the same rules have the same.
         repeated = sum(job.attempt > 1 for job in self.jobs())
-        return found | {"failed": max(0, found["failed"] - repeated), "repeated": repeated}
+        return states | {"failed": max(0, states["failed"] - repeated), "repeated": repeated}
 
     def of_job(self, number: int, pool: Mapping[str, float]) -> Document:
         """What a job's entry in run.json says beyond its record."""

@@ -96,16 +96,16 @@ def mail(address: str, message: Message) -> EmailMessage:
     host = socket.getfqdn()
     if host.startswith("localhost"):
         host = socket.gethostname()
-    found = EmailMessage()
-    found["Subject"] = readable(_UNPRINTABLE.sub(" ", message.subject))
-    found["From"] = f"{getpass.getuser()}@{host}"
-    found["To"] = address
-    found["Date"] = formatdate(localtime=True)
-    found["Message-ID"] = make_msgid(domain=host)
-    found["Auto-Submitted"] = "auto-generated"
+    content = EmailMessage()
+    content["Subject"] = readable(_UNPRINTABLE.sub(" ", message.subject))
+    content["From"] = f"{getpass.getuser()}@{host}"
+    content["To"] = address
+    content["Date"] = formatdate(localtime=True)
+    content["Message-ID"] = make_msgid(domain=host)
+    content["Auto-Submitted"] = "auto-generated"
     text = readable(message.text).replace("\0", "")
-    found.set_content(text, cte="quoted-printable")  # any server takes that
-    return found
+    content.set_content(text, cte="quoted-printable")  # any server takes that
+    return content
 
 
 def _mail(address: str, message: Message, smtp: str | None, limit_s: float) -> None:
@@ -114,10 +114,10 @@ def _mail(address: str, message: Message, smtp: str | None, limit_s: float) -> N
     if not smtp and (sendmail := shutil.which("sendmail", path=path)):
         _run([sendmail, "-i", "-t"], content.as_bytes(), dict(os.environ), limit_s)
         return
-    found = _SERVER.fullmatch(smtp or "localhost")
-    if found is None:
+    named = _SERVER.fullmatch(smtp or "localhost")
+    if named is None:
         raise ValueError(f"{smtp} is not the host[:port] of a mail server")
-    host, port = found["host"].strip("[]"), int(found["port"] or 25)
+    host, port = named["host"].strip("[]"), int(named["port"] or 25)
     try:
         with smtplib.SMTP(
             host,

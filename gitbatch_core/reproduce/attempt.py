@@ -30,7 +30,7 @@ from gitbatch_core.git.repository import Repository
 from gitbatch_core.git.worktree import Worktree
 from gitbatch_core.model.documents import Document
 from gitbatch_core.reproduce import outside_links
-from gitbatch_core.reproduce.original_run import Subject
+from gitbatch_core.reproduce.original_run import OriginalRun
 from gitbatch_core.run import archive_location, run_commit
 from gitbatch_core.run.lease import LOG_VARIABLE, REPRODUCES_VARIABLE
 
@@ -40,7 +40,7 @@ _SEARCH_PATHS = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wishes:
+class AttemptOptions:
     """How the user wants it."""
 
     targets: Sequence[str] = ()
@@ -55,9 +55,9 @@ class Wishes:
 
 
 def run(
-    subject: Subject,
+    original: OriginalRun,
     archive: Archive,
-    wishes: Wishes,
+    options: AttemptOptions,
     *,
     config: str,
     arguments: Sequence[str],
@@ -70,30 +70,30 @@ def run(
     """
     started = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     with (
-        _folder(subject.repository) as (folder, lock),
-        _worktree(subject, wishes, folder / "work") as made,
+        _folder(original.repository) as (folder, lock),
+        _worktree(original, options, folder / "work") as worktree,
     ):
-        top = made.path
-        outside_links.put(made, subject.document, subject.inputs(wishes.targets))
-        updates = _prepare(subject, archive, top)
-        argv = _argv(subject, archive, wishes, top, updates)
-        argv += [*arguments, *_limits(wishes, arguments)]
+        top = worktree.path
+        outside_links.put(worktree, original.document, original.inputs(options.targets))
+        updates = _prepare(original, archive, top)
+        argv = _argv(original, archive, options, top, updates)
+        argv += [*arguments, *_limits(options, arguments)]
         if config:
             file = folder / "config.yaml"  # outside of the worktree: it is not the commit's
             file.touch(mode=0o600)
             file.write_text(config)
             argv += ["--configfile", str(file)]
-        argv += [*_software(subject, arguments), *wishes.more]
+        argv += [*_software(original, arguments), *options.more]
         argv += ["--", *targets] if targets else []
-        environment = _environment(subject.repository, top)
-        environment[REPRODUCES_VARIABLE] = subject.run
-        status = _follow(argv, top / subject.folder, environment, lock=lock)
-        for found in run_commit.earlier(subject.repository):
-            if found.get("repository") == str(top) and found.get("started", "") >= started:
-                return found
+        environment = _environment(original.repository, top)
+        environment[REPRODUCES_VARIABLE] = original.run
+        status = _follow(argv, top / original.folder, environment, lock=lock)
+        for document in run_commit.earlier(original.repository):
+            if document.get("repository") == str(top) and document.get("started", "") >= started:
+                return document
     raise RunError(
         f"The attempt has run nothing: Snakemake ended with status {status}, and says why above.",
-        hint=subject.archive_hint if archive.id != subject.document.get("archive") else None,
+        hint=original.archive_hint if archive.id != original.document.get("archive") else None,
     )
 
 
@@ -103,13 +103,13 @@ def _folder(repository: Repository) -> Iterator[tuple[Path, int]]:
     says that it is in use. Removes those that dead processes have left."""
     archive_location.exclude(repository)
     parent = archive_location.own_folder(repository.top) / "again"
-    for left in parent.iterdir() if parent.is_dir() else ():
-        with contextlib.suppress(OSError), (left / _LOCK).open("rb") as file:
+    for abandoned in parent.iterdir() if parent.is_dir() else ():
+        with contextlib.suppress(OSError), (abandoned / _LOCK).open("rb") as file:
             if time.time() - os.fstat(file.fileno()).st_mtime < _YOUNG_S:
                 continue  # it may be about to be locked
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            worktrees.remove(repository, left / "work")
-            fs.remove_tree(left)
+            worktrees.remove(repository, abandoned / "work")
+            fs.remove_tree(abandoned)
     folder = parent / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
     folder.mkdir(parents=True, mode=0o755)
     try:
@@ -123,30 +123,30 @@ def _folder(repository: Repository) -> Iterator[tuple[Path, int]]:
 
 
 @contextlib.contextmanager
-def _worktree(subject: Subject, wishes: Wishes, path: Path) -> Iterator[Worktree]:
+def _worktree(original: OriginalRun, options: AttemptOptions, path: Path) -> Iterator[Worktree]:
     """A worktree of the source commit in `path`, or where the user wants it, by its real path."""
-    top = (wishes.keep or path).expanduser().resolve()
-    if wishes.keep and os.path.lexists(top) and (not top.is_dir() or any(top.iterdir())):
+    top = (options.keep or path).expanduser().resolve()
+    if options.keep and os.path.lexists(top) and (not top.is_dir() or any(top.iterdir())):
         raise UsageError(
-            f"{wishes.keep} is there already.", hint="--keep wants a new or empty folder."
+            f"{options.keep} is there already.", hint="--keep wants a new or empty folder."
         )
     try:
-        made = worktrees.create(subject.repository, top, subject.source, read_only=False)
-        subject.check_pointers(made, wishes.targets)
-        yield made
+        worktree = worktrees.create(original.repository, top, original.source, read_only=False)
+        original.check_pointers(worktree, options.targets)
+        yield worktree
     finally:
-        if not wishes.keep:
-            worktrees.remove(subject.repository, top)
+        if not options.keep:
+            worktrees.remove(original.repository, top)
 
 
-def _prepare(subject: Subject, archive: Archive, top: Path) -> list[str]:
+def _prepare(original: OriginalRun, archive: Archive, top: Path) -> list[str]:
     """Take the run's outputs away, as far as the commit has them; put there what it had and the
     commit has not. Returns the outputs that are updated in place."""
-    archive_location.link(top, archive.root, subject.repository.common_dir)
+    archive_location.link(top, archive.root, original.repository.common_dir)
     repository = Repository.find(top)
-    updates = subject.before_updates()
+    updates = original.before_updates()
     theirs = {path for path in updates if _has(top / path, updates[path], archive)}
-    outputs = {each["path"] for each in subject.document.get("outputs", ())} - theirs
+    outputs = {each["path"] for each in original.document.get("outputs", ())} - theirs
     gone = [
         path
         for path in sorted(work_tree_status.tracked(top))
@@ -160,7 +160,7 @@ def _prepare(subject: Subject, archive: Archive, top: Path) -> list[str]:
     # Else they would count as changes where targets, or a checkpoint, leave them out of the DAG.
     names = b"".join(os.fsencode(path) + b"\0" for path in gone)
     repository.git("update-index", "--skip-worktree", "-z", "--stdin", input=names)
-    for path, text in subject.input_links().items():
+    for path, text in original.input_links().items():
         (top / path).parent.mkdir(parents=True, exist_ok=True)
         (top / path).symlink_to(text)
     for path in updates.keys() - theirs:
@@ -186,54 +186,58 @@ def _place(archive: Archive, top: Path, path: str, address: Address) -> None:
 
 
 def _argv(
-    subject: Subject, archive: Archive, wishes: Wishes, top: Path, updates: Sequence[str]
+    original: OriginalRun,
+    archive: Archive,
+    options: AttemptOptions,
+    top: Path,
+    updates: Sequence[str],
 ) -> list[str]:
-    found, folder = subject.document, top / subject.folder
+    document, folder = original.document, top / original.folder
     folder.mkdir(parents=True, exist_ok=True)
-    rules = {each.get("rule") for each in found.get("outputs", ()) if each["path"] in updates}
+    rules = {each.get("rule") for each in document.get("outputs", ()) if each["path"] in updates}
     return [
         *(sys.executable, "-P", "-m", "snakemake"),
-        *("--executor", "gitbatch", "--gitbatch-pool", wishes.pool),
+        *("--executor", "gitbatch", "--gitbatch-pool", options.pool),
         *("--gitbatch-reuse", "off", "--gitbatch-tag", "none"),
-        *("--gitbatch-message", f"reproduction of {subject.run}"),
+        *("--gitbatch-message", f"reproduction of {original.run}"),
         *("--gitbatch-archive", str(archive.root)),
         # A profile's arguments are among those that the run has recorded.
         *("--workflow-profile", "none"),
-        *("--snakefile", str(top / found["snakefile"]), "--directory", str(folder)),
+        *("--snakefile", str(top / document["snakefile"]), "--directory", str(folder)),
         "--keep-going",
         *(["--forcerun", *sorted(filter(None, rules))] if updates else []),
     ]
 
 
-def _software(subject: Subject, arguments: Sequence[str]) -> list[str]:
+def _software(original: OriginalRun, arguments: Sequence[str]) -> list[str]:
     """Environments and images are where the user's own Snakemake has them, or would."""
     if not any(word.startswith("--deployment-method") for word in arguments):
         return []
-    own = subject.repository.top / subject.folder / ".snakemake"
+    own = original.repository.top / original.folder / ".snakemake"
     conda, images = str(own / "conda"), str(own / "singularity")
     return ["--conda-prefix", conda, "--apptainer-prefix", images]
 
 
-def _limits(wishes: Wishes, arguments: Sequence[str]) -> list[str]:
-    found = [] if wishes.cores is None else ["--cores", str(wishes.cores)]
-    if wishes.jobs is not None or not any(word.startswith("--jobs") for word in arguments):
-        found += ["--jobs", str(wishes.jobs or wishes.cores or os.cpu_count() or 1)]
-    return found
+def _limits(options: AttemptOptions, arguments: Sequence[str]) -> list[str]:
+    limits = [] if options.cores is None else ["--cores", str(options.cores)]
+    if options.jobs is not None or not any(word.startswith("--jobs") for word in arguments):
+        limits += ["--jobs", str(options.jobs or options.cores or os.cpu_count() or 1)]
+    return limits
 
 
 def _environment(repository: Repository, top: Path) -> dict[str, str]:
     """This process's; search paths into the user's folder lead to the attempt's."""
-    found = dict(os.environ)
+    environment = dict(os.environ)
     for name in (LOG_VARIABLE, "SNAKEMAKE_PROFILE"):
-        found.pop(name, None)
-    for name in found.keys() & set(_SEARCH_PATHS):
+        environment.pop(name, None)
+    for name in environment.keys() & set(_SEARCH_PATHS):
         folders = []
-        for folder in found[name].split(os.pathsep):
+        for folder in environment[name].split(os.pathsep):
             inside = repository.relative(Path(folder)) if os.path.isabs(folder) else None
             there = top / inside if inside is not None else None
             folders.append(str(there) if there is not None and there.exists() else folder)
-        found[name] = os.pathsep.join(folders)
-    return found
+        environment[name] = os.pathsep.join(folders)
+    return environment
 
 
 def _follow(argv: Sequence[str], folder: Path, environment: dict[str, str], *, lock: int) -> int:

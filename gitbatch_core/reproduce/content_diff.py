@@ -21,7 +21,7 @@ _LINES, _WIDTH = 8, 160
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class ContentDifference:
     """What is not the same then and now."""
 
     sizes: tuple[int, int] | None = None
@@ -38,20 +38,20 @@ class Difference:
     """Why there is nothing to say."""
 
 
-def compare(archive: Archive, then: Address, now: Address, *, tree: bool) -> Difference:
+def compare(archive: Archive, then: Address, now: Address, *, tree: bool) -> ContentDifference:
     """Compare two files, or two trees. Never raises GitbatchError."""
     try:
         return _trees(archive, then, now) if tree else _files(archive, then, now)
     except (GitbatchError, OSError) as error:
-        return Difference(unknown=str(error).partition("\n")[0])
+        return ContentDifference(unknown=str(error).partition("\n")[0])
 
 
-def _files(archive: Archive, then: Address, now: Address) -> Difference:
+def _files(archive: Archive, then: Address, now: Address) -> ContentDifference:
     with archive.open_object(then) as first, archive.open_object(now) as second:
         sizes = (first.seek(0, 2), second.seek(0, 2))
         first.seek(0)
         second.seek(0)
-        return Difference(
+        return ContentDifference(
             sizes=sizes, first=_first(first, second), diff=tuple(_diff(first, second, max(sizes)))
         )
 
@@ -79,19 +79,19 @@ def _diff(then: BinaryIO, now: BinaryIO, size: int) -> Iterator[str]:
         if any("\0" in text for text in texts):
             return
         one, other = (text.splitlines() for text in texts)
-        found = list(difflib.unified_diff(one, other, n=0, lineterm=""))[2:]
-        found = [line for line in found if not line.startswith("@@")]
-        for line in found[:_LINES]:
+        lines = list(difflib.unified_diff(one, other, n=0, lineterm=""))[2:]
+        lines = [line for line in lines if not line.startswith("@@")]
+        for line in lines[:_LINES]:
             yield line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
-        if len(found) > _LINES:
-            yield f"… and {len(found) - _LINES} more lines"
+        if len(lines) > _LINES:
+            yield f"… and {len(lines) - _LINES} more lines"
 
 
-def _trees(archive: Archive, then: Address, now: Address) -> Difference:
+def _trees(archive: Archive, then: Address, now: Address) -> ContentDifference:
     first = {entry.path: entry for entry in archive.manifest(then)}
     second = {entry.path: entry for entry in archive.manifest(now)}
     changed = sorted(p for p in first.keys() & second.keys() if first[p] != second[p])
-    return Difference(
+    return ContentDifference(
         only_then=tuple(sorted(first.keys() - second.keys())),
         only_now=tuple(sorted(second.keys() - first.keys())),
         changed=tuple(f"{path}{_how(first[path], second[path])}" for path in changed),

@@ -47,34 +47,34 @@ class _Surroundings:
     """How names begin of which an older gitbatch has not recorded all."""
 
     def is_unrecorded(self, what: str) -> bool:
-        known = self.texts.get(what, "") is not None
-        return not known or (what not in self.texts and what.startswith(self.unrecorded))
+        is_told = self.texts.get(what, "") is not None
+        return not is_told or (what not in self.texts and what.startswith(self.unrecorded))
 
 
 def _of(run: Document, outputs: Sequence[RecordedOutput]) -> _Surroundings:
-    found: dict[str, str | None] = {n: str(v) for n, v in run.get("versions", {}).items()}
-    found |= {f"{PACKAGE}{n}": str(v) for n, v in sorted((run.get("packages") or {}).items())}
-    found |= {
+    texts: dict[str, str | None] = {n: str(v) for n, v in run.get("versions", {}).items()}
+    texts |= {f"{PACKAGE}{n}": str(v) for n, v in sorted((run.get("packages") or {}).items())}
+    texts |= {
         "user": str(run.get("user", "")),
         "pool": str(run.get("pool", {}).get("kind", "")),
     }
-    found |= {f"config {name}": _text(value) for name, value in (run.get("config") or {}).items()}
-    found |= {f"{PARSE_TIME}{path}": str(a) for path, a in (run.get("parse_time") or {}).items()}
-    found["changed files of the commit"] = ", ".join(run.get("tainted", ())) or NOTHING
+    texts |= {f"config {name}": _text(value) for name, value in (run.get("config") or {}).items()}
+    texts |= {f"{PARSE_TIME}{path}": str(a) for path, a in (run.get("parse_time") or {}).items()}
+    texts["changed files of the commit"] = ", ".join(run.get("tainted", ())) or NOTHING
     several: dict[str, set[str | None]] = {}
-    for made in outputs:
-        for what, value in _of_job(made.job, made.member):
+    for output in outputs:
+        for what, value in _of_job(output.job, output.member):
             several.setdefault(what, set()).add(value)
     for what, values in several.items():
-        known = [value for value in values if value is not None]
-        found[what] = ", ".join(sorted(known)) if len(known) == len(values) else None
+        told = [value for value in values if value is not None]
+        texts[what] = ", ".join(sorted(told)) if len(told) == len(values) else None
     unrecorded = [] if run.get("packages") else [PACKAGE]
     if "parse_time" not in run:
         unrecorded.append(PARSE_TIME)
     # Older ones looked for no programs where anything else was declared, used or not.
-    if any(None in software_used(made.member).values() for made in outputs):
+    if any(None in software_used(output.member).values() for output in outputs):
         unrecorded.append(_TOOL)
-    return _Surroundings(texts=found, unrecorded=tuple(unrecorded))
+    return _Surroundings(texts=texts, unrecorded=tuple(unrecorded))
 
 
 def _text(value: object) -> str:

@@ -41,15 +41,15 @@ def keep(archive: Archive, document: Document) -> None:
 def unsteady(archive: Archive, repository: Repository) -> dict[str, list[str]]:
     """Rules of this repository whose outputs have ever differed though their jobs read the same ->
     the attempts that found it, by the ids of their runs."""
-    found: dict[str, dict[str, None]] = {}
-    known: dict[str, bool] = {}
+    attempts: dict[str, dict[str, None]] = {}
+    is_here: dict[str, bool] = {}
     for each in records.reproductions(archive.root):
         commit = str(each.get("source_commit", ""))
-        if commit not in known:
+        if commit not in is_here:
             # Others use the archive too, and may call another rule the same.
-            known[commit] = objects.is_commit(repository, commit)
-        for output in each.get("outputs", ()) if known[commit] else ():
+            is_here[commit] = objects.is_commit(repository, commit)
+        for output in each.get("outputs", ()) if is_here[commit] else ():
             rule = output.get("rule")
             if rule and output.get("verdict") == DIFFERS and not output.get("after"):
-                found.setdefault(rule, {})[str(each.get("again", ""))] = None
-    return {rule: list(runs) for rule, runs in found.items()}
+                attempts.setdefault(rule, {})[str(each.get("again", ""))] = None
+    return {rule: list(runs) for rule, runs in attempts.items()}

@@ -25,7 +25,7 @@ _MOST_NAMED = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class OriginalRun:
     """A run that has ended."""
 
     repository: Repository
@@ -34,20 +34,21 @@ class Subject:
     document: Document
 
     @classmethod
-    def find(cls, repository: Repository, name: str) -> Subject:
+    def find(cls, repository: Repository, name: str) -> OriginalRun:
         """The run that `name` means, as for `gitbatch runs`.
 
         Raises UsageError where there is none, GitError where its source commit is missing.
         """
         commit = Runs.of(repository).one(name).ended()
-        found = run_commit.read(repository, commit)
-        source = found["source_commit"]
+        document = run_commit.read(repository, commit)
+        source = document["source_commit"]
         if not objects.is_commit(repository, source):
             raise GitError(
-                f"The source commit {source[:10]} of run {found['run']} is not in this repository.",
+                f"The source commit {source[:10]} of run {document['run']} is not in this "
+                "repository.",
                 hint=repository.how_to_fetch(),
             )
-        return cls(repository=repository, commit=commit, document=found)
+        return cls(repository=repository, commit=commit, document=document)
 
     @property
     def run(self) -> str:
@@ -74,14 +75,14 @@ class Subject:
         A path that was never made stands for itself.
         """
         rules = {each["path"]: each.get("rule") for each in self.document.get("outputs", ())}
-        found: set[str] = set()
+        paths: set[str] = set()
         for target in targets:
             path = self._relative(target)
             of_rule = {path for path, rule in rules.items() if rule == target}
             if not of_rule and path not in rules and target.isidentifier():
                 return None  # a rule that only collects
-            found |= of_rule or {path}
-        return found or None
+            paths |= of_rule or {path}
+        return paths or None
 
     def _relative(self, target: str) -> str:
         top = str(self.document.get("repository", ""))
@@ -141,12 +142,12 @@ class Subject:
             return None
         jobs = self.document.get("jobs", {}).values()
         reads = {o: job_inputs(job, m) for job in jobs for o, m in makers(job).items()}
-        waiting, found = list(asked), set(asked)
+        waiting, needed = list(asked), set(asked)
         while waiting:
-            new = set(reads.get(waiting.pop(), ())) - found
-            found |= new
+            new = set(reads.get(waiting.pop(), ())) - needed
+            needed |= new
             waiting += new
-        return found
+        return needed
 
     def inputs(self, targets: Sequence[str]) -> set[str]:
         """What is read for these targets, as far as that is known."""
@@ -173,11 +174,11 @@ class Subject:
         frozen = self.input_links()
         if needed is None:
             needed = self.inputs(()) | frozen.keys()
-        made = {output["path"] for output in self.document.get("outputs", ())}
+        outputs = {output["path"] for output in self.document.get("outputs", ())}
         return {
             path
             for path, text in (trees.links(self.repository, self.source) | frozen).items()
-            if path in needed - made
+            if path in needed - outputs
             and (name := linked_object(text)) is not None
             and not os.path.lexists(archive.path(name))
         }

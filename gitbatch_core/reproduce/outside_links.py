@@ -15,14 +15,14 @@ from gitbatch_core.model.documents import Document
 from gitbatch_core.run import run_commit
 
 
-def put(made: Worktree, run: Document, inputs: Iterable[str]) -> None:
+def put(worktree: Worktree, run: Document, inputs: Iterable[str]) -> None:
     """Give the work tree the run's links. In the place of one behind which results lay there is a
     real folder, with links to the inputs: what is there is not the attempt's to change. `inputs`:
     paths relative to the top.
 
     Raises RunError where what was read is not there any more.
     """
-    top, tracked = made.path, work_tree_status.tracked(made.path)
+    top, tracked = worktree.path, work_tree_status.tracked(worktree.path)
     links = run.get("linked", {})
     written = run_commit.products([run]) | set(run.get("input_links", ()))
     replaced = []
@@ -36,7 +36,7 @@ def put(made: Worktree, run: Document, inputs: Iterable[str]) -> None:
         elif not _put_link(top, here, _target(run, links[link], top), read):
             continue
         replaced.append(link)
-    worktrees.overlook(made, [name for name in replaced if name in tracked])
+    worktrees.overlook(worktree, [name for name in replaced if name in tracked])
 
 
 def _put_folder(top: Path, link: str, real: str, read: Iterable[str]) -> None:
@@ -45,11 +45,11 @@ def _put_folder(top: Path, link: str, real: str, read: Iterable[str]) -> None:
         here.unlink()
     here.mkdir(parents=True, exist_ok=True)
     for name in read:
-        place, target = top / name, os.path.join(real, os.path.relpath(name, link))
+        there, target = top / name, os.path.join(real, os.path.relpath(name, link))
         # What is not there was temporary, or Snakemake names it.
-        if os.path.exists(target) and not os.path.lexists(place):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.symlink_to(target)
+        if os.path.exists(target) and not os.path.lexists(there):
+            there.parent.mkdir(parents=True, exist_ok=True)
+            there.symlink_to(target)
 
 
 def _put_link(top: Path, here: Path, target: str, read: list[str]) -> bool:

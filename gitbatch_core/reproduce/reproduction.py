@@ -19,20 +19,20 @@ from gitbatch_core.reproduce import (
     evidence,
     snakemake_arguments,
 )
-from gitbatch_core.reproduce.attempt import Wishes
-from gitbatch_core.reproduce.content_diff import Difference
-from gitbatch_core.reproduce.original_run import Subject
+from gitbatch_core.reproduce.attempt import AttemptOptions
+from gitbatch_core.reproduce.content_diff import ContentDifference
+from gitbatch_core.reproduce.original_run import OriginalRun
 from gitbatch_core.reproduce.verdicts import Verdict, compare
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reproduction:
+class ReproductionReport:
     """What was found."""
 
     document: Document
     """What is kept of it."""
     verdicts: Sequence[Verdict]
-    contents: Mapping[str, Difference]
+    contents: Mapping[str, ContentDifference]
     """By path, of outputs that differ."""
     unsteady: Mapping[str, Sequence[str]]
     """Rules of these outputs that have differed in earlier attempts, with these."""
@@ -42,8 +42,8 @@ class Reproduction:
     @property
     def reproduced(self) -> bool:
         """Whether all that was asked for is identical, and is something."""
-        found = {each.verdict for each in self.verdicts if each.asked}
-        return self.went_through and found == {IDENTICAL}
+        verdicts = {each.verdict for each in self.verdicts if each.asked}
+        return self.went_through and verdicts == {IDENTICAL}
 
     def as_json(self) -> dict[str, Any]:
         """The document, and what is not kept."""
@@ -58,28 +58,28 @@ class Reproduction:
 
 
 def reproduce(
-    subject: Subject, archive: Archive, wishes: Wishes, *, say: Callable[[str], None]
-) -> Reproduction:
+    original: OriginalRun, archive: Archive, options: AttemptOptions, *, say: Callable[[str], None]
+) -> ReproductionReport:
     """Make the run's outputs again; `say` tells the user what to know before that.
 
     Raises GitbatchError where that cannot be done from here, KeyboardInterrupt.
     """
-    before = subject.document
-    subject.check(archive, wishes.targets)
-    config = snakemake_arguments.config(subject, wishes.more)
-    arguments = snakemake_arguments.arguments(subject, wishes.more)
-    targets = snakemake_arguments.targets(subject, wishes.targets)
+    before = original.document
+    original.check(archive, options.targets)
+    config = snakemake_arguments.config(original, options.more)
+    arguments = snakemake_arguments.arguments(original, options.more)
+    targets = snakemake_arguments.targets(original, options.targets)
     then = outputs_of(before, jobs_of(archive, before))
-    asked = subject.paths(wishes.targets) if wishes.targets else None
+    asked = original.paths(options.targets) if options.targets else None
     if unknown := sorted((asked or set()) - then.keys()):
         raise UsageError(
-            f"Run {subject.run} has made no {unknown[0]}.",
-            hint=f"What it has made: git show --stat {subject.commit[:10]}",
+            f"Run {original.run} has made no {unknown[0]}.",
+            hint=f"What it has made: git show --stat {original.commit[:10]}",
         )
     for line in _warnings(before, archive):
         say(f"gitbatch: {line}")
     after = attempt.run(
-        subject, archive, wishes, config=config, arguments=arguments, targets=targets
+        original, archive, options, config=config, arguments=arguments, targets=targets
     )
     now = outputs_of(after, jobs_of(archive, after))
     verdicts = compare(
@@ -88,8 +88,8 @@ def reproduce(
         before=before,
         again=after,
         asked=asked,
-        targets=bool(wishes.targets),
-        more=bool(wishes.more),
+        targets=bool(options.targets),
+        more=bool(options.more),
     )
     differences = environment_diff.differences(
         before,
@@ -98,14 +98,14 @@ def reproduce(
         [verdict.now for verdict in verdicts if verdict.now],
     )
     rules = {verdict.rule for verdict in verdicts}
-    known = evidence.unsteady(archive, subject.repository)
+    unsteady = evidence.unsteady(archive, original.repository)
     document = evidence.compose(before, after, verdicts, differences)
     evidence.keep(archive, document)
-    return Reproduction(
+    return ReproductionReport(
         document=document,
         verdicts=verdicts,
         contents=_contents(archive, verdicts),
-        unsteady={rule: runs for rule, runs in known.items() if rule in rules},
+        unsteady={rule: runs for rule, runs in unsteady.items() if rule in rules},
         went_through=asked is not None
         or after.get("outcome") == "succeeded"
         or before.get("outcome") != "succeeded",
@@ -113,32 +113,32 @@ def reproduce(
 
 
 def _warnings(before: Document, archive: Archive) -> list[str]:
-    run, found = before["run"], []
+    run, warnings = before["run"], []
     if "settings" not in before or "given_config" not in before:
-        found.append(
+        warnings.append(
             f"run {run} does not say with what arguments and configuration it was started, as an "
             "older gitbatch has made it. Give them after --."
         )
     if before.get("outcome") != "succeeded":
-        found.append(
+        warnings.append(
             f"the outcome of run {run} is: {before.get('outcome')}. What it had finished is "
             "compared."
         )
     if before.get("tainted"):
-        found.append(
+        warnings.append(
             f"run {run} was tainted: its jobs had changed files of the commit, and may have seen "
             "these."
         )
     if archive.id != before.get("archive"):
-        found.append(
+        warnings.append(
             f"the archive {archive.root} is not that of run {run} ({before.get('archive')}). "
             "Outputs are compared by address, by their bytes only as far as these are here, and "
             "what is found is kept here."
         )
-    return found
+    return warnings
 
 
-def _contents(archive: Archive, verdicts: Sequence[Verdict]) -> dict[str, Difference]:
+def _contents(archive: Archive, verdicts: Sequence[Verdict]) -> dict[str, ContentDifference]:
     return {
         verdict.path: content_diff.compare(
             archive,

@@ -11,68 +11,68 @@ from typing import Any
 
 from gitbatch_core.errors import UsageError
 from gitbatch_core.model.job_documents import REDACTED
-from gitbatch_core.reproduce.original_run import Subject
+from gitbatch_core.reproduce.original_run import OriginalRun
 
 _CONFIG = ("--config", "-C")
 
 
-def config(subject: Subject, more: Sequence[str]) -> str:
+def config(original: OriginalRun, more: Sequence[str]) -> str:
     """The text of a config file; empty where nothing was given. `more`: arguments of the user,
     which win. Raises UsageError naming the keys whose values were secrets and are not in `more`."""
     import yaml
 
-    found = subject.document.get("given_config") or {}
+    values = original.document.get("given_config") or {}
     own = set(_config_keys(more))
-    masked = [key for key in found if key not in own and REDACTED in repr((key, found[key]))]
+    masked = [key for key in values if key not in own and REDACTED in repr((key, values[key]))]
     if masked:
         raise UsageError(
-            f"The configuration of run {subject.run} held values of secrets, which are not kept: "
+            f"The configuration of run {original.run} held values of secrets, which are not kept: "
             f"{', '.join(masked)}.",
-            hint=f"Give them again: gitbatch reproduce {subject.run} -- --config "
+            hint=f"Give them again: gitbatch reproduce {original.run} -- --config "
             + " ".join(f"{name}=VALUE" for name in masked),
         )
-    return yaml.safe_dump(_given(found, own)) if found else ""
+    return yaml.safe_dump(_given(values, own)) if values else ""
 
 
-def arguments(subject: Subject, more: Sequence[str]) -> list[str]:
+def arguments(original: OriginalRun, more: Sequence[str]) -> list[str]:
     """Snakemake's own arguments. Raises UsageError naming one that held a secret's value."""
-    settings = [str(word) for word in subject.document.get("settings", ())]
-    kept: list[str] = []
+    settings = [str(word) for word in original.document.get("settings", ())]
+    passed_on: list[str] = []
     for words in _options(settings):
         option = words[0].partition("=")[0]
         if option in more or any(word.startswith(f"{option}=") for word in more):
             continue
         if any(REDACTED in word for word in words):
             raise UsageError(
-                f"The argument {option} of run {subject.run} held the value of a secret, which is "
+                f"The argument {option} of run {original.run} held the value of a secret, which is "
                 "not kept.",
-                hint=f"Give it again: gitbatch reproduce {subject.run} -- {option} VALUE",
+                hint=f"Give it again: gitbatch reproduce {original.run} -- {option} VALUE",
             )
-        kept += words
-    return kept
+        passed_on += words
+    return passed_on
 
 
-def targets(subject: Subject, given: Sequence[str]) -> list[str]:
+def targets(original: OriginalRun, chosen: Sequence[str]) -> list[str]:
     """The targets as the run had them, or those `given`. Raises UsageError."""
-    found = [str(target) for target in given or subject.document.get("targets", ())]
-    if any(REDACTED in target for target in found):
+    names = [str(target) for target in chosen or original.document.get("targets", ())]
+    if any(REDACTED in target for target in names):
         raise UsageError(
-            f"A target of run {subject.run} held the value of a secret, which is not kept.",
-            hint=f"Name the targets again: gitbatch reproduce {subject.run} TARGETS",
+            f"A target of run {original.run} held the value of a secret, which is not kept.",
+            hint=f"Name the targets again: gitbatch reproduce {original.run} TARGETS",
         )
-    return found
+    return names
 
 
 def _options(words: Sequence[str]) -> Iterator[list[str]]:
     """Each option with its values."""
-    found: list[str] = []
+    option: list[str] = []
     for word in words:
-        if word.startswith("--") and found:
-            yield found
-            found = []
-        found.append(word)
-    if found:
-        yield found
+        if word.startswith("--") and option:
+            yield option
+            option = []
+        option.append(word)
+    if option:
+        yield option
 
 
 def _config_keys(more: Sequence[str]) -> Iterator[str]:
@@ -88,18 +88,18 @@ def _config_keys(more: Sequence[str]) -> Iterator[str]:
             yield word.partition("=")[0]
 
 
-def _given(found: dict[str, Any], own: Container[str]) -> Any:
+def _given(values: dict[str, Any], own: Container[str]) -> Any:
     """The values of a configuration, but for those that nobody can tell and that are in `own`."""
-    if found.keys() == {"mapping"}:
-        return _value(found, "config")
-    values = {}
-    for name, data in found.items():
+    if values.keys() == {"mapping"}:
+        return _value(values, "config")
+    result = {}
+    for name, data in values.items():
         try:
-            values[name] = _value(data, name)
+            result[name] = _value(data, name)
         except UsageError:
             if name not in own:
                 raise
-    return values
+    return result
 
 
 def _value(data: Any, name: str) -> Any:

@@ -36,7 +36,7 @@ class Verdict:
     @property
     def is_gone(self) -> bool:
         """Whether it was temporary, so that nobody has kept its bytes."""
-        return any(made.temporary for made in (self.then, self.now) if made)
+        return any(output.temporary for output in (self.then, self.now) if output)
 
     @property
     def is_of_other_code(self) -> bool:
@@ -49,7 +49,7 @@ class Verdict:
     def as_json(self) -> dict[str, Any]:
         """As evidence has it."""
         host = self.now.host if self.now else None
-        found: dict[str, Any] = {
+        document: dict[str, Any] = {
             "path": self.path,
             "rule": self.rule,
             "wildcards": dict(self.wildcards),
@@ -62,17 +62,17 @@ class Verdict:
         }
         if self.then is not None and self.then.other_code != ():
             files = self.then.other_code
-            found["other_code"] = {
+            document["other_code"] = {
                 "commit": self.then.job.get("commit"),
                 "files": None if files is None else list(files),
             }
         if self.then is not None and self.then.stale_inputs:
-            found["stale_inputs"] = list(self.then.stale_inputs)
+            document["stale_inputs"] = list(self.then.stale_inputs)
         if self.after:
-            found["after"] = list(self.after)
+            document["after"] = list(self.after)
         if self.changes:
-            found["changes"] = list(self.changes)
-        return found
+            document["changes"] = list(self.changes)
+        return document
 
 
 def compare(
@@ -93,7 +93,7 @@ def compare(
     """
     different = {p for p in then.keys() & now.keys() if then[p].address != now[p].address}
     complete = again.get("outcome") == "succeeded" and not (targets or more)
-    found = []
+    verdicts = []
     for path in sorted(then.keys() | now.keys() | (asked or set())):
         one, other = then.get(path), now.get(path)
         maker = one if one and one.rule else other or one
@@ -113,7 +113,7 @@ def compare(
         else:
             continue
         after, changes = _job(one, other, different) if verdict == DIFFERS else ((), ())
-        found.append(
+        verdicts.append(
             Verdict(
                 path=path,
                 rule=maker.rule if maker else None,
@@ -127,18 +127,18 @@ def compare(
                 changes=changes,
             )
         )
-    return found
+    return verdicts
 
 
-def _why_missing(made: RecordedOutput | None, again: Document) -> str:
+def _why_missing(output: RecordedOutput | None, again: Document) -> str:
     failed = again.get("jobs_failed", ())
-    if made is None or made.rule is None:
+    if output is None or output.rule is None:
         return NOT_RUN
-    inner = ",".join(f"{name}={value}" for name, value in made.wildcards.items())
-    if (f"{made.rule}[{inner}]" if inner else made.rule) in failed:
+    inner = ",".join(f"{name}={value}" for name, value in output.wildcards.items())
+    if (f"{output.rule}[{inner}]" if inner else output.rule) in failed:
         return FAILED
     groups = [name.removeprefix("group[").removesuffix("]").split(",") for name in failed]
-    return FAILED if any(len(rules) > 1 and made.rule in rules for rules in groups) else NOT_RUN
+    return FAILED if any(len(rules) > 1 and output.rule in rules for rules in groups) else NOT_RUN
 
 
 def _job(

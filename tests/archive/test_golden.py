@@ -13,7 +13,7 @@ from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.manifests import Entry
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.archive.verify import Problem
-from gitbatch_core.provenance.object_report import about
+from gitbatch_core.provenance.object_report import report_on
 
 GOLDEN = Path(__file__).parent / "golden" / "v1"
 TREE = Address.parse("xxh3:86659189c538bb949016993399b6fd52")
@@ -59,7 +59,7 @@ def test_it_says_what_it_always_said(golden: Archive) -> None:
     assert golden.open_object(script).read() == b"#!/bin/sh\necho hello\n"
     assert golden.find(script).path.endswith("+x.sh")
     assert golden.open_object(SINGLE).read() == b"single\n"
-    assert [file.path for _, file in about(golden, TREE, "out").makers] == ["out"]
+    assert [file.path for _, file in report_on(golden, TREE, "out").makers] == ["out"]
 
 
 def test_todays_code_writes_the_same(golden: Archive, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from samples import KEY, make_folder
 from gitbatch_core.archive.store import Archive, Take
 from gitbatch_core.errors import NotInArchiveError, UsageError
 from gitbatch_core.provenance import listing
-from gitbatch_core.provenance.object_report import about
+from gitbatch_core.provenance.object_report import report_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,11 +45,11 @@ def test_names_come_from_records(archive: Archive, tmp_path: Path) -> None:
     assert [item.address for item in listing.items(archive, (str(out.address)[:12],))] == [
         out.address
     ]
-    known = about(archive, stored.address, "a.csv")
+    known = report_on(archive, stored.address, "a.csv")
     assert [file.path for _, file in known.makers] == ["results/a.csv", "results/b.csv"]
     assert (known.makers[0][0].rule, known.makers[0][0].key) == ("plot", KEY)
     assert (known.kind, known.size, known.files) == ("file", 4, 1)
-    assert about(archive, out.address, "out").files == len(out.files)
+    assert report_on(archive, out.address, "out").files == len(out.files)
 
 
 def test_records_are_read_leniently(archive: Archive) -> None:
@@ -63,7 +63,7 @@ def test_records_are_read_leniently(archive: Archive) -> None:
     write(archive.root / "records" / "ab" / ("0" * 30) / "run-1.json", b"\xff")
     (item,) = listing.items(archive)
     assert item.names == ("",)
-    assert len(about(archive, stored.address, "a").makers) == 1
+    assert len(report_on(archive, stored.address, "a").makers) == 1
 
 
 def test_abbreviated_addresses(archive: Archive) -> None:

@@ -20,9 +20,9 @@ from gitbatch_core.git.repository import Repository
 from gitbatch_core.model import documents
 from gitbatch_core.model.job_documents import Answer, Order, Output, published
 from gitbatch_core.provenance import graphviz, listing
-from gitbatch_core.provenance.job_index import Jobs
+from gitbatch_core.provenance.job_index import JobIndex
 from gitbatch_core.provenance.lineage import Tracer
-from gitbatch_core.provenance.resolve import Asking
+from gitbatch_core.provenance.resolve import Resolver
 from gitbatch_core.provenance.versions import versions
 from gitbatch_core.run import run_commit
 from gitbatch_core.run.run_commit import Provenance, Result
@@ -123,11 +123,11 @@ def test_names_come_back_from_everywhere(
         *(os.fsencode(f"{folder}/{name}") for name in names),
     }
     path, address = f"{folder}/{names[0]}", results[0].address
-    asking = Asking(archive=archive, repository=repository, folder=repository.top)
-    assert str(asking.find(f"{run}:{path}").address) == address
+    resolver = Resolver(archive=archive, repository=repository, folder=repository.top)
+    assert str(resolver.resolve(f"{run}:{path}").address) == address
     (version,) = versions(archive, repository, path)
     assert (version.address, version.rule, version.wildcards) == (address, names[0], {"x": text})
-    graph = Tracer(archive=archive, jobs=Jobs.read(archive, [path]))
+    graph = Tracer(archive=archive, jobs=JobIndex.read(archive, [path]))
     graph.start(address, path)
     graph.upstream()
     graphviz.dot(graph.graph, every=True, is_tainted=bool, size=str).encode()

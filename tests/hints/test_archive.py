@@ -48,7 +48,7 @@ def overwrite(path: Path) -> None:
     "provenance/resolve: gitbatch archive ls",
     "cli/archive/log: gitbatch archive ls",
     "cli/archive/log: git log",
-    "cli/archive/look: gitbatch archive tree --archive",
+    "cli/archive/cat: gitbatch archive tree --archive",
     "archive/store: git config",
     "archive/store: gitbatch archive verify --repair --archive",
     "archive/freeze: gitbatch archive verify --repair --archive",

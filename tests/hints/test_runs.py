@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from executor.conftest import Ended, Project, processes_with, wait_until
 
-from gitbatch_core.cli.runs import listing
+from gitbatch_core.cli.runs import ls
 from gitbatch_core.errors import GitError
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.run_outputs import RunOutputs
@@ -49,7 +49,7 @@ def lost(project: Project, name: str) -> str:
     "history/logs: gitbatch runs out",
     "history/marks: gitbatch runs note --remove",
     "history/marks: git tag --list",
-    "cli/runs/marks: gitbatch runs tag",
+    "cli/runs/tag: gitbatch runs tag",
     "history/run_names: gitbatch runs",
     "history/run_names: gitbatch runs ls --all",
     "history/run_names: git fetch --tags",
@@ -57,11 +57,11 @@ def lost(project: Project, name: str) -> str:
     "history/run_outputs: git tag --list",
     "history/run_outputs: git tag --list",
     "history/run_outputs: git fetch --tags",
-    "cli/runs/listing: gitbatch runs ls --all",
-    "cli/runs/listing: gitbatch run --resume",
-    "cli/runs/listing: gitbatch runs cancel",
-    "cli/runs/control: gitbatch run --resume",
-    "cli/runs/control: gitbatch runs cancel",
+    "cli/runs/ls: gitbatch runs ls --all",
+    "cli/runs/ls: gitbatch run --resume",
+    "cli/runs/ls: gitbatch runs cancel",
+    "cli/runs/attach: gitbatch run --resume",
+    "cli/runs/cancel: gitbatch runs cancel",
     "run/controller: gitbatch run --resume",
 )
 def test_runs(
@@ -153,5 +153,5 @@ def test_runs(
     assert "cancelled" in project.gitbatch("runs").text
     terminal.type(told, "gitbatch runs cancel")
     monkeypatch.chdir(project.path)
-    listing.ls(argparse.Namespace(range=None, json=False, all=False, shown=1))
+    ls.ls(argparse.Namespace(range=None, json=False, all=False, shown=1))
     assert first in terminal.type(capsys.readouterr().err, "gitbatch runs ls --all").text

@@ -16,7 +16,8 @@ from gitbatch_core.archive.hashing import hash_bytes
 from gitbatch_core.git import commits
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history import stale_outputs
-from gitbatch_core.provenance.folder_status import Standing, Status, status
+from gitbatch_core.provenance.folder_status import status
+from gitbatch_core.provenance.result_status import FolderStatus, ResultStatus
 from gitbatch_core.run import archive_location, completion, run_commit
 from gitbatch_core.run.code_difference import ALL, Choice, CodeDifferences
 from gitbatch_core.run.run_commit import Provenance, Result
@@ -122,13 +123,13 @@ class Folder:
         commits.tag(self.repository, f"run/{run}", made_in)
         return results
 
-    def status(self) -> Status:
+    def status(self) -> FolderStatus:
         return status(self.repository, self.archive)
 
     def states(self) -> dict[str, str]:
         return {each.path: each.state for each in self.status().results}
 
-    def at(self, path: str) -> Standing:
+    def at(self, path: str) -> ResultStatus:
         [found] = [each for each in self.status().results if each.path == path]
         return found
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gitbatch_core.archive import layout
 from gitbatch_core.model import documents
 from gitbatch_core.provenance import graphviz
-from gitbatch_core.provenance.job_index import Jobs
+from gitbatch_core.provenance.job_index import JobIndex
 from gitbatch_core.provenance.lineage import MEMBER, SAME, Datum, Graph, Tracer
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Book:
     def graph(
         self, path: str, address: str, *, down: bool = False, depth: int | None = None
     ) -> Graph:
-        tracer = Tracer(archive=self.archive, jobs=Jobs.read(self.archive), depth=depth)
+        tracer = Tracer(archive=self.archive, jobs=JobIndex.read(self.archive), depth=depth)
         tracer.start(address, path)
         (tracer.downstream if down else tracer.upstream)()
         return tracer.graph

@@ -14,7 +14,7 @@ from gitbatch_core.errors import UsageError
 from gitbatch_core.git import commits
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.run_names import Runs
-from gitbatch_core.provenance.resolve import Asking
+from gitbatch_core.provenance.resolve import Resolver
 from gitbatch_core.provenance.versions import versions
 from gitbatch_core.run import run_commit
 
@@ -116,7 +116,7 @@ def test_runs_of_others_and_unreadable_records(repository: Repository, archive: 
     )
     (version,) = versions(archive, repository, "out")
     assert (version.subject, version.message, version.commit) == (None, "theirs", "0" * 40)
-    asking = Asking(archive=archive, repository=repository, folder=repository.top)
-    assert asking.find("out").run == asking.find("oth:out").run == "other"
+    resolver = Resolver(archive=archive, repository=repository, folder=repository.top)
+    assert resolver.resolve("out").run == resolver.resolve("oth:out").run == "other"
     with pytest.raises(UsageError, match="has nothing at"):
-        asking.find("oth:nothing")
+        resolver.resolve("oth:nothing")

@@ -14,15 +14,15 @@ from gitbatch_core.errors import UsageError
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.recorded_outputs import RecordedOutput
 from gitbatch_core.reproduce import content_diff, snakemake_arguments
-from gitbatch_core.reproduce.original_run import Subject
+from gitbatch_core.reproduce.original_run import OriginalRun
 from gitbatch_core.reproduce.verdicts import compare
 from snakemake_executor_plugin_gitbatch.job import job_description
 
 REPOSITORY = Repository(top=Path("/p"), git_dir=Path("/p/.git"), common_dir=Path("/p/.git"))
 
 
-def subject(**document: Any) -> Subject:
-    return Subject(repository=REPOSITORY, commit="c", document={"run": "R", **document})
+def original(**document: Any) -> OriginalRun:
+    return OriginalRun(repository=REPOSITORY, commit="c", document={"run": "R", **document})
 
 
 def test_a_configuration_comes_back_as_it_was() -> None:
@@ -34,14 +34,14 @@ def test_a_configuration_comes_back_as_it_was() -> None:
         "none": {"nan": float("inf"), "empty": {}, "set": {1, 2}},
     }
     text = snakemake_arguments.config(
-        subject(given_config=job_description.plain_config(config)), ()
+        original(given_config=job_description.plain_config(config)), ()
     )
     assert yaml.safe_load(text) == config
-    assert snakemake_arguments.config(subject(given_config={}), ()) == ""
+    assert snakemake_arguments.config(original(given_config={}), ()) == ""
 
 
 def test_secrets_are_asked_for_by_their_names() -> None:
-    masked = subject(
+    masked = original(
         given_config={"open": 1, "token": "***", "deep": {"inner": ["x***"]}},
         settings=["--cores=2", "--set-resources", "a:key='***'", "b:mem_mb=3", "--until", "a"],
         targets=["all"],
@@ -57,7 +57,7 @@ def test_secrets_are_asked_for_by_their_names() -> None:
     assert kept == ["--cores=2"]
     assert snakemake_arguments.targets(masked, ()) == ["all"]
     with pytest.raises(UsageError, match="Name the targets"):
-        snakemake_arguments.targets(subject(targets=["a-***"]), ())
+        snakemake_arguments.targets(original(targets=["a-***"]), ())
 
 
 def made(
@@ -111,7 +111,7 @@ def test_why_an_output_differs() -> None:
 def test_where_bytes_differ(tmp_path: Path) -> None:
     archive = Archive.create(tmp_path / "archive")
 
-    def difference(then: bytes, now: bytes) -> content_diff.Difference:
+    def difference(then: bytes, now: bytes) -> content_diff.ContentDifference:
         addresses = [archive.put_bytes(data).name.address for data in (then, now)]
         return content_diff.compare(archive, *addresses, tree=False)
 

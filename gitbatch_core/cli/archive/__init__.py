@@ -17,7 +17,7 @@ from gitbatch_core.run import archive_location
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gitbatch_core.provenance.resolve import Asked
+    from gitbatch_core.provenance.resolve import ResolvedReference
 
 _WHAT = "PATH|ADDRESS|RUN:PATH"
 _WHAT_HELP = (
@@ -32,10 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_archive_option(parser)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
 
-    def add(name: str, module: str, text: str) -> argparse.ArgumentParser:
+    def add(name: str, text: str) -> argparse.ArgumentParser:
         description = f"{text[0].upper()}{text[1:]}."
         verb = verbs.add_parser(name, help=text, description=description, allow_abbrev=False)
-        verb.set_defaults(module=module, function=name)
+        verb.set_defaults(function=name)
         # Without a default, or it would hide the one that stands before the verb.
         verb.add_argument(
             "--archive",
@@ -48,16 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             verb.add_argument("--json", action="store_true", help="print JSON")
         return verb
 
-    verb = add("ls", "look", "list trees and objects, with the paths that job records give them")
+    verb = add("ls", "list trees and objects, with the paths that job records give them")
     verb.add_argument(
         "prefixes", metavar="PREFIX", nargs="*", help="beginning of an address or a name"
     )
     verb.add_argument(
         "--names", action="store_true", help="list the storage plugin's names instead"
     )
-    verb = add("show", "show", "show what made an object, from which inputs, and what used it")
+    verb = add("show", "show what made an object, from which inputs, and what used it")
     verb.add_argument("what", metavar=_WHAT, help=_WHAT_HELP)
-    verb = add("lineage", "lineage", "show the data and jobs from which an object was made")
+    verb = add("lineage", "show the data and jobs from which an object was made")
     verb.add_argument("what", metavar=_WHAT, help=_WHAT_HELP)
     verb.add_argument(
         "--upstream", action="store_true", help="show what it was made from (default)"
@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--all", action="store_true", help="draw each job of a large graph separately"
     )
     verb.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to this file")
-    verb = add("log", "log", "list all versions of an output, the latest first")
+    verb = add("log", "list all versions of an output, the latest first")
     verb.add_argument("path", metavar="PATH", help="an output, log, or file in an output folder")
     verb.add_argument(
         "--all", action="store_true", help="include versions of commits that this repository lacks"
@@ -80,8 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("cat", "write an object's bytes to standard output"),
         ("tree", "list a tree's members"),
     ):
-        add(name, "look", text).add_argument("what", metavar=_WHAT, help=_WHAT_HELP)
-    verb = add("verify", "look", "read everything again and report damage (exit code 1)")
+        add(name, text).add_argument("what", metavar=_WHAT, help=_WHAT_HELP)
+    verb = add("verify", "read everything again and report damage (exit code 1)")
     verb.add_argument("what", metavar=_WHAT, nargs="*", help=_WHAT_HELP + "; default: everything")
     verb.add_argument(
         "--repair",
@@ -94,21 +94,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Open the archive, which is never created here, and do it."""
     archive, repository = _open(arguments.archive)
     arguments.repository = repository
-    module = importlib.import_module(f"gitbatch_core.cli.archive.{arguments.module}")
+    module = importlib.import_module(f"{__name__}.{arguments.function}")
     function: Callable[[Archive, argparse.Namespace], int] = getattr(module, arguments.function)
     return function(archive, arguments)
 
 
-def asked(archive: Archive, arguments: argparse.Namespace, what: str) -> Asked:
+def resolve(archive: Archive, arguments: argparse.Namespace, what: str) -> ResolvedReference:
     """What an argument means. Raises UsageError, NotInArchiveError, GitError."""
-    from gitbatch_core.provenance.resolve import Asking
+    from gitbatch_core.provenance.resolve import Resolver
 
-    return Asking(archive=archive, repository=arguments.repository, folder=Path.cwd()).find(what)
+    resolver = Resolver(archive=archive, repository=arguments.repository, folder=Path.cwd())
+    return resolver.resolve(what)
 
 
-def place_of(arguments: argparse.Namespace, asked: Asked) -> Path | None:
+def path_in_folder(arguments: argparse.Namespace, reference: ResolvedReference) -> Path | None:
     """Where it lies in the work tree, if it was found there."""
-    return arguments.repository.top / asked.path if asked.in_folder else None
+    return arguments.repository.top / reference.path if reference.in_folder else None
 
 
 def _open(chosen: Path | None) -> tuple[Archive, Repository | None]:

@@ -8,11 +8,10 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from gitbatch_core.cli import output
-from gitbatch_core.cli.archive import asked as find
-from gitbatch_core.cli.archive import place_of
+from gitbatch_core.cli.archive import path_in_folder, resolve
 from gitbatch_core.errors import NotInArchiveError, UsageError
 from gitbatch_core.provenance import graphviz
-from gitbatch_core.provenance.job_index import Jobs
+from gitbatch_core.provenance.job_index import JobIndex
 from gitbatch_core.provenance.lineage import (
     COMMIT,
     MEMBER,
@@ -41,10 +40,10 @@ def lineage(archive: Archive, arguments: argparse.Namespace) -> int:
     """Print or write the graph."""
     if arguments.depth is not None and arguments.depth < 0:
         raise UsageError(f"--depth {arguments.depth}: a number of jobs is not negative")
-    asked = find(archive, arguments, arguments.what)
-    jobs = Jobs.read(archive)
+    reference = resolve(archive, arguments, arguments.what)
+    jobs = JobIndex.read(archive)
     tracer = Tracer(archive=archive, jobs=jobs, depth=arguments.depth)
-    tracer.start(str(asked.address), asked.path, asked.run)
+    tracer.start(str(reference.address), reference.path, reference.run)
     upstream = arguments.upstream or not arguments.downstream
     if upstream:
         tracer.upstream()
@@ -52,11 +51,12 @@ def lineage(archive: Archive, arguments: argparse.Namespace) -> int:
         tracer.downstream()
     graph = tracer.graph
     states = {graph.data[datum].state for datum in graph.start}
-    place = place_of(arguments, asked)
-    if states <= {COMMIT, OUTSIDE} and str(asked.address) not in jobs.users:
+    path = path_in_folder(arguments, reference)
+    if states <= {COMMIT, OUTSIDE} and str(reference.address) not in jobs.users:
         raise NotInArchiveError(
-            f"{asked.what} is not in the archive {archive.root}, and no job has read or written it",
-            hint=f"gitbatch freeze {typed(place)}" if place else None,
+            f"{reference.what} is not in the archive {archive.root}, and no job has read or "
+            "written it",
+            hint=f"gitbatch freeze {typed(path)}" if path else None,
         )
     if arguments.json:
         output.print_json(_as_json(graph, jobs))
@@ -95,7 +95,7 @@ def _svg(text: bytes) -> bytes:
 # ---------------------------------------------------------------------- text
 
 
-def _text(graph: Graph, jobs: Jobs, upstream: bool, downstream: bool) -> Iterator[str]:
+def _text(graph: Graph, jobs: JobIndex, upstream: bool, downstream: bool) -> Iterator[str]:
     if upstream:
         yield from _tree(graph, jobs, _origins(graph))
     if upstream and downstream:
@@ -110,28 +110,30 @@ Node = tuple[Datum | int, str]
 
 
 def _origins(graph: Graph) -> Callable[[Datum | int], list[Node]]:
-    found: dict[Datum | int, list[Node]] = defaultdict(list)
+    above: dict[Datum | int, list[Node]] = defaultdict(list)
     for n, step in enumerate(graph.steps):
-        found[n] = [(datum, "") for datum in step.inputs]
+        above[n] = [(datum, "") for datum in step.inputs]
         for datum in step.outputs:
-            found[datum].append((n, ""))
+            above[datum].append((n, ""))
     for (origin, datum), how in graph.links.items():
-        found[datum].append((origin, _HOW[how]))
-    return lambda node: found.get(node, [])
+        above[datum].append((origin, _HOW[how]))
+    return lambda node: above.get(node, [])
 
 
 def _uses(graph: Graph) -> Callable[[Datum | int], list[Node]]:
-    found: dict[Datum | int, list[Node]] = defaultdict(list)
+    above: dict[Datum | int, list[Node]] = defaultdict(list)
     for n, step in enumerate(graph.steps):
-        found[n] = [(datum, "") for datum in step.outputs]
+        above[n] = [(datum, "") for datum in step.outputs]
         for datum in step.inputs:
-            found[datum].append((n, ""))
+            above[datum].append((n, ""))
     for (origin, datum), how in graph.links.items():
-        found[origin].append((datum, _HOW[how]))
-    return lambda node: found.get(node, [])
+        above[origin].append((datum, _HOW[how]))
+    return lambda node: above.get(node, [])
 
 
-def _tree(graph: Graph, jobs: Jobs, below: Callable[[Datum | int], list[Node]]) -> Iterator[str]:
+def _tree(
+    graph: Graph, jobs: JobIndex, below: Callable[[Datum | int], list[Node]]
+) -> Iterator[str]:
     """Indented; a part that hangs at several places is shown at the first one."""
     seen: set[Datum | int] = set()
     waiting: list[tuple[Node, str, str]] = [((d, ""), "", "") for d in reversed(graph.start)]
@@ -159,7 +161,7 @@ def _datum(datum: Datum, graph: Graph) -> str:
     return f"{output.printable(datum.path) or '(no path)'}  {', '.join(about)}"
 
 
-def _step(step: Step, jobs: Jobs) -> str:
+def _step(step: Step, jobs: JobIndex) -> str:
     job = step.shown
     runs = len({each.run for each in step.jobs})
     more = f" (and {runs - 1} more)" if runs > 1 else ""
@@ -173,7 +175,7 @@ def _step(step: Step, jobs: Jobs) -> str:
 # ---------------------------------------------------------------------- JSON
 
 
-def _as_json(graph: Graph, jobs: Jobs) -> dict[str, Any]:
+def _as_json(graph: Graph, jobs: JobIndex) -> dict[str, Any]:
     numbers = {datum: n for n, datum in enumerate(graph.data)}
     return {
         "start": [numbers[datum] for datum in graph.start],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gitbatch_core.cli import output
 from gitbatch_core.errors import GitbatchError, NotInArchiveError
-from gitbatch_core.provenance.resolve import Asking
+from gitbatch_core.provenance.resolve import Resolver
 from gitbatch_core.provenance.versions import Version, versions
 from gitbatch_core.wording import typed
 
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
 def log(archive: Archive, arguments: argparse.Namespace) -> int:
     """One line for each version; `*` marks the one that is in the folder now."""
     repository = arguments.repository
-    asking = Asking(archive=archive, repository=repository, folder=Path.cwd())
-    found, path = [], arguments.path
-    for path in asking.paths(arguments.path):
-        if found := versions(archive, repository, path):
+    resolver = Resolver(archive=archive, repository=repository, folder=Path.cwd())
+    every, path = [], arguments.path
+    for path in resolver.paths(arguments.path):
+        if every := versions(archive, repository, path):
             break
-    if not found:
+    if not every:
         raise NotInArchiveError(
             f"no run has made {arguments.path}",
             hint="gitbatch archive ls shows what there is. What was frozen has the versions that "
             f"git knows: git log -- {typed(repository.top / path if repository else path)}",
         )
-    foreign = [v for v in found if repository and v.subject is None]
-    shown = found if arguments.all else [version for version in found if version not in foreign]
+    foreign = [v for v in every if repository and v.subject is None]
+    shown = every if arguments.all else [version for version in every if version not in foreign]
     now = ""
     if repository is not None and os.path.lexists(repository.top / path):
         with contextlib.suppress(GitbatchError):
-            now = str(asking.find(str(repository.top / path)).address)
+            now = str(resolver.resolve(str(repository.top / path)).address)
     if arguments.json:
         output.print_json(
             [version.as_json() | {"in_folder": version.address == now} for version in shown]
         )
     else:
         output.table([_row(version, now) for version in shown], right=frozenset({5}))
-    if len(shown) < len(found):
+    if len(shown) < len(every):
         output.message(
-            f"{len(found) - len(shown)} more, of commits that this repository does not have: --all"
+            f"{len(every) - len(shown)} more, of commits that this repository does not have: --all"
         )
     return 0
 

@@ -7,13 +7,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from gitbatch_core.cli import output
-from gitbatch_core.cli.archive import asked as find
-from gitbatch_core.cli.archive import place_of
+from gitbatch_core.cli.archive import path_in_folder, resolve
 from gitbatch_core.git import commits
 from gitbatch_core.model.job_documents import software_used
 from gitbatch_core.provenance import reproductions
 from gitbatch_core.provenance.holders import HoldingRun, holders
-from gitbatch_core.provenance.object_report import About, about
+from gitbatch_core.provenance.object_report import ObjectReport, report_on
 from gitbatch_core.wording import some
 
 if TYPE_CHECKING:
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 
     from gitbatch_core.archive.store import Archive
     from gitbatch_core.model.documents import Document
-    from gitbatch_core.provenance.job_index import File, IndexedJob
-    from gitbatch_core.provenance.resolve import Asked
+    from gitbatch_core.provenance.job_index import IndexedFile, IndexedJob
+    from gitbatch_core.provenance.resolve import ResolvedReference
 
 _SHOWN = 10
 """Lines of a list."""
@@ -33,95 +32,101 @@ Rows = list[tuple[str, str]]
 
 def show(archive: Archive, arguments: argparse.Namespace) -> int:
     """Print all that is known."""
-    asked = find(archive, arguments, arguments.what)
-    known = about(archive, asked.address, asked.what, file=place_of(arguments, asked))
-    addresses = [str(known.address), *(str(holder.address) for holder in known.holders)]
+    reference = resolve(archive, arguments, arguments.what)
+    report = report_on(
+        archive, reference.address, reference.what, file=path_in_folder(arguments, reference)
+    )
+    addresses = [str(report.address), *(str(holder.address) for holder in report.holders)]
     repository = arguments.repository
     runs = holders(repository, addresses) if repository else []
-    jobs = [job for job, _ in (*known.makers, *known.users)]
+    jobs = [job for job, _ in (*report.makers, *report.users)]
     subjects = commits.subjects(repository, {job.commit for job in jobs}) if repository else {}
-    makers = _ordered(asked, known, subjects)
+    makers = _ordered(reference, report, subjects)
     if arguments.json:
-        output.print_json(_as_json(asked, known, runs, makers, subjects))
+        output.print_json(_as_json(reference, report, runs, makers, subjects))
         return 0
-    rows = _what(asked, known, runs)
+    rows = _what(reference, report, runs)
     if makers:
-        rows += _maker(known, *makers[0], subjects, runs)
-        rows += _list("also by", [_brief(known, *pair) for pair in makers[1:]])
-    rows += _list("used by", [_use(known, *pair) for pair in reversed(known.users)])
-    rows += _list("reproduced", _reproduced(known.attempts))
+        rows += _maker(report, *makers[0], subjects, runs)
+        rows += _list("also by", [_brief(report, *pair) for pair in makers[1:]])
+    rows += _list("used by", [_use(report, *pair) for pair in reversed(report.users)])
+    rows += _list("reproduced", _reproduced(report.reexecutions))
     output.table(rows)
     return 0
 
 
 def _ordered(
-    asked: Asked, known: About, subjects: Mapping[str, str]
-) -> list[tuple[IndexedJob, File]]:
+    reference: ResolvedReference, report: ObjectReport, subjects: Mapping[str, str]
+) -> list[tuple[IndexedJob, IndexedFile]]:
     """The makers, by how well they answer what was asked: of the run that was named, at the path,
     of a commit of this repository, of an output rather than a log, of a run of its own rather than
     a reproduction. Of those the job that ran last, and of its executions the first."""
-    again = {run for run in {job.run for job, _ in known.makers} if known.jobs.reproduces(run)}
+    again = {run for run in {job.run for job, _ in report.makers} if report.jobs.reproduces(run)}
     newest: dict[str, str] = {}
-    for job, _ in known.makers:
+    for job, _ in report.makers:
         if job.run not in again:
             newest[job.key] = max(job.ended, newest.get(job.key, ""))
 
-    def fits(pair: tuple[IndexedJob, File]) -> tuple[bool, bool, bool, bool, bool, str]:
+    def fits(pair: tuple[IndexedJob, IndexedFile]) -> tuple[bool, bool, bool, bool, bool, str]:
         job, file = pair
-        same_path, here = file.path == asked.path, job.commit in subjects
+        same_path, here = file.path == reference.path, job.commit in subjects
         own = job.run not in again
         last = newest.get(job.key, "")
-        return job.run == asked.run, same_path, here, not file.log, own, last
+        return job.run == reference.run, same_path, here, not file.log, own, last
 
     # The earliest come first, and stay so among equals.
-    return sorted(known.makers, key=fits, reverse=True)
+    return sorted(report.makers, key=fits, reverse=True)
 
 
-def _what(asked: Asked, known: About, runs: Sequence[HoldingRun]) -> Rows:
-    rows: Rows = [("path", output.printable(asked.path))] if asked.path else []
-    rows += [("address", str(known.address)), ("kind", known.kind)]
-    if known.size is not None:
-        files = f", {known.files} files" if known.kind == "tree" and known.files is not None else ""
-        exact = f" ({known.size} bytes)" if known.size >= 1000 else ""
-        rows.append(("size", output.human_size(known.size) + exact + files))
-    if known.stored:
-        rows += _list("stored at", [output.printable(path) for path in known.stored])
-    elif known.is_temporary:
+def _what(reference: ResolvedReference, report: ObjectReport, runs: Sequence[HoldingRun]) -> Rows:
+    rows: Rows = [("path", output.printable(reference.path))] if reference.path else []
+    rows += [("address", str(report.address)), ("kind", report.kind)]
+    if report.size is not None:
+        files = (
+            f", {report.files} files" if report.kind == "tree" and report.files is not None else ""
+        )
+        exact = f" ({report.size} bytes)" if report.size >= 1000 else ""
+        rows.append(("size", output.human_size(report.size) + exact + files))
+    if report.stored:
+        rows += _list("stored at", [output.printable(path) for path in report.stored])
+    elif report.is_temporary:
         rows.append(("stored", "no: it was temporary, its bytes were not kept"))
-    elif known.makers:
+    elif report.makers:
         rows.append(("stored", "NO: a job made it, but the archive does not have it any more"))
     else:
         rows.append(("stored", "no: jobs read it as a file of their commit, or from outside"))
-    paths = {file.path for _, file in known.makers} - {asked.path}
+    paths = {file.path for _, file in report.makers} - {reference.path}
     rows += _list("names", [output.printable(path) for path in sorted(paths)])
-    rows += _list("storage", [f"gitbatch://name/{output.printable(name)}" for name in known.names])
-    rows += _list("in runs", [_run(known, holder) for holder in runs])
-    left = next((entry for holder in runs for entry in holder.left), None)
-    if left is not None and not known.makers:
-        rule = f"rule {output.printable(left['rule'])}" if "rule" in left else "a job"
-        rows.append(("made by", f"{rule}, run {left['run']}, beside its outputs: not declared"))
-    elif runs and all(holder.made_outside for holder in runs) and not known.makers:
+    rows += _list("storage", [f"gitbatch://name/{output.printable(name)}" for name in report.names])
+    rows += _list("in runs", [_run(report, holder) for holder in runs])
+    undeclared = next((entry for holder in runs for entry in holder.left), None)
+    if undeclared is not None and not report.makers:
+        rule = f"rule {output.printable(undeclared['rule'])}" if "rule" in undeclared else "a job"
+        rows.append(
+            ("made by", f"{rule}, run {undeclared['run']}, beside its outputs: not declared")
+        )
+    elif runs and all(holder.made_outside for holder in runs) and not report.makers:
         rows.append(("made by", "unknown: a run found it there, made without gitbatch"))
-    elif known.is_of_parse_time:
+    elif report.is_of_parse_time:
         rows.append(("made by", "no job: the workflow wrote it while it was read"))
-    elif known.is_frozen and not known.holders:
+    elif report.is_frozen and not report.holders:
         rows.append(("made by", "no job: it was frozen"))
-    elif known.is_frozen:
+    elif report.is_frozen:
         rows.append(("made by", "no job: it was frozen, by itself or in a folder"))
-    rows += _list("member of", [_holder(known, holder) for holder in known.holders])
+    rows += _list("member of", [_holder(report, holder) for holder in report.holders])
     return rows
 
 
-def _holder(known: About, holder: Any) -> str:
+def _holder(report: ObjectReport, holder: Any) -> str:
     text = f"{holder.address}, as {output.printable(holder.path)}"
     if not holder.makers:
         return f"{text}: a tree that no job made"
     job, file = holder.makers[-1]
     more = f" (and {len(holder.makers) - 1} more)" if len(holder.makers) > 1 else ""
-    return f"{text}: {_brief(known, job, file)}{more}"
+    return f"{text}: {_brief(report, job, file)}{more}"
 
 
-def _run(known: About, holder: HoldingRun) -> str:
+def _run(report: ObjectReport, holder: HoldingRun) -> str:
     tags = ", ".join(output.printable(tag) for tag in holder.tags)
     text = tags or f"{holder.run} (commit {holder.commit[:10]})"
     outcome = str(holder.document.get("outcome") or "")
@@ -131,13 +136,13 @@ def _run(known: About, holder: HoldingRun) -> str:
 
 
 def _maker(
-    known: About,
+    report: ObjectReport,
     job: IndexedJob,
-    file: File,
+    file: IndexedFile,
     subjects: Mapping[str, str],
     runs: Sequence[HoldingRun],
 ) -> Rows:
-    record = _record(known, job)
+    record = _record(report, job)
     member, whole = job.maker(file.path), _member(record, job, file)
     title = member.title if member else job.title
     if len(job.members) > 1:
@@ -145,8 +150,8 @@ def _maker(
     rows: Rows = [("", ""), ("made by", output.printable(title) + (" (a log)" if file.log else ""))]
     subject = subjects.get(job.commit)
     said = f"  {output.printable(subject)}" if subject is not None else ""
-    message = str(known.jobs.ended(job.run).get("message") or _document(runs, job.run, "message"))
-    tainted = _mark(known, job)
+    message = str(report.jobs.ended(job.run).get("message") or _document(runs, job.run, "message"))
+    tainted = _mark(report, job)
     rows.append(
         ("  run", f"{job.run}{tainted}" + (f"  {output.cut(message, 70)}" if message else ""))
     )
@@ -175,22 +180,22 @@ def _maker(
     )
     beside = [o.path for o in job.outputs if not f"{file.path}/".startswith(f"{o.path}/")]
     rows += _list("  beside", [output.printable(path) for path in beside])
-    rows.append(("  record", output.printable(known.jobs.archive.root / job.record)))
+    rows.append(("  record", output.printable(report.jobs.archive.root / job.record)))
     return [row for row in rows if row[1] or not row[0]]
 
 
-def _use(known: About, job: IndexedJob, file: File) -> str:
-    made = some(output.printable(each.path) for each in job.outputs if not each.log)
-    return f"{job.run}{_mark(known, job)}  {output.printable(job.title)} -> {made or '-'}"
+def _use(report: ObjectReport, job: IndexedJob, file: IndexedFile) -> str:
+    outputs = some(output.printable(each.path) for each in job.outputs if not each.log)
+    return f"{job.run}{_mark(report, job)}  {output.printable(job.title)} -> {outputs or '-'}"
 
 
-def _brief(known: About, job: IndexedJob, file: File) -> str:
+def _brief(report: ObjectReport, job: IndexedJob, file: IndexedFile) -> str:
     maker = job.maker(file.path)
     title = output.printable(maker.title if maker else job.title)
-    return f"{job.run}{_mark(known, job)}  {title} -> {output.printable(file.path)}"
+    return f"{job.run}{_mark(report, job)}  {title} -> {output.printable(file.path)}"
 
 
-def _reproduced(attempts: Sequence[reproductions.Attempt]) -> list[str]:
+def _reproduced(attempts: Sequence[reproductions.Reexecution]) -> list[str]:
     """For people, one line per verdict."""
     lines = []
     same = [each for each in attempts if each.verdict == reproductions.IDENTICAL]
@@ -203,14 +208,14 @@ def _reproduced(attempts: Sequence[reproductions.Attempt]) -> list[str]:
             on = f" on {_hosts(each.hosts)}" if each.hosts else ""
             lines.append(
                 f"differed in run {each.run}{on}: {output.printable(each.path)} came out as "
-                f"{each.found}; " + _why(each)
+                f"{each.address}; " + _why(each)
             )
         elif each.verdict == reproductions.FAILED:
             lines.append(f"failed in run {each.run}: rule {output.printable(each.rule)}")
     return lines
 
 
-def _why(each: reproductions.Attempt) -> str:
+def _why(each: reproductions.Reexecution) -> str:
     rule = output.printable(each.rule)
     if not each.differences:
         return f"rule {rule} is not deterministic"
@@ -223,33 +228,33 @@ def _why(each: reproductions.Attempt) -> str:
 def _software(record: Document, member: Document, packages: Any) -> str:
     versions = record.get("versions") or {}
     host = record.get("host") or {}
-    found = [f"Python {host['python']}"] if host.get("python") else []
-    found += [f"{name} {version}" for name, version in sorted(versions.items())]
-    found += _environments(member)
+    parts = [f"Python {host['python']}"] if host.get("python") else []
+    parts += [f"{name} {version}" for name, version in sorted(versions.items())]
+    parts += _environments(member)
     if tools := record.get("tools"):
-        found.append("tools " + " ".join(sorted(tools)))
+        parts.append("tools " + " ".join(sorted(tools)))
     if packages:
-        found.append(f"{len(packages)} packages (--json)")
-    return output.cut(", ".join(found), 200)
+        parts.append(f"{len(packages)} packages (--json)")
+    return output.cut(", ".join(parts), 200)
 
 
 def _environments(member: Document) -> list[str]:
     """What the job used of what its rule declares."""
-    found = []
+    texts = []
     for kind, used in sorted(software_used(member).items()):
         name = (member.get("software") or {}).get(kind, used)
         content = f" ({used})" if used != name else ""
-        found.append(f"{kind} {name}" + (" (declared)" if used is None else content))
-    return found
+        texts.append(f"{kind} {name}" + (" (declared)" if used is None else content))
+    return texts
 
 
-def _record(known: About, job: IndexedJob) -> Document:
+def _record(report: ObjectReport, job: IndexedJob) -> Document:
     with contextlib.suppress(OSError, ValueError):
-        return known.jobs.record(job)
+        return report.jobs.record(job)
     return {}
 
 
-def _member(record: Document, job: IndexedJob, file: File) -> Document:
+def _member(record: Document, job: IndexedJob, file: IndexedFile) -> Document:
     """What the record says of the single job that made the file."""
     maker = job.maker(file.path)
     members = record.get("members") or []
@@ -263,9 +268,11 @@ def _document(runs: Sequence[HoldingRun], run: str, name: str) -> Any:
     return next((each.document.get(name) for each in runs if each.run == run), None) or ""
 
 
-def _mark(known: About, job: IndexedJob) -> str:
-    again = known.jobs.reproduces(job.run)
-    return " TAINTED" * known.jobs.is_tainted(job.run) + (f" (reproduces {again})" if again else "")
+def _mark(report: ObjectReport, job: IndexedJob) -> str:
+    again = report.jobs.reproduces(job.run)
+    return " TAINTED" * report.jobs.is_tainted(job.run) + (
+        f" (reproduces {again})" if again else ""
+    )
 
 
 def _when(job: IndexedJob) -> str:
@@ -294,13 +301,13 @@ def _list(label: str, lines: Sequence[str], *, most: int | None = _SHOWN) -> Row
 
 
 def _as_json(
-    asked: Asked,
-    known: About,
+    reference: ResolvedReference,
+    report: ObjectReport,
     runs: Sequence[HoldingRun],
-    makers: Sequence[tuple[IndexedJob, File]],
+    makers: Sequence[tuple[IndexedJob, IndexedFile]],
     subjects: Mapping[str, str],
 ) -> dict[str, Any]:
-    def of(pair: tuple[IndexedJob, File]) -> dict[str, Any]:
+    def of(pair: tuple[IndexedJob, IndexedFile]) -> dict[str, Any]:
         job, file = pair
         maker = job.maker(file.path)
         return {
@@ -308,8 +315,8 @@ def _as_json(
             "log": file.log,
             "run": job.run,
             "number": job.number,
-            "tainted": known.jobs.is_tainted(job.run),
-            "reproduces": known.jobs.reproduces(job.run),
+            "tainted": report.jobs.is_tainted(job.run),
+            "reproduces": report.jobs.reproduces(job.run),
             "commit": job.commit,
             "subject": subjects.get(job.commit),
             "rule": maker.rule if maker else job.rule,
@@ -318,17 +325,17 @@ def _as_json(
         }
 
     return {
-        "address": str(known.address),
-        "path": asked.path or None,
-        "kind": known.kind,
-        "size": known.size,
-        "files": known.files,
-        "stored": [str(path) for path in known.stored],
-        "temporary": known.is_temporary,
-        "frozen": known.is_frozen,
-        "parse_time": known.is_of_parse_time,
-        "names": sorted({file.path for _, file in known.makers}),
-        "storage_names": known.names,
+        "address": str(report.address),
+        "path": reference.path or None,
+        "kind": report.kind,
+        "size": report.size,
+        "files": report.files,
+        "stored": [str(path) for path in report.stored],
+        "temporary": report.is_temporary,
+        "frozen": report.is_frozen,
+        "parse_time": report.is_of_parse_time,
+        "names": sorted({file.path for _, file in report.makers}),
+        "storage_names": report.names,
         "runs": [
             {
                 "run": holder.run,
@@ -348,18 +355,17 @@ def _as_json(
                 "path": holder.path,
                 "made_by": [of(pair) for pair in holder.makers],
             }
-            for holder in known.holders
+            for holder in report.holders
         ],
         "made_by": [
-            of(pair) | {"job": _record(known, pair[0]), "run_ended": known.jobs.ended(pair[0].run)}
+            of(pair)
+            | {"job": _record(report, pair[0]), "run_ended": report.jobs.ended(pair[0].run)}
             for pair in makers
         ],
         "used_by": [
             of(pair)
             | {"outputs": [{"path": o.path, "address": o.address} for o in pair[0].outputs]}
-            for pair in known.users
+            for pair in report.users
         ],
-        "reproductions": [
-            {name: getattr(each, name) for name in each.__slots__} for each in known.attempts
-        ],
+        "reproductions": [each.as_json() for each in report.reexecutions],
     }

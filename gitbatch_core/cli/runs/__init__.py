@@ -19,21 +19,6 @@ from gitbatch_core.cli.main import add_archive_option
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_ACTIONS = {
-    "ls": "listing",
-    "show": "show",
-    "out": "out",
-    "diff": "diff",
-    "note": "marks",
-    "tag": "marks",
-    "keep": "marks",
-    "rm": "rm",
-    "checkout": "checkout",
-    "attach": "control",
-    "cancel": "control",
-}
-"""Action, and the module that has it as a function."""
-
 _RUN_HELP = "id, its beginning or end, tag, commit, or `last`: see gitbatch runs --help"
 
 
@@ -101,6 +86,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it. 1: two runs differ, or an attached one did not succeed."""
-    module = importlib.import_module(f"{__name__}.{_ACTIONS[arguments.action]}")
+    module = importlib.import_module(f"{__name__}.{arguments.action}")
     function: Callable[[argparse.Namespace], int] = getattr(module, arguments.action)
     return function(arguments)

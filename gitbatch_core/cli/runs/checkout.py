@@ -18,15 +18,15 @@ _MOST = 20
 def checkout(arguments: argparse.Namespace) -> int:
     """Do it; prints the folder to start Snakemake in. 1 where not all of it can be had."""
     runs = runs_here()
-    known = runs.one(arguments.run)
-    done = check_out(runs, known, into=arguments.into, archive=arguments.archive)
+    run = runs.one(arguments.run)
+    done = check_out(runs, run, into=arguments.into, archive=arguments.archive)
     print(done.folder)
     if done.missing:
         _list(f"The archive {done.archive.root} lacks these, or some of each:", done.missing)
         if done.is_other_archive:
             output.message(
                 "It is another archive than the run's. Name that one: git config gitbatch.archive "
-                f"DIR; then, in that folder: gitbatch runs checkout {known.run}"
+                f"DIR; then, in that folder: gitbatch runs checkout {run.run}"
             )
     if done.strange:
         _list("These lie in folders that the run made, but are none of it:", done.strange)

@@ -23,27 +23,29 @@ def diff(arguments: argparse.Namespace) -> int:
         run_commit.read(runs.repository, runs.one(name).ended())
         for name in (arguments.then, arguments.now)
     )
-    found = run_diff.difference(runs.repository, then, now)
+    difference = run_diff.difference(runs.repository, then, now)
     if arguments.patch:
-        found["patch"] = run_diff.code(runs.repository, then, now)
+        difference["patch"] = run_diff.code(runs.repository, then, now)
     if arguments.json:
-        output.print_json(found)
+        output.print_json(difference)
     else:
-        _print(found)
-    return 1 if run_diff.differs(found) else 0
+        _print(difference)
+    return 1 if run_diff.differs(difference) else 0
 
 
-def _print(found: Document) -> None:
-    if code := found.get("patch", found["code"]):
+def _print(difference: Document) -> None:
+    if code := difference.get("patch", difference["code"]):
         print("code")
         print("".join(f"  {line}\n" for line in code.splitlines()), end="")
     for name in ("start", "config"):
-        _section(name, (_change(change) for change in found[name]))
-    _section("rules", map(_rule, found["rules"]))
+        _section(name, (_change(change) for change in difference[name]))
+    _section("rules", map(_rule, difference["rules"]))
     for name in ("inputs", "outputs"):
-        _section(name, map(_file, found[name]))
-    _section("environment", (_change(change) for change in found["environment"]))
-    output.message(f"outputs: {found['outputs_same']} the same, {len(found['outputs'])} not")
+        _section(name, map(_file, difference[name]))
+    _section("environment", (_change(change) for change in difference["environment"]))
+    output.message(
+        f"outputs: {difference['outputs_same']} the same, {len(difference['outputs'])} not"
+    )
 
 
 def _section(name: str, lines: Iterable[str]) -> None:

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def out(arguments: argparse.Namespace) -> int:
     """Print it; of several texts, each with a line that says what it is."""
     runs = runs_here()
-    known, archive = runs.one(arguments.run), archive_of(runs, arguments)
-    texts = [] if arguments.names else [logs.of_run(runs, known, archive)]
+    run, archive = runs.one(arguments.run), archive_of(runs, arguments)
+    texts = [] if arguments.names else [logs.of_run(runs, run, archive)]
     for name in arguments.names:
-        found = logs.of_jobs(runs, known, archive, name)
-        texts += found
-        if not found:
+        printed = logs.of_jobs(runs, run, archive, name)
+        texts += printed
+        if not printed:
             output.message(f"{name}: no log. It declares none, and no failed job is known here.")
     for text in texts:
         if len(texts) > 1:

@@ -25,9 +25,9 @@ def rm(arguments: argparse.Namespace) -> int:
             "Cannot ask for confirmation: standard input is not a terminal.",
             hint="--dry-run says what would be removed, -y removes it.",
         )
-    for known in chosen:
-        tags = f"  {' '.join(known.tags)}" if known.tags else ""
-        print(f"{known.run}{output.printable(tags)}")
+    for run in chosen:
+        tags = f"  {' '.join(run.tags)}" if run.tags else ""
+        print(f"{run.run}{output.printable(tags)}")
     if (archive := archive_of(runs, arguments)) is not None:
         freed = removal.freed(runs, chosen, archive)
         output.message(

@@ -24,48 +24,48 @@ _MOST = 10
 def show(arguments: argparse.Namespace) -> int:
     """Print it."""
     runs = runs_here()
-    known = runs.one(arguments.run)
-    found = description.describe(runs, known, archive_of(runs, arguments))
+    run = runs.one(arguments.run)
+    facts = description.describe(runs, run, archive_of(runs, arguments))
     if arguments.json:
-        output.print_json(found)
+        output.print_json(facts)
         return 0
-    output.table([(name, output.printable(text)) for name, text in _rows(found)])
+    output.table([(name, output.printable(text)) for name, text in _rows(facts)])
     return 0
 
 
-def _rows(found: Document) -> Iterator[tuple[str, str]]:
-    marks = ["TAINTED"] * bool(found.get("tainted")) + ["kept"] * bool(found.get("kept"))
-    yield "run", found["run"]
-    yield "state", ", ".join([found["state"], *marks])
-    commit = f"{found['source_commit'][:10]} {found['subject']}".rstrip()
-    yield "commit", commit + " (with uncommitted changes)" * found["snapshot"]
-    yield from _texts("results", [str(found["commit"])[:10]] if found.get("commit") else [])
-    yield from _texts("tag", found.get("tags", ()))
-    yield from _texts("reproduces", filter(None, [found["reproduces"]]))
-    yield from _texts("message", found["message"].splitlines())
-    yield from _texts("note", found.get("note", "").splitlines())
-    yield "by", " on ".join(filter(None, (found.get("user"), found["host"])))
-    yield "started", found["started"]
-    if found["ended"]:
-        yield "ended", f"{found['ended']} ({duration(found['seconds'])})"
-    yield "command", shlex.join(map(str, found["command"]))
-    yield from _texts("folder", filter(None, [found["folder"]]))
-    yield from _texts("targets", filter(None, [shlex.join(found.get("targets", ()))]))
-    yield from _texts("config", (f"{k}={_value(v)}" for k, v in found.get("config", {}).items()))
-    yield "pool", " ".join(f"{name}={_value(value)}" for name, value in found["pool"].items())
-    if found["ended"] is None and "jobs_done" in found:
-        yield "jobs", f"{found['jobs_done']} of {found['jobs_planned']} done"
-        yield "log", found["log"]
+def _rows(facts: Document) -> Iterator[tuple[str, str]]:
+    marks = ["TAINTED"] * bool(facts.get("tainted")) + ["kept"] * bool(facts.get("kept"))
+    yield "run", facts["run"]
+    yield "state", ", ".join([facts["state"], *marks])
+    commit = f"{facts['source_commit'][:10]} {facts['subject']}".rstrip()
+    yield "commit", commit + " (with uncommitted changes)" * facts["snapshot"]
+    yield from _texts("results", [str(facts["commit"])[:10]] if facts.get("commit") else [])
+    yield from _texts("tag", facts.get("tags", ()))
+    yield from _texts("reproduces", filter(None, [facts["reproduces"]]))
+    yield from _texts("message", facts["message"].splitlines())
+    yield from _texts("note", facts.get("note", "").splitlines())
+    yield "by", " on ".join(filter(None, (facts.get("user"), facts["host"])))
+    yield "started", facts["started"]
+    if facts["ended"]:
+        yield "ended", f"{facts['ended']} ({duration(facts['seconds'])})"
+    yield "command", shlex.join(map(str, facts["command"]))
+    yield from _texts("folder", filter(None, [facts["folder"]]))
+    yield from _texts("targets", filter(None, [shlex.join(facts.get("targets", ()))]))
+    yield from _texts("config", (f"{k}={_value(v)}" for k, v in facts.get("config", {}).items()))
+    yield "pool", " ".join(f"{name}={_value(value)}" for name, value in facts["pool"].items())
+    if facts["ended"] is None and "jobs_done" in facts:
+        yield "jobs", f"{facts['jobs_done']} of {facts['jobs_planned']} done"
+        yield "log", facts["log"]
         return
-    yield from _texts("jobs", map(_jobs, found["jobs"]))
-    yield from _texts("failed", _few(found["failed"]))
-    outputs = found["outputs"]
+    yield from _texts("jobs", map(_jobs, facts["jobs"]))
+    yield from _texts("failed", _few(facts["failed"]))
+    outputs = facts["outputs"]
     yield "outputs", f"{outputs['count']}, {output.human_size(outputs['bytes'])}"
     yield from _texts("", _few(outputs["paths"]))
-    yield from _texts("other code", filter(None, [stale_outputs.text(found["other_code"])]))
-    yield from _texts("tainted by changes of", _few(found["tainted"]))
-    yield from _texts("not declared", _few([_undeclared(each) for each in found["undeclared"]]))
-    yield from _texts("reproduced", map(_reproduction, found["reproductions"]))
+    yield from _texts("other code", filter(None, [stale_outputs.text(facts["other_code"])]))
+    yield from _texts("tainted by changes of", _few(facts["tainted"]))
+    yield from _texts("not declared", _few([_undeclared(each) for each in facts["undeclared"]]))
+    yield from _texts("reproduced", map(_reproduction, facts["reproductions"]))
 
 
 def _undeclared(each: Document) -> str:
@@ -84,7 +84,7 @@ def _jobs(row: Document) -> str:
 
 def _reproduction(each: Document) -> str:
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in each["outputs"].items())
-    what = ", ".join(str(found.get("what", "")) for found in each["differences"])
+    what = ", ".join(str(difference.get("what", "")) for difference in each["differences"])
     where = " ".join(filter(None, (each["user"], "on", each["host"], each["pool"])))
     return f"{each['ended']} by {where}: {verdicts}" + (f"; other: {what}" if what else "")
 

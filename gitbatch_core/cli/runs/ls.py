@@ -20,16 +20,16 @@ def ls(arguments: argparse.Namespace) -> int:
     """List them, the latest last."""
     runs = runs_here()
     chosen = None if arguments.range is None else runs.some([arguments.range])
-    found = summary.entries(runs, chosen)
+    summaries = summary.entries(runs, chosen)
     if arguments.json:
-        output.print_json([entry.as_json() for entry in found])
+        output.print_json([entry.as_json() for entry in summaries])
         return 0
-    shown = found if arguments.all or chosen is not None else found[-arguments.shown :]
+    shown = summaries if arguments.all or chosen is not None else summaries[-arguments.shown :]
     if shown:
         output.table([_HEAD, *map(_row, shown)], right=frozenset({2}))
-    if len(shown) < len(found):
-        output.message(f"{len(found) - len(shown)} earlier ones: gitbatch runs ls --all")
-    for entry in found:
+    if len(shown) < len(summaries):
+        output.message(f"{len(summaries) - len(shown)} earlier ones: gitbatch runs ls --all")
+    for entry in summaries:
         if entry.state == summary.LOST:
             output.message(
                 f"The controller of {entry.run} is gone, and its jobs may go on. "
