@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gitbatch_core.cli import output
 from gitbatch_core.cli.main import add_archive_option
 from gitbatch_core.doctor import archive, machine, pool, trial
-from gitbatch_core.doctor.finding import Check, wrong
+from gitbatch_core.doctor.check import Check, wrong
 from gitbatch_core.errors import GitbatchError, UsageError
 from gitbatch_core.pools.choose import KINDS
 
@@ -44,17 +44,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Print what was found, as it is found."""
     if arguments.wait <= 0:
         raise UsageError("--wait takes a number of seconds above 0")
-    findings = []
-    for finding in _findings(arguments):
-        findings.append(finding)
+    checks = []
+    for check in _checks(arguments):
+        checks.append(check)
         if not arguments.json:
-            _show(finding)
+            _show(check)
     if arguments.json:
-        output.print_json([vars(finding) for finding in findings])
-    return 0 if all(finding.ok for finding in findings) else 1
+        output.print_json([vars(check) for check in checks])
+    return 0 if all(check.ok for check in checks) else 1
 
 
-def _findings(arguments: argparse.Namespace) -> Iterator[Check]:
+def _checks(arguments: argparse.Namespace) -> Iterator[Check]:
     here = Path.cwd()
     yield machine.git(here)
     repository, checks = machine.repository(here)
@@ -77,11 +77,11 @@ def _findings(arguments: argparse.Namespace) -> Iterator[Check]:
         )
 
 
-def _show(finding: Check) -> None:
-    word = "ok" if finding.ok else "WRONG"
-    print(f"{word:<5}  {finding.check}: {_line(finding.text)}", flush=True)
-    if finding.hint:
-        print(f"       {_line(finding.hint)}", flush=True)
+def _show(check: Check) -> None:
+    word = "ok" if check.ok else "WRONG"
+    print(f"{word:<5}  {check.check}: {_line(check.text)}", flush=True)
+    if check.hint:
+        print(f"       {_line(check.hint)}", flush=True)
 
 
 def _line(text: str) -> str:

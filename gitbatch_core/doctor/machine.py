@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitbatch_core.doctor.finding import Check, failed, fine, wrong
+from gitbatch_core.doctor.check import Check, failed, fine, wrong
 from gitbatch_core.errors import GitError
 from gitbatch_core.git import work_tree_status, worktree
 from gitbatch_core.git.repository import Repository, call
@@ -57,15 +57,15 @@ def repository(folder: Path) -> tuple[Repository | None, list[Check]]:
         return None, [wrong(check, "the repository belongs to another user", hint)]
     changed = work_tree_status.modified(repository)
     changes = f"; {len(changed)} tracked files differ from it" if changed else ""
-    findings = [fine(check, f"{repository.top} at commit {head[:10]}{changes}")]
+    checks = [fine(check, f"{repository.top} at commit {head[:10]}{changes}")]
     if not os.access(repository.common_dir, os.W_OK):
         hint = "A run needs a worktree and leaves a commit: clone it to a place of your own."
-        findings.append(wrong(check, f"{repository.common_dir} cannot be written", hint))
+        checks.append(wrong(check, f"{repository.common_dir} cannot be written", hint))
     if unfetched := worktree.not_fetched(repository):
         first = next(iter(unfetched.values()))
         files = some(unfetched, 1, noun="file")
         text = f"{files}: {first.name} whose content was not fetched; no job can read it"
-        findings.append(wrong("pointers", text, first.command))
+        checks.append(wrong("pointers", text, first.command))
     if (repository.top / ".gitmodules").exists():
         lines = (
             repository.git("submodule", "status", check=False).decode(errors="replace").splitlines()
@@ -74,8 +74,8 @@ def repository(folder: Path) -> tuple[Repository | None, list[Check]]:
         text = f"{len(lines) - len(missing)} checked out"
         if missing:
             text += f"; jobs see as empty folders, as you do: {', '.join(missing)}"
-        findings.append(fine("submodules", text))
-    return repository, findings
+        checks.append(fine("submodules", text))
+    return repository, checks
 
 
 def software() -> Iterator[Check]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitbatch_core.doctor.finding import Check, fine, wrong
+from gitbatch_core.doctor.check import Check, fine, wrong
 from gitbatch_core.pools.htcondor.pool_report import Survey, cpus, survey
 from gitbatch_core.pools.htcondor.probe import Probe, probe
 from gitbatch_core.pools.local.pool import LocalPool

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from gitbatch_core import fs
 from gitbatch_core.archive import hashing, layout
 from gitbatch_core.archive.store import Archive
-from gitbatch_core.doctor.finding import Check, failed, fine, wrong
+from gitbatch_core.doctor.check import Check, failed, fine, wrong
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.model.job_documents import LOG_NAME, ORDER_NAME, Answer, Order, Output
 from gitbatch_core.pools.base import JobSpec, JobStatus, State

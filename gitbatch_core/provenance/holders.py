@@ -24,7 +24,7 @@ class HoldingRun:
     """Outputs with the address, or that have it as a member."""
     made_outside: bool
     """Whether the run found the output there, made by nobody knows whom."""
-    left: tuple[Document, ...]
+    undeclared: tuple[Document, ...]
     """What jobs have left with this address, beside their outputs: entries of the document."""
     document: Document
 
@@ -51,7 +51,7 @@ def holders(repository: Repository, addresses: Sequence[str]) -> list[HoldingRun
                     paths=tuple(output["path"] for output in (*outputs, *undeclared)),
                     made_outside=bool(outputs)
                     and all(o.get("provenance") == "unknown" for o in outputs),
-                    left=tuple(undeclared),
+                    undeclared=tuple(undeclared),
                     document=each,
                 )
             )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from gitbatch_core.provenance.resolve import ResolvedReference
 
+    _Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
+
 _WHAT = "PATH|ADDRESS|RUN:PATH"
 _WHAT_HELP = (
     "a path, even of a file that no longer exists; an address or its beginning (at least 6 hex "
@@ -30,34 +32,15 @@ _WHAT_HELP = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verbs of the verb."""
     add_archive_option(parser)
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    _add_tracing(verbs)
+    _add_looking(verbs)
 
-    def add(name: str, text: str) -> argparse.ArgumentParser:
-        description = f"{text[0].upper()}{text[1:]}."
-        verb = verbs.add_parser(name, help=text, description=description, allow_abbrev=False)
-        verb.set_defaults(function=name)
-        # Without a default, or it would hide the one that stands before the verb.
-        verb.add_argument(
-            "--archive",
-            metavar="PATH",
-            type=Path,
-            default=argparse.SUPPRESS,
-            help="the archive's folder",
-        )
-        if name != "cat":
-            verb.add_argument("--json", action="store_true", help="print JSON")
-        return verb
 
-    verb = add("ls", "list trees and objects, with the paths that job records give them")
-    verb.add_argument(
-        "prefixes", metavar="PREFIX", nargs="*", help="beginning of an address or a name"
-    )
-    verb.add_argument(
-        "--names", action="store_true", help="list the storage plugin's names instead"
-    )
-    verb = add("show", "show what made an object, from which inputs, and what used it")
+def _add_tracing(verbs: _Verbs) -> None:
+    verb = _add(verbs, "show", "show what made an object, from which inputs, and what used it")
     verb.add_argument("what", metavar=_WHAT, help=_WHAT_HELP)
-    verb = add("lineage", "show the data and jobs from which an object was made")
+    verb = _add(verbs, "lineage", "show the data and jobs from which an object was made")
     verb.add_argument("what", metavar=_WHAT, help=_WHAT_HELP)
     verb.add_argument(
         "--upstream", action="store_true", help="show what it was made from (default)"
@@ -71,17 +54,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--all", action="store_true", help="draw each job of a large graph separately"
     )
     verb.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to this file")
-    verb = add("log", "list all versions of an output, the latest first")
+    verb = _add(verbs, "log", "list all versions of an output, the latest first")
     verb.add_argument("path", metavar="PATH", help="an output, log, or file in an output folder")
     verb.add_argument(
         "--all", action="store_true", help="include versions of commits that this repository lacks"
+    )
+
+
+def _add_looking(verbs: _Verbs) -> None:
+    verb = _add(verbs, "ls", "list trees and objects, with the paths that job records give them")
+    verb.add_argument(
+        "prefixes", metavar="PREFIX", nargs="*", help="beginning of an address or a name"
+    )
+    verb.add_argument(
+        "--names", action="store_true", help="list the storage plugin's names instead"
     )
     for name, text in (
         ("cat", "write an object's bytes to standard output"),
         ("tree", "list a tree's members"),
     ):
-        add(name, text).add_argument("what", metavar=_WHAT, help=_WHAT_HELP)
-    verb = add("verify", "read everything again and report damage (exit code 1)")
+        _add(verbs, name, text).add_argument("what", metavar=_WHAT, help=_WHAT_HELP)
+    verb = _add(verbs, "verify", "read everything again and report damage (exit code 1)")
     verb.add_argument("what", metavar=_WHAT, nargs="*", help=_WHAT_HELP + "; default: everything")
     verb.add_argument(
         "--repair",
@@ -90,12 +83,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add(verbs: _Verbs, name: str, text: str) -> argparse.ArgumentParser:
+    description = f"{text[0].upper()}{text[1:]}."
+    verb = verbs.add_parser(name, help=text, description=description, allow_abbrev=False)
+    # Without a default, or it would hide the one that stands before the verb.
+    verb.add_argument(
+        "--archive",
+        metavar="PATH",
+        type=Path,
+        default=argparse.SUPPRESS,
+        help="the archive's folder",
+    )
+    if name != "cat":
+        verb.add_argument("--json", action="store_true", help="print JSON")
+    return verb
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Open the archive, which is never created here, and do it."""
     archive, repository = _open(arguments.archive)
     arguments.repository = repository
-    module = importlib.import_module(f"{__name__}.{arguments.function}")
-    function: Callable[[Archive, argparse.Namespace], int] = getattr(module, arguments.function)
+    module = importlib.import_module(f"{__name__}.{arguments.verb}")
+    function: Callable[[Archive, argparse.Namespace], int] = getattr(module, arguments.verb)
     return function(archive, arguments)
 
 

@@ -99,7 +99,7 @@ def _what(reference: ResolvedReference, report: ObjectReport, runs: Sequence[Hol
     rows += _list("names", [output.printable(path) for path in sorted(paths)])
     rows += _list("storage", [f"gitbatch://name/{output.printable(name)}" for name in report.names])
     rows += _list("in runs", [_run(report, holder) for holder in runs])
-    undeclared = next((entry for holder in runs for entry in holder.left), None)
+    undeclared = next((entry for holder in runs for entry in holder.undeclared), None)
     if undeclared is not None and not report.makers:
         rule = f"rule {output.printable(undeclared['rule'])}" if "rule" in undeclared else "a job"
         rows.append(
@@ -260,8 +260,8 @@ def _member(record: Document, job: IndexedJob, file: IndexedFile) -> Document:
     members = record.get("members") or []
     if maker is None or len(members) != len(job.members):
         return {}
-    found: Document = members[job.members.index(maker)]
-    return found
+    member: Document = members[job.members.index(maker)]
+    return member
 
 
 def _document(runs: Sequence[HoldingRun], run: str, name: str) -> Any:
@@ -307,23 +307,6 @@ def _as_json(
     makers: Sequence[tuple[IndexedJob, IndexedFile]],
     subjects: Mapping[str, str],
 ) -> dict[str, Any]:
-    def of(pair: tuple[IndexedJob, IndexedFile]) -> dict[str, Any]:
-        job, file = pair
-        maker = job.maker(file.path)
-        return {
-            "path": file.path,
-            "log": file.log,
-            "run": job.run,
-            "number": job.number,
-            "tainted": report.jobs.is_tainted(job.run),
-            "reproduces": report.jobs.reproduces(job.run),
-            "commit": job.commit,
-            "subject": subjects.get(job.commit),
-            "rule": maker.rule if maker else job.rule,
-            "wildcards": maker.wildcards if maker else {},
-            "record": job.record,
-        }
-
     return {
         "address": str(report.address),
         "path": reference.path or None,
@@ -336,36 +319,56 @@ def _as_json(
         "parse_time": report.is_of_parse_time,
         "names": sorted({file.path for _, file in report.makers}),
         "storage_names": report.names,
-        "runs": [
-            {
-                "run": holder.run,
-                "commit": holder.commit,
-                "tags": holder.tags,
-                "paths": holder.paths,
-                "made_outside": holder.made_outside,
-                "outcome": holder.document.get("outcome"),
-                "tainted": bool(holder.document.get("tainted")),
-                "packages": holder.document.get("packages"),
-            }
-            for holder in runs
-        ],
+        "runs": [_run_as_json(holder) for holder in runs],
         "member_of": [
             {
                 "address": str(holder.address),
                 "path": holder.path,
-                "made_by": [of(pair) for pair in holder.makers],
+                "made_by": [_job_as_json(report, *pair, subjects) for pair in holder.makers],
             }
             for holder in report.holders
         ],
         "made_by": [
-            of(pair)
-            | {"job": _record(report, pair[0]), "run_ended": report.jobs.ended(pair[0].run)}
-            for pair in makers
+            _job_as_json(report, job, file, subjects)
+            | {"job": _record(report, job), "run_ended": report.jobs.ended(job.run)}
+            for job, file in makers
         ],
         "used_by": [
-            of(pair)
-            | {"outputs": [{"path": o.path, "address": o.address} for o in pair[0].outputs]}
-            for pair in report.users
+            _job_as_json(report, job, file, subjects)
+            | {"outputs": [{"path": o.path, "address": o.address} for o in job.outputs]}
+            for job, file in report.users
         ],
         "reproductions": [each.as_json() for each in report.reexecutions],
+    }
+
+
+def _run_as_json(holder: HoldingRun) -> dict[str, Any]:
+    return {
+        "run": holder.run,
+        "commit": holder.commit,
+        "tags": holder.tags,
+        "paths": holder.paths,
+        "made_outside": holder.made_outside,
+        "outcome": holder.document.get("outcome"),
+        "tainted": bool(holder.document.get("tainted")),
+        "packages": holder.document.get("packages"),
+    }
+
+
+def _job_as_json(
+    report: ObjectReport, job: IndexedJob, file: IndexedFile, subjects: Mapping[str, str]
+) -> dict[str, Any]:
+    maker = job.maker(file.path)
+    return {
+        "path": file.path,
+        "log": file.log,
+        "run": job.run,
+        "number": job.number,
+        "tainted": report.jobs.is_tainted(job.run),
+        "reproduces": report.jobs.reproduces(job.run),
+        "commit": job.commit,
+        "subject": subjects.get(job.commit),
+        "rule": maker.rule if maker else job.rule,
+        "wildcards": maker.wildcards if maker else {},
+        "record": job.record,
     }
