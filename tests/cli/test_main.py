@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -117,23 +116,13 @@ def test_a_bug_of_ours(
 
 
 def test_a_reader_who_has_seen_enough(here: Path) -> None:
-    """`gitbatch --help | head -1`, of more text than a pipe holds."""
-    for number in range(700):
-        (here / f"{'x' * 100}{number}").write_text(str(number))
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "gitbatch_core.cli.main",
-            "freeze",
-            *sorted(os.listdir(here))[-700:],
-        ],
-        cwd=here,
-        check=True,
-        capture_output=True,
-    )
-    listing = f"{sys.executable} -m gitbatch_core.cli.main archive ls; echo $? >&2"
+    """`gitbatch archive tree folder | head -1`, of more text than a pipe holds."""
+    (here / "folder").mkdir()
+    for number in range(500):
+        (here / "folder" / f"{'x' * 200}{number}").touch()
+    assert main(["freeze", "folder"]) == 0
+    command = f"{sys.executable} -m gitbatch_core.cli.main archive tree folder; echo $? >&2"
     done = subprocess.run(
-        ["bash", "-c", f"({listing}) | head -1"], cwd=here, capture_output=True, text=True
+        ["bash", "-c", f"({command}) | head -1"], cwd=here, capture_output=True, text=True
     )
     assert len(done.stdout.splitlines()) == 1 and done.stderr == "141\n"
