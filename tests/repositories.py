@@ -18,9 +18,9 @@ def git(folder: Path, *args: str) -> str:
     ).stdout
 
 
-def new_repository(path: Path) -> Repository:
+def new_repository(path: Path, *, object_format: str = "sha1") -> Repository:
     path.mkdir(parents=True)
-    git(path, "init", "--quiet")
+    git(path, "init", "--quiet", f"--object-format={object_format}")
     (path / "code.py").write_text("code\n")
     (path / "run.sh").write_text("#!/bin/sh\n")
     (path / "run.sh").chmod(0o755)

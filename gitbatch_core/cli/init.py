@@ -43,9 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
             hint="An archive keeps its hash; choose another folder for another hash.",
         )
     if archive.root != archive_location.embedded(repository):
-        repository.git("config", archive_location.CONFIG_KEY, str(archive.root))
+        repository.configure(archive_location.CONFIG_KEY, str(archive.root))
     elif arguments.archive and repository.config(archive_location.CONFIG_KEY):
-        repository.git("config", "--unset-all", archive_location.CONFIG_KEY)
+        repository.configure(archive_location.CONFIG_KEY, None)
     output.table(
         [
             ("archive", output.printable(archive.root)),

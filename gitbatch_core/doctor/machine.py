@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from gitbatch_core.doctor.check import Check, failed, fine, wrong
 from gitbatch_core.errors import GitError
-from gitbatch_core.git import work_tree_status, worktree
-from gitbatch_core.git.repository import Repository, call
+from gitbatch_core.git import index, work_tree_status, worktree
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.git.repository import version as git_version
 from gitbatch_core.wording import some, typed
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _LEAST_FREE = 100_000_000
 def git(folder: Path) -> Check:
     """Whether git is there, and new enough."""
     try:
-        text = call(folder, "--version").decode().strip()
+        text = git_version(folder)
     except GitError as error:
         return failed("git", error)
     numbers = re.search(r"(\d+)\.(\d+)", text)
@@ -67,11 +68,10 @@ def repository(folder: Path) -> tuple[Repository | None, list[Check]]:
         text = f"{files}: {first.name} whose content was not fetched; no job can read it"
         checks.append(wrong("pointers", text, first.command))
     if (repository.top / ".gitmodules").exists():
-        lines = (
-            repository.git("submodule", "status", check=False).decode(errors="replace").splitlines()
-        )
-        missing = [line.split()[1] for line in lines if line.startswith("-")]
-        text = f"{len(lines) - len(missing)} checked out"
+        submodules = [each.path for each in index.entries(repository.top) if each.is_submodule]
+        checked_out = work_tree_status.submodules(repository)
+        missing = [path for path in submodules if path not in checked_out]
+        text = f"{len(checked_out)} checked out"
         if missing:
             text += f"; jobs see as empty folders, as you do: {', '.join(missing)}"
         checks.append(fine("submodules", text))

@@ -5,7 +5,7 @@ the user's own work tree: by the same filters and settings.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def check_out(
         _complete(repository, path)
         call(path, *options, "read-tree", "HEAD", env=env)
         if absent := _not_fetched(repository, path, commit):
-            call(path, "update-index", "--skip-worktree", "-z", "--stdin", input=absent)
+            index.skip(path, absent)
         filters = () if resolve else content_pointers.UNRESOLVED
         call(path, *options, *filters, "checkout-index", "--quiet", "--all", "--index", env=env)
     except GitError as error:
@@ -66,7 +66,7 @@ def check_out(
     for name in work_tree_status.submodules(repository):
         inner = Repository.find(repository.top / name)
         pinned = call(path, "rev-parse", f"HEAD:{name}").decode().strip()
-        if inner.git("cat-file", "-t", pinned, check=False).strip() != b"commit":
+        if inner.read("cat-file", "-t", pinned, check=False).strip() != b"commit":
             raise GitError(
                 f"The submodule {inner.top} does not have the commit {pinned} that is pinned.",
                 hint=f"Fetch it: git -C {typed(inner.top)} fetch",
@@ -74,11 +74,24 @@ def check_out(
         check_out(inner, path / name, pinned, resolve=resolve, offline=offline)
 
 
+def switch(repository: Repository, revision: str) -> None:
+    """Have the user's own work tree at a commit, without a branch; what it would overwrite is an
+    error, ignored files too. Raises GitError."""
+    repository.git("checkout", "--quiet", "--no-overwrite-ignore", "--detach", revision)
+
+
+def restore(repository: Repository, commit: str, paths: Iterable[str]) -> None:
+    """Put these files, relative to the top, there as a commit has them. Raises GitError."""
+    if names := b"".join(os.fsencode(path) + b"\0" for path in paths):
+        options = ("--quiet", commit, "--pathspec-from-file=-", "--pathspec-file-nul")
+        repository.git("--literal-pathspecs", "checkout", *options, input=names)
+
+
 def _complete(repository: Repository, path: Path) -> None:
     """Give the worktree's git folder what git leaves to the main one, and filters look for."""
     link = path / ".git"
     git_dir = Path(decode(link.read_bytes()).removeprefix("gitdir: ").rstrip("\n"))
-    settings = repository.git(
+    settings = repository.read(
         "config", "--get-regexp", r"^(extensions\.worktreeconfig|core\.worktree)$", check=False
     ).decode(errors="surrogateescape")
     if "extensions.worktreeconfig true" in settings and "core.worktree " in settings:
@@ -96,19 +109,18 @@ def _complete(repository: Repository, path: Path) -> None:
         link.symlink_to(git_dir)
 
 
-def _not_fetched(repository: Repository, path: Path, commit: str) -> bytes:
-    """Paths, as git takes them, that the user's sparse checkout leaves out and whose content the
+def _not_fetched(repository: Repository, path: Path, commit: str) -> list[str]:
+    """Paths that the user's sparse checkout leaves out and whose content the
     partial clone does not have."""
     promises = r"^(extensions\.partialclone|remote\..*\.promisor)$"
-    if not repository.git("config", "--get-regexp", promises, check=False):
-        return b""
+    if not repository.read("config", "--get-regexp", promises, check=False):
+        return []
     sparse = {each.path for each in index.entries(repository.top) if each.tag in "Ss"}
     if not sparse:
-        return b""
-    listing = repository.git("rev-list", "--objects", "--missing=print", "--no-walk", commit)
+        return []
+    listing = repository.read("rev-list", "--objects", "--missing=print", "--no-walk", commit)
     missing = {line[1:].decode() for line in listing.split(b"\n") if line[:1] == b"?"}
-    absent = (e.path for e in index.entries(path) if e.path in sparse and e.blob in missing)
-    return b"".join(os.fsencode(each) + b"\0" for each in absent)
+    return [e.path for e in index.entries(path) if e.path in sparse and e.blob in missing]
 
 
 def _explained(error: GitError, repository: Repository, commit: str) -> GitError:

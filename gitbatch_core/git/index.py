@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,12 @@ def entries(
             head, path = line.split(b"\t", 1)
             tag, mode, blob, _ = head.decode().split(" ")
             yield IndexEntry(tag=tag, mode=mode, blob=blob, path=decode(path))
+
+
+def skip(top: Path, paths: Iterable[str]) -> None:
+    """Have git take no notice of these files being absent from the work tree. Raises GitError."""
+    if names := b"".join(os.fsencode(path) + b"\0" for path in paths):
+        call(top, "update-index", "--skip-worktree", "-z", "--stdin", input=names)
 
 
 def files(top: Path) -> list[str]:

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gitbatch_core.errors import UsageError
+from gitbatch_core.git.identity import identity, identity_environment
 from gitbatch_core.git.objects import contents
 from gitbatch_core.git.repository import Repository, decode
-from gitbatch_core.git.work_tree_status import identity, identity_environment
 
 _OF_GIT = re.compile("(.*_)?HEAD")
 """Refs in the git folder itself, which git takes before all others."""
@@ -33,7 +33,7 @@ class Ref:
 def listed(repository: Repository, *prefixes: str) -> list[Ref]:
     """The refs below `prefixes` that lead to commits, sorted by name. Raises GitError."""
     layout = "%00".join(f"%({name})" for name in _FIELDS) + "%00"
-    answer = repository.git("for-each-ref", f"--format={layout}", *prefixes).split(b"\0")
+    answer = repository.read("for-each-ref", f"--format={layout}", *prefixes).split(b"\0")
     found = []
     for start in range(0, len(answer) - len(_FIELDS), len(_FIELDS)):
         name, own, kind, message, commit, inner = answer[start : start + len(_FIELDS)]
@@ -49,10 +49,21 @@ def listed(repository: Repository, *prefixes: str) -> list[Ref]:
     return found
 
 
+def commits(repository: Repository, *prefixes: str) -> dict[str, str]:
+    """The commits that the refs below `prefixes` lead to, through a tag object maybe, by the names
+    of the refs; other objects, where they lead to such. Raises GitError."""
+    layout = "--format=%(objectname) %(*objectname) %(refname)"
+    targets = {}
+    for line in repository.read("for-each-ref", layout, *prefixes).splitlines():
+        own, peeled, name = decode(line).split(" ", 2)
+        targets[name] = peeled or own
+    return targets
+
+
 def check_tag(repository: Repository, name: str) -> str:
     """The ref of the tag `name`. Raises UsageError where that is no name for a tag."""
     ref = f"refs/tags/{name}"
-    if name.startswith("-") or not repository.git("check-ref-format", "--print", ref, check=False):
+    if name.startswith("-") or not repository.read("check-ref-format", "--print", ref, check=False):
         raise UsageError(
             f"{name!r} cannot be the name of a tag.",
             hint="It may have neither spaces nor any of ~ ^ : ? * [ \\ .. // @{, begin neither "
@@ -78,7 +89,7 @@ def _namesake(repository: Repository, name: str) -> str | None:
         f"refs/remotes/{name}": f"a branch {name}",
         f"refs/{name}": f"a ref {name}",
     }
-    there = decode(repository.git("for-each-ref", "--format=%(refname)", *others)).splitlines()
+    there = decode(repository.read("for-each-ref", "--format=%(refname)", *others)).splitlines()
     return next((text for ref, text in others.items() if ref in there), None)
 
 
@@ -104,9 +115,9 @@ def obstacle(repository: Repository, name: str) -> str | None:
     parts = name.split("/")
     for end in range(len(parts), 1, -1):
         above = "/".join(parts[:end])
-        if repository.git("show-ref", "--verify", "--hash", above, check=False):
+        if repository.read("show-ref", "--verify", "--hash", above, check=False):
             return above
-    below = repository.git("for-each-ref", "--count=1", "--format=%(refname)", f"{name}/")
+    below = repository.read("for-each-ref", "--count=1", "--format=%(refname)", f"{name}/")
     return decode(below).strip() or None
 
 
@@ -123,7 +134,7 @@ def remove(repository: Repository, refs: Iterable[Ref]) -> None:
 
 def notes(repository: Repository, ref: str) -> dict[str, str]:
     """The notes of commits, by commit."""
-    listing = repository.git("notes", f"--ref={ref}", "list", check=False).decode().split()
+    listing = repository.read("notes", f"--ref={ref}", "list", check=False).decode().split()
     blobs = dict(zip(listing[1::2], listing[::2], strict=True))
     texts = contents(repository, blobs.values())
     return {

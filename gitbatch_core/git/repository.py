@@ -1,4 +1,4 @@
-"""A git repository and the one way to call git in it.
+"""A git repository, and git in it by way of GitPython, which this package alone imports.
 
 Every call ignores the user's hooks and the variables that a hook leaves in the environment (not the
 settings that a container or CI gives there: `GIT_CONFIG_COUNT` and what it counts), takes no
@@ -8,14 +8,22 @@ What `git replace` has put in the place of an object is not seen: a commit is wh
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitbatch_core.errors import GitError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from git import Repo
 
 # What `git rev-parse --local-env-vars` names, and what a receiving hook adds.
 _REPOSITORY_VARIABLES = (
@@ -38,18 +46,26 @@ _REPOSITORY_VARIABLES = (
     "GIT_WORK_TREE",
 )
 
-_OPTIONS = (
-    "-c",
+_VARIABLES = {
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+}
+_SETTINGS = (
     "core.hooksPath=/dev/null",
-    "-c",
     "core.fsmonitor=false",
-    "-c",
     "gc.auto=0",
-    "-c",
     "maintenance.auto=false",
-    "-c",
     "advice.detachedHead=false",
 )
+_IDS = {"sha1": "[0-9a-f]{40}", "sha256": "[0-9a-f]{64}"}
+
+
+def drop_repository_variables() -> None:
+    """Take the variables that name a repository, which a hook leaves there, out of this process's
+    environment: GitPython heeds them, and can take none away from what git gets."""
+    for name in _REPOSITORY_VARIABLES:
+        os.environ.pop(name, None)
 
 
 def call(
@@ -59,34 +75,86 @@ def call(
     env: Mapping[str, str] | None = None,
     check: bool = True,
 ) -> bytes:
-    """What `git ARGS` in `folder` prints on standard output.
+    """What `git ARGS` in `folder` prints on standard output, by GitPython.
 
     Raises GitError with git's own words where git cannot be started or, with `check`, fails.
     """
+    if not os.access(folder, os.X_OK):  # where GitPython would start git in another folder
+        raise _not_started(folder, "Permission denied")
+    gitpython = _import_gitpython()
+    try:
+        process = gitpython.Git(folder).execute(
+            _command(args),
+            istream=subprocess.PIPE,
+            as_process=True,
+            env={**_VARIABLES, **(env or {})},
+        )
+    except gitpython.GitCommandNotFound as error:
+        raise _not_started(folder) from error
+    except OSError as error:
+        raise _not_started(folder, error.strerror) from error
+    try:
+        output, errors = process.communicate(input)
+    except BaseException:
+        process.kill()
+        raise
+    return _checked(folder, args, process.returncode if check else 0, output, errors)
+
+
+def read(folder: Path, *args: str, input: bytes | None = None, check: bool = True) -> bytes:
+    """The same without GitPython, whose import takes longer than all that git does for a listing of
+    runs: for commands that only read settings, refs and objects."""
     environment = {k: v for k, v in os.environ.items() if k not in _REPOSITORY_VARIABLES}
-    environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-    environment["GIT_NO_REPLACE_OBJECTS"] = "1"
-    environment |= env or {}
     try:
         done = subprocess.run(
-            ["git", *_OPTIONS, *args],
+            _command(args),
             cwd=folder,
-            env=environment,
-            input=b"" if input is None else input,
+            env=environment | _VARIABLES | {"LC_ALL": "C"},
+            input=input or b"",
             capture_output=True,
             check=False,
         )
     except FileNotFoundError as error:
-        if not folder.is_dir():
-            raise GitError(f"There is no folder {folder}.") from error
-        raise GitError("git is not installed, or not on PATH.") from error
+        raise _not_started(folder) from error
     except OSError as error:
-        raise GitError(f"git cannot be started in {folder}: {error.strerror}.") from error
-    if check and done.returncode != 0:
-        words = done.stderr.decode(errors="replace").strip()
-        verb = next(each for each in args if not each.startswith("-") and "=" not in each)
-        raise GitError(f"git {verb} failed in {folder}: {words or done.returncode}")
-    return done.stdout
+        raise _not_started(folder, error.strerror) from error
+    return _checked(folder, args, done.returncode if check else 0, done.stdout, done.stderr)
+
+
+def _command(args: Iterable[str]) -> list[str]:
+    return ["git", *(word for setting in _SETTINGS for word in ("-c", setting)), *args]
+
+
+def _not_started(folder: Path, reason: str | None = None) -> GitError:
+    """Why git cannot be started; without a reason, something is not there."""
+    if not folder.is_dir():
+        return GitError(f"There is no folder {folder}.")
+    if reason is not None:
+        return GitError(f"git cannot be started in {folder}: {reason}.")
+    return GitError("git is not installed, or not on PATH.")
+
+
+def _checked(folder: Path, args: Iterable[str], status: int, output: bytes, errors: bytes) -> bytes:
+    """The output. Raises GitError where the exit status says that git failed."""
+    if status == 0:
+        return output
+    words = errors.decode(errors="replace").strip()
+    verb = next(each for each in args if not each.startswith("-") and "=" not in each)
+    raise GitError(f"git {verb} failed in {folder}: {words or status}")
+
+
+def _import_gitpython() -> ModuleType:
+    """GitPython. Its first import takes 60 ms and starts git."""
+    try:
+        import git as gitpython
+    except ImportError as error:
+        raise GitError("git is not installed, or not on PATH.") from error
+    return gitpython
+
+
+def version(folder: Path) -> str:
+    """What `git --version` says. Raises GitError where git cannot be started."""
+    return read(folder, "--version").decode().strip()
 
 
 def decode(name: bytes) -> str:
@@ -104,18 +172,22 @@ class Repository:
     """This work tree's own git folder."""
     common_dir: Path
     """The git folder that all work trees of the repository share."""
+    object_format: str = "sha1"
+    """By what objects are named: `sha1` or `sha256`."""
 
     @classmethod
     def find(cls, folder: Path) -> Repository:
         """The repository whose work tree `folder` lies in. Raises GitError where there is none."""
+        drop_repository_variables()
         try:
-            lines = call(
+            lines = read(
                 folder,
                 "rev-parse",
                 "--path-format=absolute",
                 "--show-toplevel",
                 "--git-dir",
                 "--git-common-dir",
+                "--show-object-format",
             )
         except GitError as error:
             if "not a git repository" not in error.message:
@@ -125,14 +197,14 @@ class Repository:
                 hint="Every result is tied to a commit: put the workflow under git first "
                 "(git init, git add, git commit).",
             ) from error
-        paths = [Path(decode(line)) for line in lines.split(b"\n")[:-1]]
+        *paths, object_format = map(decode, lines.split(b"\n")[:-1])
         if len(paths) != 3:
             raise GitError(
                 f"The path of the repository that {folder} lies in has a line break.",
                 hint="Rename the folder: git prints paths on lines of their own.",
             )
-        top, git_dir, common_dir = paths
-        return cls(top=top, git_dir=git_dir, common_dir=common_dir)
+        top, git_dir, common_dir = map(Path, paths)
+        return cls(top=top, git_dir=git_dir, common_dir=common_dir, object_format=object_format)
 
     def git(
         self,
@@ -141,12 +213,36 @@ class Repository:
         env: Mapping[str, str] | None = None,
         check: bool = True,
     ) -> bytes:
-        """What `git ARGS` at the top of the work tree prints. Raises GitError."""
+        """What `git ARGS` at the top of the work tree prints, by GitPython. Raises GitError."""
         return call(self.top, *args, input=input, env=env, check=check)
+
+    def read(self, *args: str, input: bytes | None = None, check: bool = True) -> bytes:
+        """The same for what only reads settings, refs and objects. Raises GitError."""
+        return read(self.top, *args, input=input, check=check)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Repo]:
+        """GitPython's view of the repository and its objects, which must be named by SHA-1; to be
+        used in one thread and for a moment, as it has processes of git that it asks."""
+        gitpython = _import_gitpython()
+        repo = gitpython.Repo(self.top, expand_vars=False)
+        # Its own one takes what follows a `$` in the path for a variable.
+        repo.git = gitpython.Git(self.top)
+        repo.odb = gitpython.GitCmdObjectDB(str(self.common_dir / "objects"), repo.git)
+        repo.git.set_persistent_git_options(c=_SETTINGS)
+        repo.git.update_environment(**_VARIABLES)
+        try:
+            yield repo
+        finally:
+            repo.close()
+
+    def is_id(self, name: str) -> bool:
+        """Whether this is the full name of an object, there or not."""
+        return re.fullmatch(_IDS[self.object_format], name) is not None
 
     def commit_of(self, revision: str) -> str:
         """The full id of the commit that `revision` names. Raises GitError."""
-        name = self.git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", check=False)
+        name = self.read("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", check=False)
         if not name:
             if revision == "HEAD":
                 raise GitError(
@@ -156,24 +252,25 @@ class Repository:
             raise GitError(f"{self.top} has no commit {revision!r}.")
         return name.decode().strip()
 
-    def tree_of(self, commit: str) -> str:
-        """The id of the tree of a commit: the digest of all tracked files."""
-        return self.git("rev-parse", "--verify", f"{commit}^{{tree}}").decode().strip()
-
     def how_to_fetch(self) -> str:
         """What to do where a commit is not here."""
-        shallow = self.git("rev-parse", "--is-shallow-repository").strip() == b"true"
+        shallow = self.read("rev-parse", "--is-shallow-repository").strip() == b"true"
         return "git fetch --unshallow gets it." if shallow else "Fetch it where it was made."
 
     def config(self, key: str) -> str | None:
         """A setting as git finds it (repository, then user, then system), a path expanded."""
-        value = self.git("config", "--type=path", "--get", key, check=False)
+        value = self.read("config", "--type=path", "--get", key, check=False)
         return decode(value.rstrip(b"\n")) if value else None
+
+    def configure(self, key: str, value: str | None) -> None:
+        """Set a setting of the repository, or with None take it away. Raises GitError."""
+        words = ("--unset-all", key) if value is None else (key, value)
+        self.git("config", *words)
 
     @functools.cached_property
     def has_modes(self) -> bool:
         """Whether git heeds the x-bit of files in the work tree."""
-        value = self.git("config", "--type=bool", "--get", "core.fileMode", check=False)
+        value = self.read("config", "--type=bool", "--get", "core.fileMode", check=False)
         return value.strip() != b"false"
 
     def relative(self, path: Path) -> str | None:

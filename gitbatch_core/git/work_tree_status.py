@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitbatch_core.errors import GitError
-from gitbatch_core.git import content_pointers, index
+from gitbatch_core.git import content_pointers, index, trees
+from gitbatch_core.git.identity import identity, identity_environment
 from gitbatch_core.git.repository import Repository, call, decode
 from gitbatch_core.git.trees import SUBMODULE
 from gitbatch_core.wording import typed
@@ -75,17 +76,15 @@ def matching_of(names: Iterable[str], folder: str, patterns: Iterable[str]) -> f
 def differing(repository: Repository, old: str, new: str) -> frozenset[str]:
     """Paths in which two commits differ, in their submodules too as far as these are here; else
     the submodule's own. Raises GitError where the repository lacks a commit."""
-    listing = repository.git("diff-tree", "-r", "-z", "--raw", "--no-renames", old, new)
-    fields = listing.split(b"\0")
-    found: set[str] = set()
-    for head, name in zip(fields[::2], map(decode, fields[1::2]), strict=False):
-        old_mode, new_mode, old_id, new_id, _ = head.decode().lstrip(":").split(" ")
+    paths: set[str] = set()
+    for change in trees.changes(repository, old, new):
         inner: Iterable[str] = ()
-        if old_mode == new_mode == SUBMODULE and (repository.top / name / ".git").exists():
+        top = repository.top / change.path
+        if change.modes == (SUBMODULE, SUBMODULE) and (top / ".git").exists():
             with contextlib.suppress(GitError):
-                inner = differing(Repository.find(repository.top / name), old_id, new_id)
-        found.update({f"{name}/{each}" for each in inner} or {name})
-    return frozenset(found)
+                inner = differing(Repository.find(top), *change.ids)
+        paths.update({f"{change.path}/{each}" for each in inner} or {change.path})
+    return frozenset(paths)
 
 
 def ignored(top: Path, paths: Iterable[str]) -> set[str]:
@@ -261,30 +260,3 @@ def check_snapshot(repository: Repository, changes: Changes) -> None:
                     f"The submodule {path} has uncommitted changes, which a snapshot cannot hold.",
                     hint=f"Commit them there first: git -C {typed(inner.top)} commit -a",
                 )
-
-
-def identity(repository: Repository) -> tuple[str, str]:
-    """`Name <mail> seconds zone` of author and committer, as git has them; where the user never
-    told git a name: the login name at this host."""
-    found = []
-    for variable in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
-        line = repository.git("var", variable, check=False).decode(errors="replace").strip()
-        if not line:
-            import getpass
-            import socket
-            import time
-
-            user = getpass.getuser()
-            line = f"{user} <{user}@{socket.gethostname()}> {int(time.time())} +0000"
-        found.append(line)
-    return found[0], found[1]
-
-
-def identity_environment(author: str, committer: str) -> dict[str, str]:
-    """The variables by which git takes these, as `identity` gives them."""
-    env: dict[str, str] = {}
-    for kind, line in (("AUTHOR", author), ("COMMITTER", committer)):
-        name, rest = line.split(" <", 1)
-        mail, date = rest.split("> ", 1)
-        env |= {f"GIT_{kind}_NAME": name, f"GIT_{kind}_EMAIL": mail, f"GIT_{kind}_DATE": date}
-    return env

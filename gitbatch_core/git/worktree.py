@@ -262,7 +262,7 @@ def _changed(part: Part, names: list[str], env: dict[str, str]) -> Iterator[str]
 
 def others(repository: Repository) -> frozenset[str]:
     """The folders of the repository's other work trees."""
-    listing = repository.git("worktree", "list", "--porcelain")  # older ones know no -z here
+    listing = repository.read("worktree", "list", "--porcelain")  # older ones know no -z here
     tops = (line[9:] for line in listing.split(b"\n") if line.startswith(b"worktree "))
     return frozenset(map(decode, tops)) - {str(repository.top)}
 

@@ -83,7 +83,7 @@ def unlike_fresh(repository: Repository, commit: str, paths: Iterable[str]) -> d
         if name not in sizes or own.is_symlink() or not own.is_file():
             continue
         if path in reasons or own.stat().st_size != sizes[name]:
-            fresh = repository.git("cat-file", "--filters", name)
+            fresh = repository.read("cat-file", "--filters", name)
             if fresh != own.read_bytes():
                 found[path] = reasons.get(path, "line ends")
     return found
@@ -91,5 +91,5 @@ def unlike_fresh(repository: Repository, commit: str, paths: Iterable[str]) -> d
 
 def _replaced(repository: Repository) -> set[str]:
     """Objects that `git replace` has put others in the place of."""
-    listing = repository.git("for-each-ref", "--format=%(refname)", "refs/replace/")
+    listing = repository.read("for-each-ref", "--format=%(refname)", "refs/replace/")
     return {name.rpartition("/")[2] for name in listing.decode().split()}

@@ -92,7 +92,7 @@ def _switch(runs: Runs, known: Known, found: Document) -> None:
             path.unlink()
         for path, temporary in files.items():
             path.rename(temporary)
-        repository.git("checkout", "--quiet", "--no-overwrite-ignore", "--detach", _revision(known))
+        checkout.switch(repository, _revision(known))
         _bring_back(repository, commit, found)
     except BaseException:
         _put_back(path for path in aside.items() if not os.path.lexists(path[0]))
@@ -130,7 +130,7 @@ def _in_the_way(runs: Runs, commit: str, found: Document) -> dict[Path, tuple[st
     """Text and mtime of links that git does not track, where the run commit has links, or in
     folders that it has as outputs; only those that this or another run commit has as well."""
     repository = runs.repository
-    tracked = set(repository.git("ls-files", "-z").split(b"\0"))
+    tracked = {each.path for each in index.entries(repository.top)}
     wanted = trees.links(repository, commit)
     paths = [repository.top / name for name in wanted]
     for output in found["outputs"]:
@@ -140,7 +140,7 @@ def _in_the_way(runs: Runs, commit: str, found: Document) -> dict[Path, tuple[st
     for path in paths:
         name = str(path.relative_to(repository.top))
         with contextlib.suppress(OSError):
-            if os.fsencode(name) not in tracked and linked_object(text := os.readlink(path)):
+            if name not in tracked and linked_object(text := os.readlink(path)):
                 here[name] = path, text, path.lstat().st_mtime_ns
     aside = {}
     others = [each.commit for each in reversed(runs.by_id.values()) if each.commit]
@@ -193,12 +193,7 @@ def _bring_back(repository: Repository, commit: str, found: Document) -> None:
         for each in trees.entries(repository, commit)
         if is_result(each.path) and not os.path.lexists(repository.top / each.path)
     ]
-    if gone:
-        repository.git(
-            "--literal-pathspecs",
-            *("checkout", "--quiet", commit, "--pathspec-from-file=-", "--pathspec-file-nul"),
-            input=b"".join(os.fsencode(name) + b"\0" for name in gone),
-        )
+    checkout.restore(repository, commit, gone)
 
 
 def _put_back(links: Iterable[tuple[Path, tuple[str, int]]]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from gitbatch_core.archive import records
 from gitbatch_core.archive.store import Archive
+from gitbatch_core.git import commits
 from gitbatch_core.history import marks, stale_outputs, summary
 from gitbatch_core.history.run_names import Known, Runs
 from gitbatch_core.model.documents import Document
@@ -135,10 +136,8 @@ def _verdicts(outputs: Iterable[Document]) -> dict[str, int]:
 
 def _subject(runs: Runs, commit: str) -> str:
     """Its first line; empty where a shallow clone lacks the commit."""
-    if not commit:
-        return ""
-    text = runs.repository.git("show", "--no-patch", "--format=%s", commit, check=False)
-    return text.decode(errors="replace").strip()
+    about = commits.read_all(runs.repository, [commit]).get(commit)
+    return about.subject if about else ""
 
 
 def _seconds(started: str | None, ended: str | None) -> float | None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 
 from gitbatch_core.errors import GitError
-from gitbatch_core.git import objects
+from gitbatch_core.git import commits, trees
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.document_diff import changes, member_changes
 from gitbatch_core.model.documents import Document
@@ -52,13 +52,12 @@ def code(repository: Repository, then: Document, now: Document, *options: str) -
     if first == last:
         return ""
     for commit in (first, last):
-        if not objects.is_commit(repository, commit):
+        if not commits.exists(repository, commit):
             raise GitError(
                 f"The source commit {commit} is not in {repository.top}.",
                 hint=repository.how_to_fetch(),
             )
-    found = repository.git("diff", "--no-ext-diff", "--no-color", *options, first, last)
-    return found.decode(errors="surrogateescape")
+    return trees.diff(repository, first, last, *options)
 
 
 def _rules(then: Document, now: Document) -> list[Document]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.errors import GitError
-from gitbatch_core.git.repository import Repository, decode
+from gitbatch_core.git import refs
+from gitbatch_core.git.repository import Repository
 from gitbatch_core.model.documents import Document
 from gitbatch_core.run import run_commit
 from gitbatch_core.run.run_commit import REFS
@@ -67,18 +68,14 @@ class RunOutputs:
     def commits(self) -> dict[str, str]:
         """The commits of tags and runs, by name. Raises GitError."""
         if self._commits is None:
-            listed = self.repository.git(
-                "for-each-ref", "--format=%(objectname) %(*objectname) %(refname)", REFS, _TAGS
-            )
             self._commits = {}
-            for line in listed.splitlines():
-                own, peeled, name = decode(line).split(" ", 2)
-                name = name.removeprefix(_TAGS)
+            for ref, commit in refs.commits(self.repository, REFS, _TAGS).items():
+                name = ref.removeprefix(_TAGS)
                 # Tags come from other repositories too, where the run's own ref is not.
                 run = name.removeprefix(REFS).removeprefix(run_commit.TAGS)
                 if run != name:
-                    self._commits |= {run: peeled or own, run_commit.TAGS + run: peeled or own}
-                self._commits[name] = peeled or own
+                    self._commits |= {run: commit, run_commit.TAGS + run: commit}
+                self._commits[name] = commit
         return self._commits
 
 

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gitbatch_core.git.repository import Repository, decode
+from gitbatch_core.git import refs
+from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.run_outputs import RunOutputs
 from gitbatch_core.model.documents import Document
 from gitbatch_core.run import run_commit, undeclared_entries
@@ -60,11 +61,7 @@ def holders(repository: Repository, addresses: Sequence[str]) -> list[HoldingRun
 
 def _tags(repository: Repository) -> Mapping[str, list[str]]:
     """The names of tags, by commit."""
-    names = defaultdict(list)
-    listed = repository.git(
-        "for-each-ref", "--format=%(objectname) %(*objectname) %(refname:lstrip=2)", "refs/tags"
-    )
-    for line in listed.splitlines():
-        own, peeled, name = decode(line).split(" ", 2)
-        names[peeled or own].append(name)
-    return names
+    tags = defaultdict(list)
+    for ref, commit in refs.commits(repository, "refs/tags/").items():
+        tags[commit].append(ref.removeprefix("refs/tags/"))
+    return tags

@@ -24,7 +24,7 @@ from gitbatch_core.archive import hashing, links
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import RunError, UsageError
-from gitbatch_core.git import work_tree_status
+from gitbatch_core.git import index, work_tree_status
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.git.worktree import Worktree
@@ -143,7 +143,6 @@ def _prepare(original: OriginalRun, archive: Archive, top: Path) -> list[str]:
     """Take the run's outputs away, as far as the commit has them; put there what it had and the
     commit has not. Returns the outputs that are updated in place."""
     archive_location.link(top, archive.root, original.repository.common_dir)
-    repository = Repository.find(top)
     updates = original.before_updates()
     theirs = {path for path in updates if _has(top / path, updates[path], archive)}
     outputs = {each["path"] for each in original.document.get("outputs", ())} - theirs
@@ -158,8 +157,7 @@ def _prepare(original: OriginalRun, archive: Archive, top: Path) -> list[str]:
         else:
             (top / path).unlink(missing_ok=True)
     # Else they would count as changes where targets, or a checkpoint, leave them out of the DAG.
-    names = b"".join(os.fsencode(path) + b"\0" for path in gone)
-    repository.git("update-index", "--skip-worktree", "-z", "--stdin", input=names)
+    index.skip(top, gone)
     for path, text in original.input_links().items():
         (top / path).parent.mkdir(parents=True, exist_ok=True)
         (top / path).symlink_to(text)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gitbatch_core.archive import records
 from gitbatch_core.archive.store import Archive
-from gitbatch_core.git import objects
+from gitbatch_core.git import commits
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import REPRODUCTION_FORMAT, REPRODUCTION_VERSION
@@ -47,7 +47,7 @@ def unsteady(archive: Archive, repository: Repository) -> dict[str, list[str]]:
         commit = str(each.get("source_commit", ""))
         if commit not in is_here:
             # Others use the archive too, and may call another rule the same.
-            is_here[commit] = objects.is_commit(repository, commit)
+            is_here[commit] = commits.exists(repository, commit)
         for output in each.get("outputs", ()) if is_here[commit] else ():
             rule = output.get("rule")
             if rule and output.get("verdict") == DIFFERS and not output.get("after"):

@@ -10,7 +10,7 @@ from gitbatch_core.archive.layout import Address, linked_object
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.archive.walk import inside
 from gitbatch_core.errors import GitError, NotInArchiveError, UsageError
-from gitbatch_core.git import objects, trees
+from gitbatch_core.git import commits, objects, trees
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repository import Repository, decode
 from gitbatch_core.git.worktree import Worktree
@@ -42,7 +42,7 @@ class OriginalRun:
         commit = Runs.of(repository).one(name).ended()
         document = run_commit.read(repository, commit)
         source = document["source_commit"]
-        if not objects.is_commit(repository, source):
+        if not commits.exists(repository, source):
             raise GitError(
                 f"The source commit {source[:10]} of run {document['run']} is not in this "
                 "repository.",

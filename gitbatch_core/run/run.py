@@ -17,8 +17,9 @@ from gitbatch_core import fs
 from gitbatch_core.archive import staging as stagings
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError, RunError
+from gitbatch_core.git import refs
 from gitbatch_core.git import worktree as worktrees
-from gitbatch_core.git.repository import Repository, decode
+from gitbatch_core.git.repository import Repository
 from gitbatch_core.git.worktree import Worktree
 from gitbatch_core.model.documents import Document
 from gitbatch_core.run import archive_location, completion, lease, run_commit
@@ -145,13 +146,13 @@ def dead_runs(repository: Repository, warn: Callable[[str], object]) -> list[Own
     for dead in lease.dead(repository):
         stagings.sweep(dead.archive)
         ref = run_commit.REFS + dead.run
-        commit = repository.git("rev-parse", "--verify", "--quiet", ref, check=False)
-        if not commit:
+        commit = refs.commits(repository, ref).get(ref)
+        if commit is None:
             found.append(dead)
         else:
             try:
                 if dead.claim() is not None:
-                    completion.complete(repository, dead.archive, decode(commit).strip(), warn=warn)
+                    completion.complete(repository, dead.archive, commit, warn=warn)
                     remove(repository, dead.worktree, dead.staging, dead.private)
             except (GitbatchError, OSError) as error:
                 warn(unfinished(dead.run, error))

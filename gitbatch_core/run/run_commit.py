@@ -12,7 +12,7 @@ from typing import Any
 
 from gitbatch_core.archive.walk import inside
 from gitbatch_core.errors import GitbatchError
-from gitbatch_core.git import commits, objects, refs
+from gitbatch_core.git import commits, objects, refs, trees
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.model import documents
@@ -243,22 +243,21 @@ def _own(document: Document) -> set[str]:
 def source_of(repository: Repository, commit: str) -> str:
     """The commit to run where HEAD is `commit`: its parent where it is exactly a run commit (its
     trailer, and nothing but outputs and the document beyond its parent), else itself."""
-    message = repository.git("show", "--no-patch", "--format=%B", commit).decode(errors="replace")
-    if not OF_RUN.search(message):
+    about = commits.read(repository, commit)
+    if not OF_RUN.search(about.message):
         return commit
     try:
         document = read(repository, commit)
     except GitbatchError:
         return commit
     parent = str(document.get("source_commit", ""))
-    if repository.git("rev-parse", f"{commit}^@").decode().split() != [parent]:
+    if about.parents != (parent,) or not commits.exists(repository, parent):
         return commit
     own = _own(document)
     above = {str(folder) for name in own for folder in PurePosixPath(name).parents}
-    changed = repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", parent, commit)
     is_own = inside(own)
-    for name in filter(None, changed.decode(errors="surrogateescape").split("\0")):
+    for change in trees.changes(repository, parent, commit):
         # In the place of a link to a folder there may be one with results.
-        if not is_own(name) and name not in above:
+        if not is_own(change.path) and change.path not in above:
             return commit
     return parent

@@ -21,7 +21,7 @@ from gitbatch_core.errors import (
     UsageError,
     readable,
 )
-from gitbatch_core.git import refs, work_tree_status, worktree_comparison
+from gitbatch_core.git import commits, refs, work_tree_status, worktree_comparison
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.git.work_tree_status import Changes
 from gitbatch_core.model.documents import Document
@@ -393,11 +393,11 @@ def queue_has_jobs(run_id: str) -> bool:
 
 def greet(workflow: Any, logger: Any, run: Run, source: Source, why: str) -> None:
     """Say what is run, where, and what the user should know."""
-    subject = run.repository.git("show", "--no-patch", "--format=%h %s", run.worktree.commit)
+    commit = commits.read(run.repository, run.worktree.commit)
     what = "uncommitted changes, as snapshot" if source.snapshot else "commit"
     goes_on = " goes on" if run.resumed else ""
     logger.info(
-        f"gitbatch run {run.id}{goes_on}: {what} {subject.decode(errors='replace').strip()}\n"
+        f"gitbatch run {run.id}{goes_on}: {what} {commit.id[:10]} {commit.subject}\n"
         f"{why}\narchive: {run.archive.root}"
     )
     if os.getuid() == 0:

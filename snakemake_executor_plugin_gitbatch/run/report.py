@@ -186,10 +186,9 @@ class Report:
         tag = [] if self.tag is None else [f"refs/tags/{self.tag}"]
         for ref in (*tag, f"{run_commit.REFS}{self.run}"):
             try:
-                commit = self.repository.git("rev-parse", "--verify", f"{ref}^{{commit}}")
+                return ref, self.repository.commit_of(ref)
             except GitbatchError:
                 continue
-            return ref, commit.decode().strip()
         return None, ""
 
     def _how_to_look(self, ref: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from gitbatch_core.archive import hashing
 from gitbatch_core.errors import GitbatchError, PoolError
-from gitbatch_core.git import refs
+from gitbatch_core.git import commits, refs
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.model import documents
 from gitbatch_core.model.documents import Document
@@ -84,9 +84,10 @@ class _Place:
         commit, own = str(dead.about.get("commit")), self.source.commit
         if commit == own:
             return True
-        tree_of = self.repository.tree_of
-        both_snapshots = self.source.snapshot and dead.about.get("snapshot")
-        return bool(both_snapshots and tree_of(commit) == tree_of(own))
+        if not (self.source.snapshot and dead.about.get("snapshot")):
+            return False
+        read = commits.read_all(self.repository, [commit, own])
+        return commit in read and read[commit].tree == read[own].tree
 
 
 def start(workflow: Any, logger: Any) -> Session:

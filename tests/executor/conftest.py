@@ -213,11 +213,16 @@ def make_project(tmp_path: Path) -> Iterator[Callable[..., Project]]:
     made: list[Project] = []
 
     def make(
-        files: dict[str, str], *, name: str = "project", pool: str = "local", commit: bool = True
+        files: dict[str, str],
+        *,
+        name: str = "project",
+        pool: str = "local",
+        commit: bool = True,
+        object_format: str = "sha1",
     ) -> Project:
         project = Project(path=tmp_path / name, pool=pool)
         project.path.mkdir(parents=True)
-        project.git("init", "--quiet")
+        project.git("init", "--quiet", f"--object-format={object_format}")
         project.write({".gitignore": ".snakemake/\n", **files})
         if commit:
             project.commit()

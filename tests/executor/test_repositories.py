@@ -269,6 +269,23 @@ def test_a_run_commit_as_head(make_project: MakeProject, tmp_path: Path) -> None
     assert other.git("rev-parse", f"{made}^") == project.git("rev-parse", first)
 
 
+def test_a_repository_by_sha256(make_project: MakeProject) -> None:
+    """GitPython reads no objects there."""
+    files = {"Snakefile": COPY, "data.txt": "data\n", ".gitignore": ".snakemake/\nout/\n"}
+    project = make_project(files, object_format="sha256")
+    run_twice(project, "out/a.txt")
+    [first] = project.tags()
+    project.git("checkout", "--quiet", first)
+    project.snakemake("--force", "out/a.txt").ok()
+    assert (
+        project.run_document(project.tags()[-1])["source_commit"]
+        == project.git("rev-parse", f"{first}^").strip()
+    )
+    assert first in project.gitbatch("runs", "ls").ok().text.replace("run/…", first)
+    assert "current" in project.gitbatch("status").ok().text
+    assert "1 identical" in project.gitbatch("reproduce", first).ok().text
+
+
 def test_a_workdir_of_the_snakefile(make_project: MakeProject) -> None:
     project = make_project(
         {
