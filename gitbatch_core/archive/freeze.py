@@ -110,7 +110,7 @@ def thaw(
         place = _place(archive, top, path)
         found = dict(_frozen_in(archive, place))
         if not found:
-            raise UsageError(f"{path} is not frozen: no link leads from it into the archive")
+            raise UsageError(f"{path} is not frozen: it is no link into the archive.")
         names.update(found)
         folders.extend({link.parent for link in found} if place.is_dir() else ())
     _check_writable(names)
@@ -143,13 +143,13 @@ def _plan(archive: Archive, top: Path, path: Path) -> _Plan:
             plan.files = [place / member.path for member in plan.members if member.file]
             for member in plan.members:
                 if ".git" in member.path.split("/"):
-                    raise UsageError(f"{path} holds a git repository, which cannot be frozen")
+                    raise UsageError(f"{path} contains a git repository, which cannot be frozen.")
         elif place.is_file():
             plan.files = [place]
         else:
             raise manifests.special_file_error(str(path), place.lstat().st_mode)
     except OSError as error:
-        raise ArchiveError(f"cannot read {error.filename or path}: {error.strerror}") from error
+        raise ArchiveError(f"Cannot read {error.filename or path}: {error.strerror}.") from error
     return plan
 
 
@@ -157,11 +157,11 @@ def _linked_file(path: Path, place: Path) -> Path:
     try:
         mode = place.stat().st_mode
     except OSError as error:
-        raise UsageError(f"{path} is a link that leads nowhere") from error
+        raise UsageError(f"{path} is a dangling link.") from error
     if stat.S_ISDIR(mode):
         raise UsageError(
-            f"{path} is a link to a folder",
-            hint=f"Name what is in it: gitbatch freeze {typed(path)}/*",
+            f"{path} is a link to a folder.",
+            hint=f"Name the files in it: gitbatch freeze {typed(path)}/*",
         )
     if not stat.S_ISREG(mode):
         raise manifests.special_file_error(str(path), mode)
@@ -178,14 +178,14 @@ def _place(archive: Archive, top: Path, path: Path) -> Path:
     named_inside = ".." not in path.parts and path.absolute().is_relative_to(real_top)
     if place == real_top or not (inside or named_inside):
         raise UsageError(
-            f"{path} is not below the work tree {top}",
-            hint="Only what lies in the repository can have a link there; copy it in first.",
+            f"{path} is not in the work tree {top}.",
+            hint="Only files in the repository can be frozen: copy it there first.",
         )
     if not os.path.lexists(place):
-        raise UsageError(f"no such file or folder: {path}")
+        raise UsageError(f"There is no file or folder {path}.")
     parts = place.relative_to(real_top).parts if inside else place.parts
     if {".git", ".gitbatch"} & set(parts) or place.is_relative_to(archive.root.resolve()):
-        raise UsageError(f"{path} belongs to git or gitbatch itself")
+        raise UsageError(f"{path} belongs to git or gitbatch and cannot be frozen.")
     return place
 
 
@@ -203,8 +203,8 @@ def _check_writable(paths: Iterable[Path]) -> None:
     for folder in {path.parent for path in paths}:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise UsageError(
-                f"the folder {folder} is not writable, so nothing in it can be replaced",
-                hint=f"chmod u+w {typed(folder)}",
+                f"The folder {folder} is not writable, so files in it cannot be replaced by links.",
+                hint=f"Make it writable: chmod u+w {typed(folder)}",
             )
 
 
@@ -235,7 +235,9 @@ def _place_links(
 def _check_same(stored: Stored) -> None:
     # A file that became an object has the objects' mtime, and is read-only.
     if stored.source.lstat().st_mtime_ns not in (stored.mtime_ns, layout.MTIME_NS):
-        raise InUseError(f"{stored.source} changed while it was frozen, and was left as it is")
+        raise InUseError(
+            f"{stored.source} changed while it was being frozen. It was left as it is."
+        )
 
 
 def _result(archive: Archive, plan: _Plan, stored: dict[Path, Stored]) -> Frozen:
@@ -273,7 +275,7 @@ def _frozen_in(archive: Archive, place: Path) -> Iterable[tuple[Path, ObjectName
                 if item.object is not None and _leads_itself(link):
                     yield link, item.object
     except OSError as error:
-        raise ArchiveError(f"cannot read {error.filename}: {error.strerror}") from error
+        raise ArchiveError(f"Cannot read {error.filename}: {error.strerror}.") from error
 
 
 def _leads_itself(link: Path) -> bool:
@@ -287,9 +289,9 @@ def _thaw_one(archive: Archive, link: Path, name: ObjectName) -> None:
     def check() -> None:
         if hasher.hexdigest() != name.digest:
             raise DamageError(
-                f"the object {name.path} in the archive {archive.root} is damaged",
-                hint=f"`gitbatch archive verify --repair --archive {typed(archive.root)}` puts it "
-                "aside; then make it again.",
+                f"The object {name.path} in the archive {archive.root} is damaged.",
+                hint=f"`gitbatch archive verify --repair --archive {typed(archive.root)}` moves it "
+                "aside. Then make it again.",
             )
 
     try:
@@ -302,7 +304,7 @@ def _thaw_one(archive: Archive, link: Path, name: ObjectName) -> None:
             check=check,
         )
     except OSError as error:
-        raise ArchiveError(f"cannot thaw {link}: {error.strerror}") from error
+        raise ArchiveError(f"Cannot thaw {link}: {error.strerror}.") from error
 
 
 def _say_which(
@@ -320,8 +322,8 @@ def _say_which(
         return f" ({', '.join(map(str, paths[:5]))}{' ...' if len(paths) > 5 else ''})"
 
     text = f"{len(done)} of {total} files were {what}" + (few(done) if done else "")
-    text += "; the others are as they were"
+    text += "; the others are unchanged"
     if stuck:
-        text += f", but {len(stuck)} can only be read for now{few(stuck)}"
-    text += ". The same command again goes on from there."
+        text += f", but {len(stuck)} are read-only for now{few(stuck)}"
+    text += ". Run the same command again to continue."
     return f"{hint}\n{text}" if hint else text

@@ -44,12 +44,12 @@ def new(algorithm: str) -> Hasher:
             import blake3
         except ImportError as error:
             raise UsageError(
-                "this archive uses blake3, and the Python package blake3 is not installed",
+                "This archive uses blake3, but the Python package blake3 is not installed.",
                 hint="Install it, also on the machines that run jobs: pip install blake3",
             ) from error
         return blake3.blake3()
     raise FormatError(
-        f"unknown hash algorithm {algorithm!r}; known are {', '.join(DIGEST_LENGTHS)}"
+        f"Unknown hash algorithm {algorithm!r}. Choose one of: {', '.join(DIGEST_LENGTHS)}."
     )
 
 

@@ -244,7 +244,7 @@ class _Publisher:
         writers = fs.has_writers(item.descriptor) if movable or strict else None
         if writers and strict:
             raise InUseError(
-                f"{item.source} is open for writing",
+                f"{item.source} is open for writing.",
                 hint="Wait until the program that writes it has ended, or end it.",
             )
         if movable and writers is False:
@@ -273,7 +273,7 @@ class _Publisher:
         before = item.opened.before
         if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise InUseError(
-                f"{item.source} changed while it was read",
+                f"{item.source} changed while it was being read.",
                 hint="Wait until the program that writes it has ended, or end it.",
             )
 
@@ -290,7 +290,9 @@ class _Publisher:
                 item.size,
                 layout.MTIME_NS,
             ):
-                raise InUseError(f"{item.source} was changed or replaced while it was stored")
+                raise InUseError(
+                    f"{item.source} was changed or replaced while it was being stored."
+                )
         if self._is_there(item.descriptor, path):
             item.undo()
             if source_lock.identity(item.opened.before) == source_lock.identity(

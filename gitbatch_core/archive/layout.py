@@ -83,16 +83,16 @@ class Address:
         length = DIGEST_LENGTHS.get(self.algorithm)
         if length is None:
             known = ", ".join(DIGEST_LENGTHS)
-            raise FormatError(f"unknown hash algorithm {self.algorithm!r}; known are {known}")
+            raise FormatError(f"Unknown hash algorithm {self.algorithm!r}; known are {known}.")
         if len(self.digest) != length or not _DIGEST.fullmatch(self.digest):
-            raise FormatError(f"not a digest of {self.algorithm}: {self.digest!r}")
+            raise FormatError(f"Not a digest of {self.algorithm}: {self.digest!r}.")
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """The address that `text` writes. Raises FormatError on anything else."""
         algorithm, colon, digest = text.partition(":")
         if not colon:
-            raise FormatError(f"not an address: {text!r}")
+            raise FormatError(f"Not an address: {text!r}.")
         return cls(algorithm=algorithm, digest=digest)
 
     @classmethod
@@ -118,16 +118,16 @@ class ObjectName:
 
     def __post_init__(self) -> None:
         if not _DIGEST.fullmatch(self.digest):
-            raise FormatError(f"not a digest: {self.digest!r}")
+            raise FormatError(f"Not a digest: {self.digest!r}.")
         if not _EXTENSIONS.fullmatch(self.suffix):
-            raise FormatError(f"not a suffix of an object: {self.suffix!r}")
+            raise FormatError(f"Not the suffix of an object: {self.suffix!r}.")
 
     @classmethod
     def parse(cls, path: str) -> Self:
         """The name that `path`, relative to the archive, writes. Raises FormatError."""
         match = _OBJECT.fullmatch(path)
         if match is None:
-            raise FormatError(f"not the name of an object: {path!r}")
+            raise FormatError(f"Not the name of an object: {path!r}.")
         return cls(digest=match[1] + match[2], executable=match[3] is not None, suffix=match[4])
 
     @property
@@ -171,7 +171,7 @@ def parse_manifest_path(path: str) -> str:
     """The tree's digest. Raises FormatError."""
     match = _MANIFEST.fullmatch(path)
     if match is None:
-        raise FormatError(f"not the name of a manifest: {path!r}")
+        raise FormatError(f"Not the name of a manifest: {path!r}.")
     return match[1] + match[2]
 
 
@@ -184,7 +184,7 @@ def record_folder(key: str) -> str:
 def record_path(key: str, run: str, number: int) -> str:
     """Where the record of execution `number` (from 1) of the run lies, relative to the archive."""
     if not _RUN.fullmatch(run) or number < 1:
-        raise FormatError(f"not a run and a number that can name a record: {run!r}, {number}")
+        raise FormatError(f"A record cannot be named by this run and number: {run!r}, {number}.")
     return f"{record_folder(key)}/{run}-{number}.json"
 
 
@@ -192,7 +192,7 @@ def parse_record_path(path: str) -> tuple[str, str, int]:
     """Job key, run and number of a record. Raises FormatError."""
     match = _RECORD.fullmatch(path)
     if match is None:
-        raise FormatError(f"not the name of a record: {path!r}")
+        raise FormatError(f"Not the name of a record: {path!r}.")
     return match[1] + match[2], match[3], int(match[4])
 
 
@@ -213,14 +213,14 @@ def check_document_path(path: str) -> None:
 
 def _checked(path: str, pattern: re.Pattern[str]) -> str:
     if not pattern.fullmatch(path):
-        raise FormatError(f"not the name of a document: {path!r}")
+        raise FormatError(f"Not the name of a document: {path!r}.")
     return path
 
 
 def name_path(name: str) -> str:
     """Where the writable name `PREFIX/PATH` lies, relative to the archive. Raises UsageError."""
     if "/" not in name:
-        raise UsageError(f"not a name for the archive: {name!r}", hint="A name is PREFIX/PATH.")
+        raise UsageError(f"Not a name for the archive: {name!r}.", hint="A name is PREFIX/PATH.")
     check_path(name)
     return f"{NAMES}/{name}"
 
@@ -230,18 +230,18 @@ def check_path(path: str) -> None:
     parts = path.split("/")
     if "\0" in path or any(part in ("", ".", "..") for part in parts):
         raise UsageError(
-            f"not a path below a folder: {path!r}",
-            hint="It has no empty parts, no `.` and no `..`.",
+            f"Not a path below a folder: {path!r}.",
+            hint="Such a path has no empty parts, no `.` and no `..`.",
         )
     try:
         longest = max(map(os.fsencode, parts), key=len)
     except UnicodeEncodeError as error:
-        raise UsageError(f"not a path: {path!r} cannot be written in UTF-8") from error
+        raise UsageError(f"Not a path: {path!r} cannot be written in UTF-8.") from error
     if len(longest) > LONGEST_PART:
         raise UsageError(
-            f"a part of a path is too long: {os.fsdecode(longest[:40])!r}... "
-            f"has {len(longest)} bytes",
-            hint=f"File systems take {LONGEST_PART} bytes at most.",
+            f"A part of a path is too long: {os.fsdecode(longest[:40])!r}... "
+            f"has {len(longest)} bytes.",
+            hint=f"File systems allow at most {LONGEST_PART} bytes.",
         )
 
 

@@ -130,7 +130,7 @@ def address_of(path: Path, archive: Archive | None = None) -> Address | None:
             entries = entries_of(path, archive)
             return None if entries is None else manifests.address(entries, archive.algorithm)
     except OSError as error:
-        raise ArchiveError(f"cannot read {path}: {error.strerror}") from error
+        raise ArchiveError(f"Cannot read {path}: {error.strerror}.") from error
     return None
 
 
@@ -196,7 +196,7 @@ def only_links(folder: Path) -> bool:
 def _placing_error(path: Path, error: OSError) -> ArchiveError:
     if error.errno == errno.ENOTEMPTY:
         return ArchiveError(
-            f"cannot put a link at {path}: there is a folder with files in it",
+            f"Cannot put a link at {path}: a folder with files is in the way.",
             hint="Move the folder away.",
         )
-    return ArchiveError(f"cannot put a link at {path}: {error.strerror}")
+    return ArchiveError(f"Cannot put a link at {path}: {error.strerror}.")

@@ -68,9 +68,9 @@ def dump(entries: Iterable[Entry]) -> bytes:
 def parse(data: bytes, *, source: str = "manifest") -> tuple[Entry, ...]:
     """The entries of a manifest. Raises FormatError, naming `source`, where it is not canonical."""
     if not data.startswith(HEADER):
-        raise FormatError(f"{source} is not a manifest of version 1")
+        raise FormatError(f"{source} is not a manifest of version 1.")
     if not data.endswith(b"\n"):
-        raise FormatError(f"{source} is cut off")
+        raise FormatError(f"{source} is truncated.")
     entries = []
     seen: set[bytes] = set()
     last = b""
@@ -78,11 +78,11 @@ def parse(data: bytes, *, source: str = "manifest") -> tuple[Entry, ...]:
         try:
             raw, entry = _parse_line(line)
             if raw <= last:
-                raise ValueError("not sorted, or twice the same path")
+                raise ValueError("not sorted, or a duplicate path")
             if any(raw[:end] in seen for end in _slashes(raw)):
                 raise ValueError("a path goes through a file, a link or an empty folder")
         except (ValueError, FormatError) as error:
-            raise FormatError(f"{source}, line {number}: {error}") from error
+            raise FormatError(f"{source}, line {number}: {error}.") from error
         seen.add(raw)
         last = raw
         entries.append(entry)
@@ -163,7 +163,7 @@ def special_file_error(path: str, mode: int) -> ArchiveError:
     kinds = {stat.S_IFIFO: "a fifo", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a device"}
     kind = kinds.get(stat.S_IFMT(mode), "a device")
     return ArchiveError(
-        f"{path} is {kind}, which an archive cannot hold",
+        f"{path} is {kind}, which an archive cannot store.",
         hint="Only files, folders and symbolic links can be stored.",
     )
 
@@ -183,8 +183,8 @@ def _link(
         return Scanned(path=path, target=target)
     if stat.S_ISDIR(mode):
         raise ArchiveError(
-            f"{place} is a link to a folder outside of the folder that is stored: {target}",
-            hint="Put the folder itself there, or make the link relative and keep it inside.",
+            f"{place} is a link to a folder outside the stored folder: {target}.",
+            hint="Put the folder itself there, or use a relative link that stays inside.",
         )
     if not stat.S_ISREG(mode):
         raise special_file_error(place, mode)
@@ -228,7 +228,7 @@ def _parse_line(line: bytes) -> tuple[bytes, Entry]:
         Address.of_digest(text)
         return raw, Entry(kind="f", path=path, executable=mark == b"x", size=int(size), digest=text)
     if mark != b"-" or size != b"0":
-        raise ValueError("x-bit or size on what is no file")
+        raise ValueError("an x-bit or size on something that is not a file")
     if kind == b"l":
         target = unescape(digest)
         if not target or b"\0" in target:

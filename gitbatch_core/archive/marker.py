@@ -42,7 +42,7 @@ def create(root: Path, algorithm: str, *, exist_ok: bool) -> None:
         if not (root / layout.ARCHIVE).exists():
             if others:
                 raise ArchiveError(
-                    f"cannot create an archive in {root}: the folder is not empty",
+                    f"Cannot create an archive in {root}: the folder is not empty.",
                     hint="Choose a folder that is empty or does not exist yet.",
                 )
             temporary = root / f"ARCHIVE.{uuid.uuid4().hex}"
@@ -53,18 +53,18 @@ def create(root: Path, algorithm: str, *, exist_ok: bool) -> None:
             finally:
                 temporary.unlink(missing_ok=True)
         elif not exist_ok:
-            raise ArchiveError(f"there is an archive in {root} already")
+            raise ArchiveError(f"There is already an archive in {root}.")
         for name in layout.FOLDERS:
             fs.make_folder(root / name)
         fs.sync_folder(root)
     except FileExistsError as error:
         if not exist_ok or not (root / layout.ARCHIVE).exists():
             raise ArchiveError(
-                f"cannot create an archive in {root}: something else is there",
+                f"Cannot create an archive in {root}: something else is in the way.",
                 hint="Choose a folder that is empty or does not exist yet.",
             ) from error
     except OSError as error:
-        raise ArchiveError(f"cannot create an archive in {root}: {error.strerror}") from error
+        raise ArchiveError(f"Cannot create an archive in {root}: {error.strerror}.") from error
 
 
 def _make_root(root: Path) -> None:
@@ -86,19 +86,19 @@ def read(root: Path) -> documents.Document:
         create = f"gitbatch init --archive {typed(root)}"
         if not root.is_dir():
             hint = f"Is its file system mounted here? `{create}` creates a new one."
-            raise ArchiveError(f"there is no archive {root}", hint=hint) from error
-        other = "Name another folder: `gitbatch init --archive DIR` creates an archive there."
+            raise ArchiveError(f"There is no archive {root}.", hint=hint) from error
+        other = "Choose another folder: `gitbatch init --archive DIR` creates an archive there."
         raise ArchiveError(
-            f"{root} is not an archive: it has no file ARCHIVE",
+            f"{root} is not an archive: it has no file ARCHIVE.",
             hint=other if any(root.iterdir()) else f"`{create}` creates one.",
         ) from error
     except OSError as error:
-        raise ArchiveError(f"cannot reach the archive {root}: {error.strerror}") from error
+        raise ArchiveError(f"Cannot access the archive {root}: {error.strerror}.") from error
     document = documents.loads(data, format=layout.FORMAT, version=layout.VERSION, source=str(path))
     if document.get("hash") not in layout.DIGEST_LENGTHS:
         raise FormatError(
-            f"the archive {root} uses the hash {document.get('hash')!r}, "
-            "which this gitbatch does not know",
+            f"The archive {root} uses the hash {document.get('hash')!r}, "
+            "which this gitbatch does not know.",
             hint="Install a newer gitbatch.",
         )
     return document

@@ -61,7 +61,7 @@ def read(archive: Archive, name: str) -> Name | None:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
     except OSError as error:
-        raise ArchiveError(f"cannot read {path} in the archive: {error.strerror}") from error
+        raise ArchiveError(f"Cannot read {path} in the archive: {error.strerror}.") from error
     return found if leads_somewhere(archive, found) else None
 
 
@@ -112,7 +112,7 @@ def remove(archive: Archive, name: str) -> None:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return
     except OSError as error:
-        raise ArchiveError(f"cannot remove {path}: {error.strerror}") from error
+        raise ArchiveError(f"Cannot remove {path}: {error.strerror}.") from error
     with contextlib.suppress(OSError):  # until one that is not empty
         for above in path.parents[: name.count("/")]:
             above.rmdir()
@@ -151,7 +151,7 @@ def paths(archive: Archive, prefix: str = "") -> Iterator[str]:
             continue
         except OSError as error:
             raise ArchiveError(
-                f"cannot read {error.filename} in the archive: {error.strerror}"
+                f"Cannot read {error.filename} in the archive: {error.strerror}."
             ) from error
 
 
@@ -172,8 +172,8 @@ def parse(data: bytes, name: str, *, source: str) -> Name:
         )
     except (KeyError, TypeError, ValueError, FormatError) as error:
         raise FormatError(
-            f"{source} is damaged: {error}",
-            hint="Remove that file: then the name is written again by what makes it.",
+            f"{source} is damaged: {error}.",
+            hint="Remove that file. The rule that writes the name then writes it again.",
         ) from error
 
 
@@ -213,8 +213,8 @@ def _put(archive: Archive, name: Name) -> None:
     except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
         raise UsageError(
             f"{name.name} cannot be a name in the archive {archive.root}: there are names above or "
-            "below it",
-            hint=f"Choose another name, or remove the others in {archive.root / layout.NAMES}",
+            "below it.",
+            hint=f"Choose another name, or remove the others in {archive.root / layout.NAMES}.",
         ) from error
     except OSError as error:
         raise storing_error(archive.root, f"the name {name.name}", error) from error

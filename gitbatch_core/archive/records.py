@@ -52,7 +52,7 @@ def write(root: Path, relative: str, document: documents.Document) -> Path:
     except FileExistsError:
         if path.read_bytes() != data:
             raise ArchiveError(
-                f"there is another document {relative} in the archive {root} already",
+                f"The archive {root} already has another document {relative}.",
                 hint="Documents are never overwritten; a run id was used twice.",
             ) from None
     except OSError as error:

@@ -51,7 +51,7 @@ def open_source(
     try:
         while True:
             if not stat.S_ISREG(path.stat().st_mode):
-                raise ArchiveError(f"cannot store {path}: it is not a regular file")
+                raise ArchiveError(f"Cannot store {path}: it is not a regular file.")
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 free = not path.is_symlink() and identity(os.fstat(descriptor)) not in ours
@@ -59,7 +59,7 @@ def open_source(
                 if locked is None and time.monotonic() > deadline:
                     if strict:
                         raise InUseError(
-                            f"{path} is locked by another process",
+                            f"{path} is locked by another process.",
                             hint="Wait until the program that uses it has ended, or end it.",
                         )
                     locked = False
@@ -79,7 +79,7 @@ def open_source(
             os.close(descriptor)
             time.sleep(_PAUSE)
     except OSError as error:
-        raise ArchiveError(f"cannot read {path}: {error.strerror}") from error
+        raise ArchiveError(f"Cannot read {path}: {error.strerror}.") from error
 
 
 def identity(found: os.stat_result) -> tuple[int, int]:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 _HINTS = {
     errno.ENOSPC: "Free space there, or choose another archive. Nothing was lost.",
-    errno.EDQUOT: "Your quota there is used up: free space. Nothing was lost.",
+    errno.EDQUOT: "Your quota there is used up. Free space. Nothing was lost.",
     errno.EROFS: "Its file system is mounted read-only here. Nothing was lost.",
     errno.EACCES: "You need permission to write there: ask the owner of the archive.",
     errno.EPERM: "You need permission to write there: ask the owner of the archive.",
-    errno.EFBIG: "The file is larger than the file system or a limit (ulimit -f) admits.",
+    errno.EFBIG: "The file is larger than the file system or a limit (ulimit -f) allows.",
 }
 
 
@@ -91,6 +91,6 @@ def set_aside(root: Path, path: str, *, keep: bool = False) -> Path:
 def storing_error(root: Path, path: Path | str, error: OSError) -> ArchiveError:
     """The ArchiveError for an OSError while `path` was stored in the archive at `root`."""
     return ArchiveError(
-        f"cannot store {path} in the archive {root}: {error.strerror or error}",
-        hint=_HINTS.get(error.errno or 0, "Nothing was lost; try again when the cause is gone."),
+        f"Cannot store {path} in the archive {root}: {error.strerror or error}.",
+        hint=_HINTS.get(error.errno or 0, "Nothing was lost. Remove the cause and try again."),
     )

@@ -159,7 +159,7 @@ class Archive:
                     address, size = hash_file(path)
                     executable = bool(path.stat().st_mode & stat.S_IXUSR)
                 except OSError as error:
-                    raise ArchiveError(f"cannot read {path}: {error.strerror}") from error
+                    raise ArchiveError(f"Cannot read {path}: {error.strerror}.") from error
                 name = ObjectName(digest=address.digest, executable=executable)
             entries.append(self.entry(item, name, size))
         return tuple(entries)
@@ -246,9 +246,9 @@ class Archive:
             if executable is None or name.executable == executable:
                 return name
         raise NotInArchiveError(
-            f"the archive {self.root} has no object {address}",
-            hint="Is this the right archive? --archive, $GITBATCH_ARCHIVE or "
-            "`git config gitbatch.archive DIR` names another.",
+            f"The archive {self.root} has no object {address}.",
+            hint="If it is in another archive, name that with --archive, $GITBATCH_ARCHIVE or "
+            "`git config gitbatch.archive DIR`.",
         )
 
     def size(self, name: ObjectName) -> int:
@@ -257,7 +257,7 @@ class Archive:
             return self.path(name).lstat().st_size
         except FileNotFoundError as error:
             raise NotInArchiveError(
-                f"the archive {self.root} has no object {name.address}"
+                f"The archive {self.root} has no object {name.address}."
             ) from error
         except OSError as error:
             raise self._unreachable(error) from error
@@ -282,14 +282,14 @@ class Archive:
         try:
             data = path.read_bytes()
         except FileNotFoundError as error:
-            raise NotInArchiveError(f"the archive {self.root} has no tree {address}") from error
+            raise NotInArchiveError(f"The archive {self.root} has no tree {address}.") from error
         except OSError as error:
             raise self._unreachable(error) from error
         if hashing.hash_bytes(data, self.algorithm) != address:
             raise DamageError(
-                f"the manifest {path} does not have the bytes that its name says",
-                hint=f"`gitbatch archive verify --repair --archive {typed(self.root)}` puts it "
-                "aside; then store the tree again.",
+                f"The manifest {path} is damaged: its content does not match its name.",
+                hint=f"`gitbatch archive verify --repair --archive {typed(self.root)}` moves it "
+                "aside. Then store the tree again.",
             )
         return manifests.parse(data, source=str(path))
 
@@ -314,8 +314,8 @@ class Archive:
             return resolved
         if (name or resolved) is not None and not Path(path).exists():
             raise NotInArchiveError(
-                f"{path} is a link to an object that is not in the archive {self.root}: {text}",
-                hint="Use the archive that has it, or restore the object there.",
+                f"{path} is a link to an object that is not in the archive {self.root}: {text}.",
+                hint="Use the archive that has it, or restore the object.",
             )
         return None
 
@@ -360,7 +360,7 @@ class Archive:
         try:
             found = list(manifests.scan(str(folder), self.object_at))
         except OSError as error:
-            raise ArchiveError(f"cannot read {error.filename}: {error.strerror}") from error
+            raise ArchiveError(f"Cannot read {error.filename}: {error.strerror}.") from error
         return sorted(found, key=lambda item: os.fsencode(item.path))
 
     def _linked(self, path: Path) -> Stored | None:
@@ -370,7 +370,7 @@ class Archive:
                 return None
             link = path.lstat()
         except OSError as error:
-            raise ArchiveError(f"cannot read {path}: {error.strerror}") from error
+            raise ArchiveError(f"Cannot read {path}: {error.strerror}.") from error
         return Stored(
             source=path,
             name=name,
@@ -391,4 +391,4 @@ class Archive:
 
     def _unreachable(self, error: OSError) -> ArchiveError:
         where = error.filename or self.root
-        return ArchiveError(f"cannot read {where} in the archive: {error.strerror}")
+        return ArchiveError(f"Cannot read {where} in the archive: {error.strerror}.")

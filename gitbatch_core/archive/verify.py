@@ -114,7 +114,7 @@ def plan(archive: Archive, addresses: Iterable[Address] | None = None) -> Select
                         member = Address.of_digest(entry.digest)
                         found.extend(name.path for name in archive.variants(member))
             elif not found:
-                raise NotInArchiveError(f"the archive {archive.root} has nothing at {address}")
+                raise NotInArchiveError(f"The archive {archive.root} has nothing at {address}.")
             objects.update(dict.fromkeys(found))
         chosen.objects = list(objects)
     chosen.size = sum(_size(archive.root / path) for path in chosen.paths())
@@ -216,7 +216,7 @@ def _check_attributes(
             _finding(Problem.MODE, path, address, f"its mode is {found:04o}, not {mode:04o}")
         )
     if before.st_nlink > 1:
-        message = "it has another name somewhere, through which it could be changed"
+        message = "it has another name, through which it could be changed"
         findings.append(_finding(Problem.SHARED, path, address, message))
     return findings
 
@@ -229,7 +229,7 @@ def _check_members(
     except (FormatError, OSError) as error:
         return [_finding(Problem.UNREADABLE, path, address, str(error))]
     return [
-        _finding(Problem.MEMBER, path, address, f"{entry.path} ({entry.digest}) is not there")
+        _finding(Problem.MEMBER, path, address, f"{entry.path} ({entry.digest}) is missing")
         for entry in entries
         if entry.kind == "f" and entry not in members
     ]
@@ -259,7 +259,7 @@ def _check_name(archive: Archive, path: str, before: os.stat_result) -> list[Fin
         return [_finding(Problem.UNREADABLE, path, None, str(error))]
     if names.leads_somewhere(archive, found):
         return []
-    return [_finding(Problem.NAME, path, found.address, f"{found.address} is not there")]
+    return [_finding(Problem.NAME, path, found.address, f"{found.address} is missing")]
 
 
 def _repair(archive: Archive, finding: Finding) -> Finding:

@@ -68,7 +68,7 @@ def check_out(
         pinned = call(path, "rev-parse", f"HEAD:{name}").decode().strip()
         if inner.read("cat-file", "-t", pinned, check=False).strip() != b"commit":
             raise GitError(
-                f"The submodule {inner.top} does not have the commit {pinned} that is pinned.",
+                f"The submodule {inner.top} lacks the commit {pinned}, which is pinned.",
                 hint=f"Fetch it: git -C {typed(inner.top)} fetch",
             )
         check_out(inner, path / name, pinned, resolve=resolve, offline=offline)
@@ -135,7 +135,7 @@ def _explained(error: GitError, repository: Repository, commit: str) -> GitError
     if "filter" in error.message:
         return GitError(
             error.message,
-            hint="A filter of git must work in every fresh worktree of the repository: "
-            "git config --get-regexp '^filter' shows them.",
+            hint="Git filters must work in every fresh worktree of the repository. "
+            "`git config --get-regexp '^filter'` shows them.",
         )
     return error

@@ -62,4 +62,4 @@ def _reason(
         return f"working-tree-encoding={encoding}"
     is_text = "unset" not in (text, crlf if text == "unspecified" else "")
     has_crlf = eol == "crlf" or (is_crlf and eol != "lf" and crlf != "input")
-    return "line ends" if is_text and has_crlf else ""
+    return "line endings" if is_text and has_crlf else ""

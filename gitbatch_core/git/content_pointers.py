@@ -57,7 +57,7 @@ class Pointer:
     @property
     def name(self) -> str:
         """What messages call it."""
-        return "a Git LFS pointer" if self.tool == LFS else "a pointer of git-annex"
+        return "a Git LFS pointer" if self.tool == LFS else "a git-annex pointer"
 
     def fetch(self, path: str) -> str:
         """The command of git that fetches the content of the pointer at `path`, for a shell."""

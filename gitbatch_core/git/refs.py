@@ -65,13 +65,13 @@ def check_tag(repository: Repository, name: str) -> str:
     ref = f"refs/tags/{name}"
     if name.startswith("-") or not repository.read("check-ref-format", "--print", ref, check=False):
         raise UsageError(
-            f"{name!r} cannot be the name of a tag.",
-            hint="It may have neither spaces nor any of ~ ^ : ? * [ \\ .. // @{, begin neither "
-            "with - nor ., and end neither with . nor .lock.",
+            f"{name!r} is not a valid name for a tag.",
+            hint="A tag may not contain spaces or any of ~ ^ : ? * [ \\ .. // @{, begin with - "
+            "or ., or end with . or .lock.",
         )
     if other := _namesake(repository, name):
         raise UsageError(
-            f"There is {other}: to git, a tag with its name would be ambiguous.",
+            f"There is {other}: a tag with that name would be ambiguous to git.",
             hint="Choose another name.",
         )
     return ref
@@ -82,7 +82,7 @@ def _namesake(repository: Repository, name: str) -> str | None:
     if _OF_GIT.fullmatch(name):
         return f"{name}, which is git's own"
     if _OBJECT_ID.fullmatch(name):
-        return f"an object {name}, or may be"
+        return f"an object {name}, or might be"
     others = {
         f"refs/heads/{name}": f"a branch {name}",
         f"refs/remotes/{name}/HEAD": f"a remote {name}",
@@ -99,12 +99,12 @@ def check_new_tag(repository: Repository, name: str) -> None:
     other = obstacle(repository, ref)
     if other == ref:
         raise UsageError(
-            f"There is a tag {name} already.",
-            hint=f"Choose another one; it is this: git show {shlex.quote(name)}",
+            f"There is already a tag {name}.",
+            hint=f"Choose another name. To see the tag: git show {shlex.quote(name)}",
         )
     if other is not None:
         raise UsageError(
-            f"There can be no tag {name} beside {other}: to git, one is a folder of the other.",
+            f"git cannot have a tag {name} beside {other}: one name is a folder of the other.",
             hint="Choose another name.",
         )
 

@@ -115,7 +115,13 @@ def read(folder: Path, *args: str, input: bytes | None = None, check: bool = Tru
             check=False,
         )
     except FileNotFoundError as error:
+<<<<<<< HEAD
         raise _not_started(folder) from error
+=======
+        if not folder.is_dir():
+            raise GitError(f"There is no folder {folder}.") from error
+        raise GitError("git is not installed or not on PATH.") from error
+>>>>>>> 47c9392 (Messages of the archive, of documents and of git: sentences that say what to do)
     except OSError as error:
         raise _not_started(folder, error.strerror) from error
     return _checked(folder, args, done.returncode if check else 0, done.stdout, done.stderr)
@@ -194,14 +200,14 @@ class Repository:
                 raise
             raise GitError(
                 f"{folder} is not in a git repository.",
-                hint="Every result is tied to a commit: put the workflow under git first "
-                "(git init, git add, git commit).",
+                hint="Every result belongs to a commit. Put the workflow under git first: "
+                "git init, git add, git commit.",
             ) from error
         *paths, object_format = map(decode, lines.split(b"\n")[:-1])
         if len(paths) != 3:
             raise GitError(
-                f"The path of the repository that {folder} lies in has a line break.",
-                hint="Rename the folder: git prints paths on lines of their own.",
+                f"The path of the repository of {folder} contains a line break.",
+                hint="Rename the folder: git prints one path per line.",
             )
         top, git_dir, common_dir = map(Path, paths)
         return cls(top=top, git_dir=git_dir, common_dir=common_dir, object_format=object_format)
@@ -246,7 +252,7 @@ class Repository:
         if not name:
             if revision == "HEAD":
                 raise GitError(
-                    f"The repository {self.top} has no commit yet.",
+                    f"The repository {self.top} has no commits yet.",
                     hint="Commit the workflow: git add FILES && git commit",
                 )
             raise GitError(f"{self.top} has no commit {revision!r}.")
@@ -254,8 +260,13 @@ class Repository:
 
     def how_to_fetch(self) -> str:
         """What to do where a commit is not here."""
+<<<<<<< HEAD
         shallow = self.read("rev-parse", "--is-shallow-repository").strip() == b"true"
         return "git fetch --unshallow gets it." if shallow else "Fetch it where it was made."
+=======
+        shallow = self.git("rev-parse", "--is-shallow-repository").strip() == b"true"
+        return "Fetch it: git fetch --unshallow" if shallow else "Fetch it from where it was made."
+>>>>>>> 47c9392 (Messages of the archive, of documents and of git: sentences that say what to do)
 
     def config(self, key: str) -> str | None:
         """A setting as git finds it (repository, then user, then system), a path expanded."""

@@ -55,7 +55,7 @@ def compare(worktree: Worktree) -> Unlike:
             elif (not is_link and own.st_size != fresh.st_size) or (
                 reason and not fs.same_content(Path(here), Path(there))
             ):
-                differing[part.prefix + entry.path] = reason or "line ends"
+                differing[part.prefix + entry.path] = reason or "line endings"
             elif (
                 not is_link
                 and own.st_mode & ~fresh.st_mode & stat.S_IXUSR
@@ -85,7 +85,7 @@ def unlike_fresh(repository: Repository, commit: str, paths: Iterable[str]) -> d
         if path in reasons or own.stat().st_size != sizes[name]:
             fresh = repository.read("cat-file", "--filters", name)
             if fresh != own.read_bytes():
-                found[path] = reasons.get(path, "line ends")
+                found[path] = reasons.get(path, "line endings")
     return found
 
 

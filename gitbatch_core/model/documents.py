@@ -68,13 +68,13 @@ def loads(data: bytes, *, format: str, version: int, source: str) -> Document:
     try:
         document = json.loads(data)
     except ValueError as error:
-        raise FormatError(f"{source} is not JSON: {error}") from error
+        raise FormatError(f"{source} is not JSON: {error}.") from error
     if not isinstance(document, dict) or document.get("format") != format:
-        raise FormatError(f"{source} is not a {format} document")
+        raise FormatError(f"{source} is not a {format} document.")
     found = document.get("version")
     if not isinstance(found, int) or found > version:
         raise FormatError(
-            f"{source} has version {found!r} of {format}; this gitbatch reads up to {version}",
+            f"{source} has version {found!r} of {format}; this gitbatch reads up to {version}.",
             hint="Install a newer gitbatch to read it.",
         )
     return document

@@ -207,7 +207,7 @@ def test_an_archive_out_of_reach(archive: Archive, top: Path) -> None:
     before = [state(path) for path in files]
     for folder in ("objects", "staging"):
         (archive.root / folder).chmod(0o555)
-        with pytest.raises(ArchiveError, match="cannot store"):
+        with pytest.raises(ArchiveError, match="Cannot store"):
             freeze(archive, top, files)
         assert [state(path) for path in files] == before
         (archive.root / folder).chmod(0o755)

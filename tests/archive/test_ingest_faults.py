@@ -191,8 +191,8 @@ def test_a_freeze_that_cannot_rename_any_more(tmp_path: Path) -> None:
                 frozen += path.is_symlink()
                 read_only += not path.is_symlink() and state(path) != before
             assert f"{frozen} of {len(case.files)} files were frozen" in str(error.hint)
-            said = f"{read_only} can only be read for now"
-            assert (said in str(error.hint)) if read_only else "can only" not in str(error.hint)
+            said = f"{read_only} are read-only for now"
+            assert (said in str(error.hint)) if read_only else "read-only" not in str(error.hint)
 
         code = in_child(
             case.freeze,

@@ -83,7 +83,7 @@ def test_open_names_what_is_no_archive(tmp_path: Path, place: str) -> None:
 
 def test_open_refuses_an_archive_out_of_reach(archive: Archive) -> None:
     archive.root.chmod(0)
-    with pytest.raises(ArchiveError, match="cannot reach"):
+    with pytest.raises(ArchiveError, match="Cannot access"):
         Archive.open(archive.root)
 
 
@@ -356,7 +356,7 @@ def test_no_permission(archive: Archive, tmp_path: Path) -> None:
         for take in Take:
             if folder == layout.STAGING and take is Take.MOVE:
                 continue  # a move needs no staging
-            with pytest.raises(ArchiveError, match="cannot store") as caught:
+            with pytest.raises(ArchiveError, match="Cannot store") as caught:
                 archive.put(files, take=take)
             assert str(archive.root) in caught.value.message
             assert "permission" in str(caught.value)
@@ -374,7 +374,7 @@ def test_a_file_that_is_too_large_to_copy(archive: Archive, tmp_path: Path) -> N
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
-        with pytest.raises(ArchiveError, match=r"cannot store .*a\.csv"):
+        with pytest.raises(ArchiveError, match=r"Cannot store .*a\.csv"):
             archive.put([path], take=Take.COPY)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -422,7 +422,7 @@ def test_folders_are_open_to_the_group_that_the_archive_is_open_to(tmp_path: Pat
 
 def test_an_archive_that_is_closed_to_us(tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o000)
-    with pytest.raises(ArchiveError, match=r"cannot reach the archive .*: Permission denied"):
+    with pytest.raises(ArchiveError, match=r"Cannot access the archive .*: Permission denied"):
         Archive.open(tmp_path / "closed")
 
 

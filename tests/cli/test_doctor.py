@@ -141,7 +141,7 @@ def test_repository(here: Here, tmp_path: Path) -> None:
     folder.path.mkdir()
     folder.doctor("--pool", "local", "--job").wrong("repository", "not in a git repository")
     folder.git("init", "--quiet")
-    folder.doctor("--pool", "local").wrong("repository", "no commit yet")
+    folder.doctor("--pool", "local").wrong("repository", "no commits yet")
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
     (here.path / "reads.bam").write_text(pointer)
     (here.path / ".gitattributes").write_text("*.bam filter=lfs\n")

@@ -191,7 +191,7 @@ def test_marks(ran: Ran) -> None:
         "no tag 'code' that leads to a run"
         in project.gitbatch("runs", "tag", "--delete", "code").text
     )
-    assert "cannot be the name" in project.gitbatch("runs", "tag", first, "a..b").text
+    assert "is not a valid name" in project.gitbatch("runs", "tag", first, "a..b").text
     project.gitbatch("runs", "keep", "paper").ok()
     entries = {entry["run"]: entry for entry in ran.answer("ls")}
     assert (

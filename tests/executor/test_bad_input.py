@@ -106,7 +106,7 @@ def test_a_tracked_output_is_no_dirt(make_project: MakeProject) -> None:
 
 def test_outside_of_a_repository(make_project: MakeProject) -> None:
     project = make_project(SIMPLE, commit=False)
-    project.snakemake("out/a.txt").failed("has no commit yet")
+    project.snakemake("out/a.txt").failed("has no commits yet")
     (project.path / ".git").rename(project.path / "no-git")
     project.snakemake("out/a.txt").failed("is not in a git repository", "git init")
 

@@ -142,7 +142,7 @@ def test_content_that_was_not_fetched(make_project: Callable[..., Project]) -> N
     clone.git("annex", "init", "--quiet", "clone")
     assert clone.read("data/far away.txt").startswith("/annex/objects/")
     get = f"git -C {clone.path} annex get 'data/far away.txt'"
-    clone.snakemake("declared.txt").failed("data/far away.txt is a pointer of git-annex", get)
+    clone.snakemake("declared.txt").failed("data/far away.txt is a git-annex pointer", get)
     clone.snakemake("undeclared.txt", "neither.txt", "-k").failed(
         f"  data/far away.txt  ({get})", f"whose content was not fetched: {get}", "1 job done"
     )

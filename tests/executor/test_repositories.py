@@ -176,15 +176,15 @@ def test_what_git_converts(make_project: MakeProject) -> None:
     assert project.git("status", "--porcelain") == ""
     files = ("Snakefile", "script.py", "id.txt", "filtered.txt", "plain.txt")
     project.snakemake().failed(
-        *("not what a fresh checkout", "plain.txt  (line ends)", "id.txt  (ident)"),
-        *("filtered.txt  (filter=up)", "script.py  (line ends)", "git checkout -- FILE"),
+        *("not what a fresh checkout", "plain.txt  (line endings)", "id.txt  (ident)"),
+        *("filtered.txt  (filter=up)", "script.py  (line endings)", "git checkout -- FILE"),
     )
     assert project.leftovers() == [] and project.runs() == []
     for name in files:
         (project.path / name).unlink()
     project.git("checkout", "--", *files)
     told = run_twice(project)
-    assert "not what a fresh checkout" in told and "  unread.txt  (line ends)" in told
+    assert "not what a fresh checkout" in told and "  unread.txt  (line endings)" in told
     blob = project.git("rev-parse", "HEAD:id.txt").strip()
     found = (project.path / "out/all.bin").read_bytes()
     assert found == f"dos\r\n$Id: {blob} $\r\nFILTERED\r\nplain\r\n".encode()

@@ -158,7 +158,7 @@ def test_what_a_fresh_checkout_has_otherwise(repository: Repository, tmp_path: P
     worktree = worktree_of(repository, tmp_path)
     found = worktree_comparison.compare(worktree)
     assert found.differing == {
-        "dos.txt": "line ends",
+        "dos.txt": "line endings",
         "old.id": "ident",
         "utf.utf": "working-tree-encoding=UTF-16",
         "secret.ini": "filter=lossy",

@@ -73,7 +73,7 @@ def test_not_a_repository(tmp_path: Path) -> None:
 
 
 def test_a_line_break_in_the_path_of_a_repository(tmp_path: Path) -> None:
-    with pytest.raises(GitError, match="has a line break"):
+    with pytest.raises(GitError, match="contains a line break"):
         new_repository(tmp_path / "new\nline")
     assert new_repository(tmp_path / "return\r").top.name == "return\r"
 

@@ -49,7 +49,7 @@ def test_a_folder_becomes_a_repository_that_runs(terminal: Terminal) -> None:
     (project.path / "tool.sh").chmod(0o755)
     told = project.snakemake().failed("is not in a git repository")
     terminal.type(told, "git init")
-    told = project.snakemake().failed("has no commit yet")
+    told = project.snakemake().failed("has no commits yet")
     terminal.type(told, "git add", FILES="Snakefile")
     terminal.shell("git add . && git commit -qm all")
     told = project.snakemake().failed("is neither in the commit nor in the archive")

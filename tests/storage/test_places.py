@@ -69,7 +69,7 @@ def test_outside_of_any_repository(
     monkeypatch.delenv("GITBATCH_ARCHIVE")
     with pytest.raises(WorkflowError, match="--storage-gitbatch-archive"):
         ask("gitbatch://name/p/a.txt").exists()
-    with pytest.raises(WorkflowError, match=r"there is no archive .*/missing"):
+    with pytest.raises(WorkflowError, match=r"There is no archive .*/missing"):
         ask("gitbatch://name/p/a.txt", tmp_path / "missing").exists()
     with pytest.raises(WorkflowError, match="is not an archive"):
         ask("gitbatch://name/p/a.txt", tmp_path).exists()
@@ -177,10 +177,10 @@ def test_only_its_own_queries_are_claimed() -> None:
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("gitbatch://xxh3:12/a.txt", "not a digest of xxh3"),
-        ("gitbatch://md5:12/a.txt", "unknown hash algorithm 'md5'"),
-        ("gitbatch://name/demo/../a.txt", "not a path below a folder"),
-        ("gitbatch://name/demo//a.txt", "not a path below a folder"),
+        ("gitbatch://xxh3:12/a.txt", "Not a digest of xxh3"),
+        ("gitbatch://md5:12/a.txt", "Unknown hash algorithm 'md5'"),
+        ("gitbatch://name/demo/../a.txt", "Not a path below a folder"),
+        ("gitbatch://name/demo//a.txt", "Not a path below a folder"),
         ("gitbatch://name/a.txt", "A name is PREFIX/PATH"),
         ("gitbatch://name/demo/" + "x" * 256, "has 256 bytes"),
         ("gitbatch://a.txt", "names no output"),
