@@ -115,13 +115,7 @@ def read(folder: Path, *args: str, input: bytes | None = None, check: bool = Tru
             check=False,
         )
     except FileNotFoundError as error:
-<<<<<<< HEAD
         raise _not_started(folder) from error
-=======
-        if not folder.is_dir():
-            raise GitError(f"There is no folder {folder}.") from error
-        raise GitError("git is not installed or not on PATH.") from error
->>>>>>> 47c9392 (Messages of the archive, of documents and of git: sentences that say what to do)
     except OSError as error:
         raise _not_started(folder, error.strerror) from error
     return _checked(folder, args, done.returncode if check else 0, done.stdout, done.stderr)
@@ -137,7 +131,7 @@ def _not_started(folder: Path, reason: str | None = None) -> GitError:
         return GitError(f"There is no folder {folder}.")
     if reason is not None:
         return GitError(f"git cannot be started in {folder}: {reason}.")
-    return GitError("git is not installed, or not on PATH.")
+    return GitError("git is not installed or not on PATH.")
 
 
 def _checked(folder: Path, args: Iterable[str], status: int, output: bytes, errors: bytes) -> bytes:
@@ -154,7 +148,7 @@ def _import_gitpython() -> ModuleType:
     try:
         import git as gitpython
     except ImportError as error:
-        raise GitError("git is not installed, or not on PATH.") from error
+        raise GitError("git is not installed or not on PATH.") from error
     return gitpython
 
 
@@ -260,13 +254,8 @@ class Repository:
 
     def how_to_fetch(self) -> str:
         """What to do where a commit is not here."""
-<<<<<<< HEAD
         shallow = self.read("rev-parse", "--is-shallow-repository").strip() == b"true"
         return "git fetch --unshallow gets it." if shallow else "Fetch it where it was made."
-=======
-        shallow = self.git("rev-parse", "--is-shallow-repository").strip() == b"true"
-        return "Fetch it: git fetch --unshallow" if shallow else "Fetch it from where it was made."
->>>>>>> 47c9392 (Messages of the archive, of documents and of git: sentences that say what to do)
 
     def config(self, key: str) -> str | None:
         """A setting as git finds it (repository, then user, then system), a path expanded."""
