@@ -183,7 +183,7 @@ def test_marks(ran: Ran) -> None:
     assert project.gitbatch("runs", "note", second).text == 'it\'s "wrong" $HOME\n# ü\n'
     project.gitbatch("runs", "tag", first, "paper").ok()
     project.gitbatch("runs", "tag", "paper", "paper").ok()  # it has it
-    assert "is a tag paper already" in project.gitbatch("runs", "tag", second, "paper").text
+    assert "is already a tag paper" in project.gitbatch("runs", "tag", second, "paper").text
     branch = project.git("branch", "--show-current").strip()
     assert "There is a branch" in project.gitbatch("runs", "tag", first, branch).text
     project.git("tag", "code", "HEAD")

@@ -97,7 +97,7 @@ def test_all_that_is_in_the_way_is_said_at_once(make_project: MakeProject, pool:
     assert len(by_kind["settings"]) == 2 and all(each["hint"] or each["text"] for each in found)
 
     words = (
-        "modified:    scripts/fine.py", "There is a tag v1 already", "'a@' is no mail address",
+        "modified:    scripts/fine.py", "There is already a tag v1", "'a@' is no mail address",
         "'lib' matches no file", "output ../outside.txt of rule c lies outside",
         "gitbatch freeze raw/1.txt raw/2.txt", "job_wrapper='missing.sh' is no program",
     )  # fmt: skip

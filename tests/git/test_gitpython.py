@@ -141,7 +141,7 @@ def test_without_git(tmp_path: Path) -> None:
             capture_output=True,
             text=True,
         )
-        assert "GitError: git is not installed, or not on PATH." in done.stderr
+        assert "GitError: git is not installed or not on PATH." in done.stderr
 
 
 def test_a_listing_goes_without_gitpython(repository: Repository) -> None:
