@@ -21,19 +21,17 @@ from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git.repository import Repository
-from gitbatch_core.pools.base import RefusedError
 from gitbatch_core.run import lease
 from snakemake_executor_plugin_gitbatch.errors import text_of
 from snakemake_executor_plugin_gitbatch.run import parse_writes
 from snakemake_executor_plugin_gitbatch.snakemake_internals import (
     local_rules,
-    patches,
     running_jobs,
     scheduler,
 )
 
 if TYPE_CHECKING:
-    from gitbatch_core.pools.base import JobStatus
+    from snakemake_executor_plugin_gitbatch.job.job_table import JobState
     from snakemake_executor_plugin_gitbatch.run.session import Session
 
 _LONGEST_WAIT_S = 0.2
@@ -46,8 +44,6 @@ class Executor(RemoteExecutor):
     def __init__(self, workflow: Any, logger: Any) -> None:
         # The status thread starts before __post_init__ runs: its state must be there.
         self._session: Session | None = None
-        self._ended: dict[int, JobStatus] = {}
-        """The status thread's own."""
         self._before: Any = None
         """What an interrupt did before the run's end began."""
         super().__init__(workflow, logger)
@@ -74,7 +70,7 @@ class Executor(RemoteExecutor):
             if isinstance(error, (GitbatchError, OSError)):
                 raise self._error(str(error)) from error
             raise
-        self._session.is_local = local_rules.take_over(self.workflow)
+        local_rules.take_over(self.workflow)
 
     def _finish_left_over(self) -> None:
         """End a killed run that has done it all, if there is one."""
@@ -96,92 +92,42 @@ class Executor(RemoteExecutor):
     def run_jobs(self, jobs: list[Any]) -> None:
         """Hand over all jobs together; one that cannot be handed over does not stop the others."""
         assert self._session is not None
-        self._session.settle(jobs)
-        prepared = []
         for job in jobs:
             self.run_job_pre(job)
-            patches.take_over_end(job, self._session)
-            try:
-                found = self._session.prepare(job)
-            except Exception as error:
-                self._refuse(job, text_of(error, self.logger))
-                continue
-            if found.spec is None:
-                self._submitted(job, found.number, found.id)
+        for state in self._session.hand_over(jobs):
+            if state.failure is not None:
+                self.report_job_error(SubmittedJobInfo(job=state.job), msg=state.failure)
             else:
-                prepared.append((job, found.spec, found.pool))
-        for pool in self._session.pools.all():
-            self._submit(pool, [(job, spec) for job, spec, its in prepared if its is pool])
-        self._session.handed_over()
-
-    def _submit(self, pool: Any, pairs: list[Any]) -> None:
-        assert self._session is not None
-        if not pairs:
-            return
-        try:
-            ids = pool.submit([spec for _, spec in pairs])
-        except RefusedError as error:
-            for job, spec in pairs:
-                if why := error.refused.get(spec.number):
-                    self._refuse(job, str(GitbatchError(why, hint=error.hint)), spec)
-            self._submit(pool, [pair for pair in pairs if pair[1].number not in error.refused])
-            return
-        except GitbatchError as error:
-            if len(pairs) == 1:
-                self._refuse(pairs[0][0], str(error), pairs[0][1])
-            else:  # all or none: find the ones that the pool does not take
-                for pair in pairs:
-                    self._submit(pool, [pair])
-            return
-        for (job, spec), id in zip(pairs, ids, strict=True):
-            self._submitted(job, spec.number, id, spec, pool)
-
-    def _submitted(
-        self, job: Any, number: int, id: str, spec: Any = None, pool: Any = None
-    ) -> None:
-        assert self._session is not None
-        try:
-            self._session.submitted(job, id, spec)
-        except Exception as error:
-            if pool is not None:
-                pool.cancel([number])
-            self._refuse(job, text_of(error, self.logger), spec)
-            return
-        self.report_job_submission(
-            SubmittedJobInfo(job=job, external_jobid=id, aux={"number": number})
-        )
+                self.report_job_submission(
+                    SubmittedJobInfo(
+                        job=state.job, external_jobid=_shown_id(state), aux={"state": state}
+                    )
+                )
 
     async def sleep(self) -> None:
         # Before there is a session there is nothing to ask; with one, waiting is its pool's.
         await asyncio.sleep(0.05 if self._session is None else 0)
 
-    def _refuse(self, job: Any, why: str, spec: Any = None) -> None:
-        assert self._session is not None
-        self._session.refused(job, why, spec)
-        self.report_job_error(SubmittedJobInfo(job=job), msg=why)
-
     async def check_active_jobs(
         self, active_jobs: list[SubmittedJobInfo]
     ) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Report what ended; yield what has not. Only Snakemake's status thread calls this."""
-        if self._session is not None:
-            try:
-                ended = await asyncio.to_thread(self._session.wait, _LONGEST_WAIT_S)
-            except Exception as error:
-                self._give_up(text_of(error, self.logger))
-                ended = []
-            for status in ended:
-                # A job may end before Snakemake has been told that it was submitted.
-                self._ended[status.number] = status
-        concluded = []
-        for info in active_jobs:
-            assert info.aux is not None
-            end = self._ended.pop(info.aux["number"], None)
-            if end is None:
+        if (session := self._session) is None:
+            for info in active_jobs:
                 yield info
+            return
+        states = [info.aux["state"] for info in active_jobs if info.aux]
+        try:
+            ended = set(await asyncio.to_thread(session.wait, states, _LONGEST_WAIT_S))
+        except Exception as error:
+            self._give_up(text_of(error, self.logger))
+            ended = set()
+        concluded = []
+        for info, state in zip(active_jobs, states, strict=True):
+            if state in ended:
+                concluded.append((info, session.conclude(state)))
             else:
-                assert self._session is not None
-                concluded.append((info, self._session.conclude(info.job, end)))
+                yield info
         # Together: the scheduler takes each turn as long for one job as for many.
         for info, failure in concluded:
             if failure is None:
@@ -267,10 +213,17 @@ class Executor(RemoteExecutor):
         session, self._session = self._session, None
         if session is not None:
             try:
-                with session.report.sending():
+                with session.report.sending(session.jobs):
                     session.finish(outcome)
             except (GitbatchError, OSError) as error:
                 raise self._error(
                     f"The run could not be ended: {error}\n"
                     f"What run {session.run.id} has done is kept: the same command again ends it."
                 ) from error
+
+
+def _shown_id(state: JobState) -> str:
+    """What Snakemake shows as a job's id elsewhere."""
+    if state.reused and state.result is not None:
+        return f"as in run {state.result['run']}"
+    return state.id or f"earlier.{state.number}"

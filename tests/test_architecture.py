@@ -19,7 +19,11 @@ def defined(body: list[ast.stmt]) -> dict[str, list[ast.stmt]]:
     names: dict[str, list[ast.stmt]] = {}
     for each in body:
         match each:
-            case ast.FunctionDef(name=name, body=inner) | ast.ClassDef(name=name, body=inner):
+            case (
+                ast.FunctionDef(name=name, body=inner)
+                | ast.AsyncFunctionDef(name=name, body=inner)
+                | ast.ClassDef(name=name, body=inner)
+            ):
                 names[name] = inner
             case ast.Assign(targets=[ast.Name(id=name)]):
                 names[name] = []

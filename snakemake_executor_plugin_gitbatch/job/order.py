@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gitbatch_core.errors import RunError
+from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import ORDER_NAME, WITHOUT_CODE, Order, Output, redact
-from gitbatch_core.pools.base import JobSpec
+from gitbatch_core.pools.base import JobSpec, Pool
 from gitbatch_core.run.code_difference import ALL, CHOSEN
 from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.run.run import Run
@@ -26,20 +27,16 @@ from snakemake_executor_plugin_gitbatch.snakemake_internals import shell_command
 
 
 @dataclass(frozen=True, kw_only=True)
-class DecidedJob:
-    """A Snakemake job and what is decided of it."""
+class Draft:
+    """A Snakemake job and what determines what it makes."""
 
     job: Any
-    number: int
-    key: JobKey
+    members: list[Any]
+    """Its single jobs."""
     description: job_description.Description
-    outputs: tuple[Output, ...]
+    key: JobKey
     updated: dict[str, str]
     """Outputs that are changed in place -> their old addresses."""
-    pool: str
-    """The kind of pool that it goes to."""
-    cores: int | None
-    """That pool's limit."""
 
 
 @dataclass(kw_only=True)
@@ -53,97 +50,111 @@ class Ordering:
     folder: str
     """The working directory, relative to the top."""
     secrets: dict[str, str]
-    _general: tuple[str, ...] = field(init=False)
+    general: tuple[str, ...]
+    """What the commands of all jobs have in common."""
     _said_ignored: bool = field(default=False, init=False)
 
-    def __post_init__(self) -> None:
-        self._general = command.general_arguments(self.workflow, self.run, self.mirror)
-
-    def write(self, job: DecidedJob) -> tuple[Order, JobSpec]:
-        """Write the job's order into its folder. Raises RunError, PoolError."""
-        title = redact(job_description.title(job.job), self.secrets.values())
+    def write(
+        self, draft: Draft, number: int, outputs: tuple[Output, ...], pool: Pool, cores: int | None
+    ) -> tuple[Order, JobSpec]:
+        """Write the order of job `number` into its folder. `outputs`: what it is to make; `cores`:
+        the most that `pool` has for it. Raises RunError, PoolError."""
+        title = redact(job_description.title(draft.job), self.secrets.values())
         variables = environment.of_jobs(self.mirror)
         secrets = {
             **self.secrets,
-            **environment.brought(job.job, variables, title=title, mirror=self.mirror),
+            **environment.brought(draft.job, variables, title=title, mirror=self.mirror),
         }
-        if job.pool != "htcondor":
-            self._say_ignored(job.job)
-        record = {
-            **job_description.record_head(self.run, self.folder),
-            "number": job.number,
-            "key": job.key.key,
-            WITHOUT_CODE: job.key.without_code,
-            "reusable": job.description.exact,
-            "rule": job_description.rule_name(job.job),
-            "attempt": job.job.attempt,
-            "members": resources.for_record(job.description.members),
-            "updated": job.updated,
-            "environment": job_description.environment_for_record(variables, secrets),
-            "pool": {"kind": job.pool},
-            **({"parse_time": written} if (written := self._written(job.job)) else {}),
-            **({CHOSEN: job.key.choice.as_json()} if job.key.choice != ALL else {}),
-        }
-        folder = self.run.job_folder(job.number)
-        logs = map(self.mirror.relative, job_description.log_paths(job.job))
+        if pool.kind != "htcondor":
+            self._say_ignored(draft.job)
+        folder = self.run.job_folder(number)
+        logs = map(self.mirror.relative, job_description.log_paths(draft.job))
         order = Order(
             argv=(
-                *resources.wrapper(job.job, title=title, mirror=self.mirror),
+                *resources.wrapper(draft.job, title=title, mirror=self.mirror),
                 *command.command(
                     self.workflow,
-                    job.job,
+                    draft.job,
                     order=folder / ORDER_NAME,
-                    general=self._general,
-                    most_cores=job.cores,
+                    general=self.general,
+                    most_cores=cores,
                 ),
             ),
             folder=str(self.mirror.there(".")),
             worktree=str(self.run.worktree.path),
             archive=str(self.run.archive.root),
             environment=variables,
-            outputs=job.outputs,
-            sign=str(self.run.sign(job.number)),
+            outputs=outputs,
+            sign=str(self.run.sign(number)),
             logs=tuple(path for path in logs if path is not None),
             tools=programs.programs(
-                job.description.members, variables, prefix=shell_command.prefix()
+                draft.description.members, variables, prefix=shell_command.prefix()
             ),
-            record=redact(record, self.secrets.values()),
+            record=self._record(draft, number, pool, variables, secrets),
         )
         order.write(folder / ORDER_NAME)
+        return order, self._spec(draft, number, pool, title, secrets)
+
+    def _record(
+        self,
+        draft: Draft,
+        number: int,
+        pool: Pool,
+        variables: dict[str, str],
+        secrets: dict[str, str],
+    ) -> Document:
+        """What is known of the job record before the job has run."""
+        record = {
+            **job_description.record_head(self.run, self.folder),
+            "number": number,
+            "key": draft.key.key,
+            WITHOUT_CODE: draft.key.without_code,
+            "reusable": draft.description.exact,
+            "rule": job_description.rule_name(draft.job),
+            "attempt": draft.job.attempt,
+            "members": resources.for_record(draft.description.members),
+            "updated": draft.updated,
+            "environment": job_description.environment_for_record(variables, secrets),
+            "pool": {"kind": pool.kind},
+            **({"parse_time": written} if (written := self._written(draft.members)) else {}),
+            **({CHOSEN: draft.key.choice.as_json()} if draft.key.choice != ALL else {}),
+        }
+        masked: Document = redact(record, self.secrets.values())
+        return masked
+
+    def _spec(
+        self, draft: Draft, number: int, pool: Pool, title: str, secrets: dict[str, str]
+    ) -> JobSpec:
+        folder = self.run.job_folder(number)
         labels = {
             "run": self.run.id,
-            "rule": job_description.rule_name(job.job),
+            "rule": job_description.rule_name(draft.job),
             "wildcards": title,
             "commit": self.run.worktree.commit,
-            "key": job.key.key,
+            "key": draft.key.key,
         }
-        spec = JobSpec(
-            number=job.number,
+        return JobSpec(
+            number=number,
             name=title,
             argv=(sys.executable, "-m", "gitbatch_core.runner", str(folder)),
             folder=folder,
             request=resources.request(
-                job.job,
+                draft.job,
                 title=title,
-                htcondor=job.pool == "htcondor",
+                htcondor=pool.kind == "htcondor",
                 secrets=secrets,
                 mirror=self.mirror,
             ),
             private=secrets,
-            sign=self.run.sign(job.number),
+            sign=self.run.sign(number),
             labels=redact(labels, self.secrets.values()),
         )
-        return order, spec
 
-    def _written(self, job: Any) -> list[str]:
+    def _written(self, members: list[Any]) -> list[str]:
         """Those inputs that the workflow has written while it was read."""
         if not self.mirror.parse_time:
             return []
-        paths = {
-            self.mirror.relative(str(p))
-            for each in job_description.members(job)
-            for p in each.input
-        }
+        paths = {self.mirror.relative(str(path)) for member in members for path in member.input}
         return sorted(path for path in self.mirror.parse_time if path in paths)
 
     def outputs(self, members: list[Any]) -> Iterator[Output]:

@@ -37,12 +37,8 @@ class Reusing:
     mirror: Mirror
     undeclared: UndeclaredFiles | None = None
     """Where what jobs have left beside their outputs comes along; None: it does not."""
-    taken: dict[int, Document] = field(default_factory=dict)
-    """Earlier records whose outputs were taken, by the job's number in this run."""
     compared: dict[str, list[Verdict]] = field(default_factory=dict)
     """What became of outputs that were made again, by the earlier run."""
-    _expected: dict[int, Document] = field(default_factory=dict)
-    """Earlier records that a job is to be compared with, by its number."""
     _earlier: ReusableRecords = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,24 +64,13 @@ class Reusing:
             name = f"{record['run']}-{record['number']}"
             self.undeclared.place(left, {name: Execution.of_record(record).as_document()})
 
-    def add(self, records: Iterable[Document]) -> None:
-        """Note what was put in place for jobs that need not run for that."""
-        for record in records:
-            self.taken[-len(self.taken) - 1] = record
+    def expected(self, job: Any, key: str) -> Document | None:
+        """The record that a job which runs is to be compared with, where that is wanted. Raises
+        OSError, UsageError."""
+        return next(self._earlier.of(key), None) if self._mode(job) == "verify" else None
 
-    def expect(self, job: Any, number: int, key: str) -> None:
-        """Note what a job that runs is to be compared with, where that is wanted. Raises OSError,
-        UsageError."""
-        if self._mode(job) == "verify":
-            known = next(self._earlier.of(key), None)
-            if known is not None:
-                self._expected[number] = known
-
-    def compare(self, number: int, record: Document) -> None:
-        """Compare what a job has made with what an earlier one has, if that is wanted."""
-        before = self._expected.pop(number, None)
-        if before is None:
-            return
+    def compare(self, before: Document, record: Document) -> None:
+        """Compare what a job has made with what an earlier one has."""
         found = recorded_outputs.of_record(record)
         for path, then in recorded_outputs.of_record(before).items():
             now = found.get(path)

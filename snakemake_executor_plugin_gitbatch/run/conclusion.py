@@ -1,4 +1,5 @@
-"""What an ended job has made is put in place, or its failure is explained."""
+"""What becomes of a job that has ended: what it has made is put in place, or its failure is
+explained."""
 
 from __future__ import annotations
 
@@ -6,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import LOG_NAME, Answer, Order
 from gitbatch_core.pools.base import JobStatus
 from gitbatch_core.run.mirror import output_links
@@ -15,16 +15,16 @@ from gitbatch_core.run.mirror.undeclared import UndeclaredFiles
 from gitbatch_core.run.run import Run
 from snakemake_executor_plugin_gitbatch.job import job_description, workflow_view
 from snakemake_executor_plugin_gitbatch.job.failure import explain, keep_log
+from snakemake_executor_plugin_gitbatch.job.job_table import JobState
 from snakemake_executor_plugin_gitbatch.reuse.planner import Plan
 from snakemake_executor_plugin_gitbatch.reuse.reusing import Reusing
-from snakemake_executor_plugin_gitbatch.run.finish import Ending
 from snakemake_executor_plugin_gitbatch.run.report import Report
 from snakemake_executor_plugin_gitbatch.run.temporary_outputs import TemporaryOutputs
 
 
 @dataclass(kw_only=True)
 class Conclusion:
-    """Of the jobs of one run. Not thread-safe: the session's lock is held."""
+    """Of the jobs of one run. Not thread-safe: the run's lock is held."""
 
     run: Run
     mirror: Mirror
@@ -33,40 +33,29 @@ class Conclusion:
     reusing: Reusing
     temporary: TemporaryOutputs
     undeclared: UndeclaredFiles
-    ending: Ending
     mask: Callable[[bytes], bytes]
 
-    def of_reused(self, job: Any, record: Document) -> None:
+    def of_reused(self, state: JobState) -> None:
         """Put in place what the record of an earlier job says. Raises ArchiveError, OSError."""
+        assert state.result is not None
+        if state.in_place:
+            return
         try:
-            self.reusing.place(record, self._date(job), copied=self._copied(job))
+            self.reusing.place(state.result, self._date(state.job), copied=self._copied(state.job))
         except BaseException:
             self.plan.forget()  # what follows may read something else now
             raise
 
-    def of_ended(
-        self, job: Any, status: JobStatus, order: Order, answer: Answer | None
-    ) -> str | None:
+    def of_ended(self, state: JobState, answer: Answer | None) -> str | None:
         """Take over what the job has made; None, or why it failed, for people. Raises
         GitbatchError, OSError."""
-        folder = self.run.job_folder(status.number)
+        job, status, order = state.job, state.status, state.order
+        assert status is not None and order is not None
         self.report.measure(status, answer)
         date = self._date(job)
         output_links.restore_logs(self.mirror, order.logs, self.mask, date)
         if answer is None or not answer.succeeded or status.exit_code != 0:
-            log = keep_log(
-                folder / LOG_NAME, self.run.id, status.number, job_description.rule_name(job)
-            )
-            return explain(
-                status,
-                answer,
-                log=log,
-                rule_logs=[self.mirror.here(path) for path in job_description.log_paths(job)],
-                folder=folder,
-                mirror=self.mirror,
-                outputs=[output.path for output in order.outputs],
-                left=self.undeclared.known,
-            )
+            return self._failure(state, status, order, answer)
         members, copied = job_description.members(job), self._copied(job)
         for path in (path for member in members for path in member.input):
             self.mirror.check_outside(str(path))
@@ -75,10 +64,25 @@ class Conclusion:
             if output.get("temporary"):
                 of_checkpoint = any(member.is_checkpoint for member in members)
                 self.temporary.add(output["path"], of_checkpoint=of_checkpoint)
-        costs = self.report.costs.of_job(status.number, status.usage)
-        self.ending.records.append(answer.record | costs)
-        self.reusing.compare(status.number, answer.record)
+        state.result = answer.record | self.report.costs.of_job(state.number, status.usage)
+        if state.expected is not None:
+            self.reusing.compare(state.expected, answer.record)
         return None
+
+    def _failure(
+        self, state: JobState, status: JobStatus, order: Order, answer: Answer | None
+    ) -> str:
+        folder, rule = self.run.job_folder(state.number), job_description.rule_name(state.job)
+        return explain(
+            status,
+            answer,
+            log=keep_log(folder / LOG_NAME, self.run.id, state.number, rule),
+            rule_logs=[self.mirror.here(path) for path in job_description.log_paths(state.job)],
+            folder=folder,
+            mirror=self.mirror,
+            outputs=[output.path for output in order.outputs],
+            left=self.undeclared.known,
+        )
 
     def _copied(self, job: Any) -> set[str | None]:
         """Outputs of which the user's folder gets a copy, for other storages to take."""

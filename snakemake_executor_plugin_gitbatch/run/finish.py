@@ -8,8 +8,8 @@ import os
 import platform
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,19 +18,23 @@ from gitbatch_core.archive.walk import inside
 from gitbatch_core.errors import GitbatchError, readable
 from gitbatch_core.git import refs, work_tree_status
 from gitbatch_core.git import worktree as worktrees
-from gitbatch_core.history import stale_outputs
+from gitbatch_core.history import logs, stale_outputs
 from gitbatch_core.history.origins import Origin
 from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_documents import redact
 from gitbatch_core.provenance.reproductions import IDENTICAL
+from gitbatch_core.reports.costs import Costs
 from gitbatch_core.reproduce import evidence
 from gitbatch_core.run import completion, run_commit, superseded_records
 from gitbatch_core.run.mirror import output_links, tracked_results
 from gitbatch_core.run.mirror.paths import Mirror
+from gitbatch_core.run.mirror.undeclared import Left
 from gitbatch_core.run.run import Run, unfinished
 from gitbatch_core.run.run_commit import Provenance, Result
 from gitbatch_core.run.tainted import TaintedRuns
 from gitbatch_core.wording import count, listed, some, typed_files
 from snakemake_executor_plugin_gitbatch.job import key, workflow_view
+from snakemake_executor_plugin_gitbatch.job.job_table import JobTable
 from snakemake_executor_plugin_gitbatch.job.key import Keys
 from snakemake_executor_plugin_gitbatch.reuse.missed_reuse import Missed
 from snakemake_executor_plugin_gitbatch.reuse.reusing import Reusing
@@ -53,123 +57,170 @@ class RunEnd:
     """Whether all that follows the run commit is done."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Gathered:
+    """What there is of a run when its jobs have ended."""
+
+    results: list[Result]
+    records: list[Document]
+    """Of the run's own jobs that succeeded."""
+    reused: list[Document]
+    """Records of earlier jobs whose outputs were taken."""
+    tainted: list[str]
+    """Files of the commit that jobs have changed."""
+    left: Left
+    input_links: dict[str, str]
+    """Frozen inputs that are not committed."""
+
+    @property
+    def jobs(self) -> list[Document]:
+        """Records of all jobs that the results are of."""
+        return [*self.reused, *self.records]
+
+
 @dataclass(kw_only=True)
 class Ending:
-    """Gathers what the end of a run needs to know while the run goes on."""
+    """Of one run."""
 
+    workflow: Any
+    logger: Any
     run: Run
     mirror: Mirror
-    tag: str | None
-    """Of a run that succeeds."""
+    jobs: JobTable
+    facts: Document
+    """What the run's document says of it from the start."""
+    costs: Costs
     reusing: Reusing
     keys: Keys
     missed: Missed
     leaving: Leaving
-    records: list[Document] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    """Jobs that failed, a retried one once each time."""
-    failed_before: list[str] = field(default_factory=list)
-    """Those that failed before this process went on with the run."""
+    mask: Callable[[bytes], bytes]
+    secrets: Collection[str]
 
-    def write(
-        self,
-        facts: Document,
-        outputs: Iterable[Any],
-        inputs: Iterable[str],
-        declared: list[str],
-        outcome: str,
-        logger: Any,
-    ) -> RunEnd:
-        """Write the run commit, tagged where the run `succeeded` untainted, and say so.
-
-        `outputs`: those that are to last; `declared`: every path that a job may write. Raises
-        GitError, ArchiveError; then nothing says that the run has ended.
-        """
-        found = self._results(outputs)
-        found += self._results_put_in_place({result.path for result in found})
-        known = inside([*self.mirror.placed, *filter(None, map(self.mirror.relative, declared))])
-        tainted = worktrees.rewritten(self.run.worktree, known)
-        left = self.leaving.gather(known, declared, self.records, self.reusing.taken.values())
-        facts = facts | {
-            "outcome": outcome,
-            "tag": self._free_tag(logger) if outcome == "succeeded" and not tainted else None,
-            "ended": now(),
-            "user": getpass.getuser(),
-            "host": socket.gethostname(),
-            "versions": _versions(),
-            "jobs_finished": len(self.records),
-            "reused": self._reused(),
-            "left_out": len(self.reusing.taken) - sum(self._reused().values()),
-            "jobs_failed": self.failed_before + self.failed,
-            "tainted": tainted,
-            **left.facts,
-            "outside": self.mirror.outside.addresses,
-            "linked": self.mirror.linked.files | self.mirror.linked.folders,
-            "parse_time": dict(sorted(self.mirror.parse_time.items())),
-        }
-        of_results = inside(result.path for result in found)
-        jobs = (*self.reusing.taken.values(), *self.records)
-        input_links = {
-            path: text
-            for path, text in output_links.input_links(
-                self.mirror, [*inputs, *self._inputs(jobs)]
-            ).items()
-            if not of_results(path)
-        }
-        if input_links:
-            facts["input_links"] = sorted(input_links)
-            names = typed_files(self.mirror.top / path for path in sorted(input_links))
-            force = "-f " if work_tree_status.ignored(self.mirror.top, input_links) else ""
-            logger.info(
-                "These frozen inputs are not committed; the run commit has their links:\n"
-                f"{_list(sorted(input_links))}\nCommit them: git add {force}-- {names}"
-            )
-        if not tainted:
-            facts[superseded_records.JOBS] = superseded_records.listed(jobs)
-        if self.reusing.compared:
-            facts["comparisons"] = self._comparisons(facts)
-        provenance = self._provenance(found)
-        composed = run_commit.compose(facts, found, provenance)
-        tainted_runs = TaintedRuns(root=self.run.archive.root)
-        stale_outputs.note(
-            composed,
-            self._files_of(provenance),
-            self.records,
-            lambda job: tainted_runs.have_made(job, {}),
-        )
+    def write(self, outcome: str) -> RunEnd:
+        """Write the run commit, tagged where the run `succeeded` untainted, and say so. Raises
+        GitError, ArchiveError; then nothing says that the run has ended."""
+        gathered = self._gather()
+        facts = self._facts(outcome, gathered)
+        self._say_uncommitted(gathered.input_links)
+        provenance = self._provenance(gathered)
+        document = run_commit.compose(facts, gathered.results, provenance)
+        self._note_stale(document, provenance, gathered)
         commit = run_commit.write(
             self.run.repository,
-            document=composed,
-            results=found,
-            inputs={**left.links, **input_links},
+            document=document,
+            results=gathered.results,
+            inputs={**gathered.left.links, **gathered.input_links},
             message="\n\n".join(
                 filter(None, (facts["message"], f"gitbatch run {self.run.id}: {outcome}"))
             ),
         )
-        _report_tainted(tainted, logger)
-        undeclared.report(left, logger)
-        self._say_compared(logger)
-        tag, complete = None, True
+        _report_tainted(gathered.tainted, self.logger)
+        undeclared.report(gathered.left, self.logger)
+        self._say_compared(self.logger)
+        tag, complete = self._complete(commit)
+        linked = {path for result in gathered.results for path in result.links}
+        if not self.mirror.tracked.isdisjoint(linked):
+            self._settle_tracked(linked, self.logger)
+        self._say_end(document, facts, gathered, f"tag {tag}" if tag else f"commit {commit[:10]}")
+        return RunEnd(tag=tag, tainted=bool(gathered.tainted), complete=complete)
+
+    def _gather(self) -> _Gathered:
+        declared = list(workflow_view.declared(self.workflow))
+        inputs = list(workflow_view.inputs(self.workflow))
+        results = self._results(workflow_view.kept_outputs(self.workflow, self.jobs.done()))
+        results += self._results_put_in_place({result.path for result in results})
+        is_known = inside([*self.mirror.placed, *filter(None, map(self.mirror.relative, declared))])
+        records, reused = self.jobs.records(), self.jobs.reused()
+        tainted = worktrees.rewritten(self.run.worktree, is_known)
+        left = self.leaving.gather(is_known, declared, records, reused, self.jobs.restarted())
+        inputs += self._inputs([*reused, *records])
+        return _Gathered(
+            results=results,
+            records=records,
+            reused=reused,
+            tainted=tainted,
+            left=left,
+            input_links=self._input_links(inputs, results),
+        )
+
+    def _input_links(self, inputs: list[str], results: list[Result]) -> dict[str, str]:
+        """Links of inputs, by path, that are part of no result."""
+        is_result = inside(result.path for result in results)
+        links = output_links.input_links(self.mirror, inputs)
+        return {path: text for path, text in links.items() if not is_result(path)}
+
+    def _facts(self, outcome: str, gathered: _Gathered) -> Document:
+        """What the run's document says beside its results."""
+        succeeded = outcome == "succeeded" and not gathered.tainted
+        reused = _by_run(gathered.reused)
+        facts = self.facts | {"costs": self.costs.document()}
+        facts |= logs.keep(self.run.archive, self.workflow.logger_manager.get_logfile(), self.mask)
+        facts |= {
+            "outcome": outcome,
+            "tag": self._free_tag(self.logger) if succeeded else None,
+            "ended": now(),
+            "user": getpass.getuser(),
+            "host": socket.gethostname(),
+            "versions": _versions(),
+            "jobs_finished": len(gathered.records),
+            "reused": reused,
+            "left_out": len(gathered.reused) - sum(reused.values()),
+            "jobs_failed": redact(self.jobs.failed(), self.secrets),
+            "tainted": gathered.tainted,
+            **gathered.left.facts,
+            "outside": self.mirror.outside.addresses,
+            "linked": self.mirror.linked.files | self.mirror.linked.folders,
+            "parse_time": dict(sorted(self.mirror.parse_time.items())),
+        }
+        if gathered.input_links:
+            facts["input_links"] = sorted(gathered.input_links)
+        if not gathered.tainted:
+            facts[superseded_records.JOBS] = superseded_records.listed(gathered.jobs)
+        if self.reusing.compared:
+            facts["comparisons"] = self._comparisons(facts)
+        return facts
+
+    def _say_uncommitted(self, input_links: dict[str, str]) -> None:
+        if not input_links:
+            return
+        names = typed_files(self.mirror.top / path for path in sorted(input_links))
+        force = "-f " if work_tree_status.ignored(self.mirror.top, input_links) else ""
+        self.logger.info(
+            "These frozen inputs are not committed; the run commit has their links:\n"
+            f"{_list(sorted(input_links))}\nCommit them: git add {force}-- {names}"
+        )
+
+    def _note_stale(self, document: Document, provenance: Provenance, gathered: _Gathered) -> None:
+        """Have the run's document say which results other code has made."""
+        tainted_runs = TaintedRuns(root=self.run.archive.root)
+        stale_outputs.note(
+            document,
+            self._files_of(provenance),
+            gathered.records,
+            lambda job: tainted_runs.have_made(job, {}),
+        )
+
+    def _complete(self, commit: str) -> tuple[str | None, bool]:
+        """Let others reuse what the run has made; its tag, and whether all is done."""
         try:
-            # Only now may others reuse what the run has made.
             tag = completion.complete(
-                self.run.repository, self.run.archive.root, commit, warn=logger.warning
+                self.run.repository, self.run.archive.root, commit, warn=self.logger.warning
             )
         except (GitbatchError, OSError) as error:
-            complete = False
-            logger.warning(unfinished(self.run.id, error))
-        linked = {path for result in found for path in result.links}
-        if not self.mirror.tracked.isdisjoint(linked):
-            self._settle_tracked(linked, logger)
-        for line in (stale_outputs.text(stale_outputs.summary(composed)), self.missed.text()):
+            self.logger.warning(unfinished(self.run.id, error))
+            return None, False
+        return tag, True
+
+    def _say_end(self, document: Document, facts: Document, gathered: _Gathered, name: str) -> None:
+        for line in (stale_outputs.text(stale_outputs.summary(document)), self.missed.text()):
             if line:
-                logger.warning(readable(line))
-        name = f"tag {tag}" if tag else f"commit {commit[:10]}"
-        logger.info(
-            f"gitbatch run {self.run.id} {outcome}: {count(len(self.records), 'job')} done, "
-            f"{_spared(facts)}{count(len(found), 'output')} in place, {name}"
+                self.logger.warning(readable(line))
+        self.logger.info(
+            f"gitbatch run {self.run.id} {facts['outcome']}: "
+            f"{count(len(gathered.records), 'job')} done, {_spared(facts)}"
+            f"{count(len(gathered.results), 'output')} in place, {name}"
         )
-        return RunEnd(tag=tag, tainted=bool(tainted), complete=complete)
 
     def _settle_tracked(self, results: Iterable[str], logger: Any) -> None:
         """Say what to do about those of these links that git tracks as files, or do it."""
@@ -193,19 +244,20 @@ class Ending:
 
     def _free_tag(self, logger: Any) -> str | None:
         """The run's tag, unless somebody has taken its name since the run began."""
-        if self.tag is None:
+        tag: str | None = self.facts["tag"]
+        if tag is None:
             return None
-        other = refs.obstacle(self.run.repository, f"refs/tags/{self.tag}")
+        other = refs.obstacle(self.run.repository, f"refs/tags/{tag}")
         if other is not None:
-            logger.warning(completion.without_tag(self.run.id, self.tag, other))
-        return self.tag if other is None else None
+            logger.warning(completion.without_tag(self.run.id, tag, other))
+        return tag if other is None else None
 
-    def _results_put_in_place(self, known: set[str]) -> Iterator[Result]:
+    def _results_put_in_place(self, listed_paths: set[str]) -> Iterator[Result]:
         """What jobs have made that are no part of the DAG any more, as only a checkpoint asked for
         it, and that this process has not seen succeed: they were reused, or an earlier one has."""
         for path, output in self.mirror.made.items():
             here, folder = f"{self.mirror.top}/{path}", output["kind"] == "tree"
-            if path in known or self._is_copy(path) or not os.path.lexists(here):
+            if path in listed_paths or self._is_copy(path) or not os.path.lexists(here):
                 continue
             if (result := output_links.result_at(self.mirror, here, folder=folder)) is not None:
                 yield result
@@ -220,21 +272,8 @@ class Ending:
     @cached_property
     def _is_copy(self) -> Callable[[str], bool]:
         """Whether a path, relative to the top, is a local copy of what lies in another storage."""
-        prefix = self.mirror.relative(str(self.keys.workflow.storage_settings.local_storage_prefix))
+        prefix = self.mirror.relative(str(self.workflow.storage_settings.local_storage_prefix))
         return inside([] if prefix is None else [prefix])
-
-    def _reused(self) -> dict[str, int]:
-        """How many jobs were reused, by the run that has done them. Those that have made nothing
-        but temporary outputs were left out."""
-        whole = [
-            r for r in self.reusing.taken.values() if not all(map(_was_temporary, r["outputs"]))
-        ]
-        return dict(Counter(str(record["run"]) for record in whole))
-
-    def add_earlier(self, records: Iterable[Document]) -> None:
-        """What the run had finished before this process went on with it."""
-        known = {record["number"] for record in self.records}
-        self.records[:0] = [record for record in records if record["number"] not in known]
 
     def _comparisons(self, facts: Document) -> list[Document]:
         """What came out the same again, for the archive."""
@@ -264,30 +303,28 @@ class Ending:
                 logger.info(f"Compared with run {run}: {same}, all the same.")
 
     def _results(self, outputs: Iterable[Any]) -> list[Result]:
-        found = []
-        for output in outputs:
-            path, folder = str(output), bool(output.is_directory)
-            if (storage := workflow_view.storage(output)) is not None:
-                result = output_links.stored_result(
-                    self.mirror,
-                    path,
-                    query=storage.print_query,
-                    address=workflow_view.address_in(storage),
-                    folder=folder,
-                )
-            elif self.mirror.relative(path) is not None and os.path.lexists(self.mirror.here(path)):
-                result = output_links.result_at(self.mirror, path, folder=folder)
-            else:
-                result = None
-            if result is not None:
-                found.append(result)
-        return found
+        return [result for output in outputs if (result := self._result(output)) is not None]
 
-    def _provenance(self, found: list[Result]) -> Provenance:
+    def _result(self, output: Any) -> Result | None:
+        """What lies at an output; None: nothing, or nothing of ours."""
+        path, folder = str(output), bool(output.is_directory)
+        if (storage := workflow_view.storage(output)) is not None:
+            return output_links.stored_result(
+                self.mirror,
+                path,
+                query=storage.print_query,
+                address=workflow_view.address_in(storage),
+                folder=folder,
+            )
+        if self.mirror.relative(path) is None or not os.path.lexists(self.mirror.here(path)):
+            return None
+        return output_links.result_at(self.mirror, path, folder=folder)
+
+    def _provenance(self, gathered: _Gathered) -> Provenance:
         provenance = Provenance()
-        for record in (*self.reusing.taken.values(), *self.records):
+        for record in gathered.jobs:
             provenance.add_record(record)
-        unknown = [result for result in found if provenance.of(result) is None]
+        unknown = [result for result in gathered.results if provenance.of(result) is None]
         if unknown:
             # Of what no run has made, all documents would be read in vain.
             named = [result.address for result in unknown] if len(unknown) <= _FEW else ()
@@ -304,7 +341,7 @@ class Ending:
         has made or reused is of that."""
         jobs = {
             self.mirror.relative(str(path)): job
-            for job in workflow_view.jobs(self.keys.workflow)
+            for job in workflow_view.jobs(self.workflow)
             for path in job.output
         }
         differences = self.keys.differences(self.run.repository)
@@ -314,14 +351,19 @@ class Ending:
             if path in self.mirror.made or job["run"] == self.run.id:
                 return ()
             now = jobs.get(path)
-            choice = (
-                None if now is None else key.choice(self.keys.workflow, now, self.mirror.relative)
-            )
+            choice = None if now is None else key.choice(self.workflow, now, self.mirror.relative)
             told, by = provenance.told.get((path, output["address"]), ({}, {}))
             origin = Origin(output=told, job=job, run=by)
             return origin.files(differences, self.run.worktree.commit, choice)
 
         return files_of
+
+
+def _by_run(reused: Iterable[Document]) -> dict[str, int]:
+    """How many jobs were reused, by the run that has done them. Those that have made nothing but
+    temporary outputs were left out."""
+    whole = (record for record in reused if not all(map(_was_temporary, record["outputs"])))
+    return dict(Counter(str(record["run"]) for record in whole))
 
 
 def _was_temporary(output: Document) -> bool:

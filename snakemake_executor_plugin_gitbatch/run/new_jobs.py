@@ -6,7 +6,7 @@ Whatever was made of the first DAG's jobs is made to hold for these too.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from gitbatch_core.errors import GitbatchError, RunError
 from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.run.run import Run
 from snakemake_executor_plugin_gitbatch.job import job_description, workflow_view
+from snakemake_executor_plugin_gitbatch.job.job_table import JobTable
 from snakemake_executor_plugin_gitbatch.job.key import Keys
 from snakemake_executor_plugin_gitbatch.run import mirroring, preconditions
 from snakemake_executor_plugin_gitbatch.snakemake_internals import patches
@@ -28,6 +29,7 @@ class NewJobs:
     run: Run
     mirror: Mirror
     keys: Keys
+    jobs: JobTable
     warn: Callable[[str], None]
     _known: set[Any] = field(default_factory=set)
     _idle: set[str] = field(default_factory=set)
@@ -35,7 +37,8 @@ class NewJobs:
     _refused: dict[Any, RunError] = field(default_factory=dict)
     _have_come: bool = False
 
-    def __post_init__(self) -> None:
+    def follow(self) -> None:
+        """Note which jobs there are, and have Snakemake tell of those that come."""
         self._known.update(workflow_view.jobs(self.workflow))
         self._idle.update(job.rule.name for job in self._known if preconditions.is_idle(job))
         patches.tell_updates(self.workflow.dag, self._note)
@@ -43,19 +46,19 @@ class NewJobs:
     async def _note(self) -> None:
         self._have_come = True
 
-    def take_over(self, done: Sequence[Any]) -> bool:
+    def take_over(self) -> bool:
         """Whether there are any; the worktree then has what is there of what they read, and what of
         theirs is up to date. What is wrong with one of them is told by `check`, what it lacks when
-        it is prepared: others go on. `done`: single jobs that this process has seen succeed."""
+        it is prepared: others go on."""
         have_come, self._have_come = self._have_come, False
         if have_come:
-            found = [job for job in workflow_view.jobs(self.workflow) if job not in self._known]
-            self._known.update(found)
-            self._mirror(found)
-            self.keys.declare(str(path) for job in found for path in job.products())
-            self._look_at(list(filter(self.workflow.dag.needrun, found)))
+            new = [job for job in workflow_view.jobs(self.workflow) if job not in self._known]
+            self._known.update(new)
+            self._mirror(new)
+            self.keys.declare(str(path) for job in new for path in job.products())
+            self._look_at(list(filter(self.workflow.dag.needrun, new)))
             coming = filter(job_description.has_outputs, self.workflow.dag.needrun_jobs())
-            self.run.expect(len(list(coming)) + len(done))
+            self.run.expect(len(list(coming)) + len(self.jobs.done()))
         return have_come
 
     def _mirror(self, jobs: list[Any]) -> None:
@@ -84,7 +87,8 @@ class NewJobs:
             self._idle.update(idle)
             preconditions.warn_of_idle(self.workflow, idle, self.warn)
 
-    def check(self, job: Any) -> None:
-        """Raise RunError where a single job cannot run here."""
-        if self._refused and job in self._refused:
-            raise self._refused[job]
+    def check(self, jobs: list[Any]) -> None:
+        """Raise RunError where one of these single jobs cannot run here."""
+        for job in jobs:
+            if job in self._refused:
+                raise self._refused[job]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from gitbatch_core.model.documents import Document
@@ -24,8 +24,6 @@ class Room:
     mirror: Mirror
     temporary: TemporaryOutputs
     undeclared: UndeclaredFiles
-    _stay: dict[Any, set[str]] = field(default_factory=dict)
-    """By job: outputs that stay, relative to the top."""
 
     def updated(self, members: list[Any]) -> dict[str, str]:
         """The addresses of those outputs that are updated in place, and are there."""
@@ -36,17 +34,16 @@ class Room:
             if self.mirror.here(str(path)).exists()
         }
 
-    def make(self, job: Any, known: Document | None) -> None:
+    def make(self, job: Any, record: Document | None) -> frozenset[str]:
         """Clear the outputs of a job in the worktree; those that are updated in place stay,
-        writable, and so do those that are there just as the record of a `known` job has them.
-        Raises ProtectedOutputException."""
+        writable, and so do those that are there just as the `record` of an earlier job has them:
+        these, relative to the top. Raises ProtectedOutputException."""
         members = job_description.members(job)
-        same = set() if known is None else output_links.unchanged(self.mirror, known)
+        same = set() if record is None else output_links.unchanged(self.mirror, record)
         for member in members:
             same_here = [path for path in member.output if self.mirror.relative(str(path)) in same]
             workflow_view.check_protected(member, same_here)
-        links = {path for path in same if (self.mirror.top / path).is_symlink()}
-        self._stay[job] = links
+        links = frozenset(path for path in same if (self.mirror.top / path).is_symlink())
         self.forget(members)
         if self.undeclared.known:
             self.undeclared.make_room(
@@ -59,22 +56,23 @@ class Room:
                 self.mirror.lend(str(path))
             elif self.mirror.relative(str(path)) not in links:
                 self.mirror.clear(str(path))
+        return links
 
     def forget(self, members: list[Any]) -> None:
         """The links of temporary outputs are about to be made again; these themselves stay."""
         for path in (path for member in members for path in member.output):
             self.temporary.forget(str(path))
 
-    def clear_folder(self, job: Any) -> None:
-        """Remove the outputs of a job for the user, as Snakemake does when it starts one."""
-        stay = self._stay.pop(job, set())
+    def clear_folder(self, job: Any, unchanged: frozenset[str]) -> None:
+        """Remove the outputs of a job for the user, but for `unchanged` ones, as Snakemake does
+        when it starts one."""
         for member in job_description.members(job):
-            if not member.is_norun and self._has_old_output(member, stay):
+            if not member.is_norun and self._has_old_output(member, unchanged):
                 self.workflow.async_run(member.remove_existing_output())
 
-    def _has_old_output(self, member: Any, stay: Container[str | None]) -> bool:
+    def _has_old_output(self, member: Any, unchanged: Container[str | None]) -> bool:
         return any(
             workflow_view.storage(path) is not None
-            or (os.path.lexists(path) and self.mirror.relative(str(path)) not in stay)
+            or (os.path.lexists(path) and self.mirror.relative(str(path)) not in unchanged)
             for path in (*member.output, *member.log)
         )

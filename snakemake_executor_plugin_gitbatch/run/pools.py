@@ -17,13 +17,13 @@ class Pools:
     _light: Pool | None = field(default=None, init=False)
     """Made by the thread that submits, once it has a job for it."""
 
-    def choose(self, *, is_local: bool) -> Pool:
-        """The pool of a job."""
+    def choose(self, *, is_local: bool) -> tuple[Pool, int | None]:
+        """The pool of a job, and the most cores that a job may have there."""
         if not is_local or self.main.kind == "local":
-            return self.main
+            return self.main, self.main.cores
         if self._light is None:
             self._light = LocalPool(cores=self.local_cores)
-        return self._light
+        return self._light, None
 
     def all(self) -> list[Pool]:
         light = self._light

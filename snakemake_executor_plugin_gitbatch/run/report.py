@@ -14,13 +14,12 @@ from typing import Any
 
 from gitbatch_core.errors import GitbatchError, readable
 from gitbatch_core.git.repository import Repository
-from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import Answer, redact
 from gitbatch_core.pools.base import JobStatus
 from gitbatch_core.reports import efficiency, notify
 from gitbatch_core.reports.costs import Costs
 from gitbatch_core.run import run_commit
-from snakemake_executor_plugin_gitbatch.job import job_description
+from snakemake_executor_plugin_gitbatch.job.job_table import JobState, JobTable
 
 _MOST_FAILURES, _MOST_LINES, _LONGEST_LINE = 10, 12, 300
 
@@ -39,8 +38,6 @@ class Report:
     run: str = ""
     started: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
     costs: Costs = field(default_factory=Costs)
-    failures: dict[Any, tuple[str, str]] = field(default_factory=dict)
-    """Snakemake's id of a job -> its title, and the message of its last failure."""
     outcome: str = "failed"
     """`succeeded`, `failed` or `interrupted`."""
     tag: str | None = None
@@ -70,29 +67,22 @@ class Report:
         """The run has started, now or by an earlier process."""
         self.run, self.started = run, datetime.datetime.fromisoformat(begun)
 
-    def recall(self, record: Document, handed_over: float) -> None:
-        """Take what an earlier process of the run has done."""
-        number = record["number"]
-        self.costs.recall(record, f"earlier.{number}", handed_over)
-        self.costs.measure(number, record, {}, None)
-        self.costs.conclude(number, succeeded=True)
+    def recall(self, state: JobState) -> None:
+        """Take note of a job that an earlier process of the run has handed over."""
+        assert state.order is not None and state.handed_over is not None
+        name = state.id or f"earlier.{state.number}"
+        self.costs.recall(state.order.record, name, state.handed_over)
+
+    def recall_end(self, state: JobState) -> None:
+        """The same, of a job that nothing has asked for again, as it was done."""
+        self.recall(state)
+        self.costs.measure(state.number, state.result or {}, {}, None)
+        self.costs.conclude(state.number, succeeded=True)
 
     def measure(self, status: JobStatus, answer: Answer | None) -> None:
         """Take what is known of a job that has ended."""
         record = {} if answer is None else answer.record
         self.costs.measure(status.number, record, status.usage, status.host)
-
-    def conclude(self, number: int, job: Any, failure: str | None) -> None:
-        """What became of it. A later attempt's success makes an earlier failure forgotten."""
-        self.costs.conclude(number, succeeded=failure is None)
-        if failure is None:
-            self.failures.pop(job.jobid, None)
-        else:
-            self.refuse(job, failure)
-
-    def refuse(self, job: Any, failure: str) -> None:
-        """It failed, maybe before any pool had it."""
-        self.failures[job.jobid] = job_description.title(job), failure
 
     def show(self, outcome: str, rest: Callable[[int], Answer | None]) -> None:
         """Say what the run has cost, and write the report. `rest`: what is there of jobs that were
@@ -113,30 +103,32 @@ class Report:
                 )
 
     @contextlib.contextmanager
-    def sending(self) -> Iterator[None]:
-        """Notify, where that is wanted, when what is done meanwhile has ended the run, or an error
-        has come of it."""
+    def sending(self, jobs: JobTable) -> Iterator[None]:
+        """Notify of what became of these jobs, where that is wanted, when what is done meanwhile
+        has ended the run, or an error has come of it."""
         try:
             yield
         except BaseException as error:
-            self._send(error)
+            self._send(jobs, error)
             raise
-        self._send(None)
+        self._send(jobs, None)
 
-    def _send(self, error: BaseException | None) -> None:
+    def _send(self, jobs: JobTable, error: BaseException | None) -> None:
         if self.recipient is None:
             return
-        message = self._message(error)
+        message = self._message(jobs.failures(), error)
         smtp: str | None = os.environ.get(notify.SMTP_VARIABLE)
         with contextlib.suppress(GitbatchError):
             smtp = smtp or self.repository.config(notify.SMTP_KEY)
         if (why := notify.send(self.recipient, message, smtp=smtp)) is not None:
             self.logger.warning(self._masked(why))
 
-    def _message(self, error: BaseException | None) -> notify.Message:
+    def _message(
+        self, failures: list[tuple[str, str]], error: BaseException | None
+    ) -> notify.Message:
         ended = datetime.datetime.now(datetime.UTC)
         states = self.costs.states()
-        states["failed"] = max(states["failed"], len(self.failures))  # some no pool has had
+        states["failed"] = max(states["failed"], len(failures))  # some no pool has had
         ref, commit = self._results()
         state = self.outcome if error is None else "failed"
         if state == "succeeded" and self.tainted:
@@ -152,7 +144,7 @@ class Report:
         if error is not None:
             why = str(error) or type(error).__name__
             parts.append(f"The run could not be ended:\n{_first_lines(why)}")
-        parts += self._failed()
+        parts += _failed(failures)
         parts.append(efficiency.table(self.costs) or efficiency.summary(self.costs))
         if ref is not None:
             parts.append(self._how_to_look(ref))
@@ -172,14 +164,6 @@ class Report:
             text=self._masked("\n\n".join(parts) + "\n"),
             facts=redact(facts, self.secrets),
         )
-
-    def _failed(self) -> list[str]:
-        found = list(self.failures.values())
-        texts = [f"{job}:\n{_first_lines(why)}" for job, why in found[:_MOST_FAILURES]]
-        more = len(found) - len(texts)
-        if more:
-            texts.append(f"… and {more} more failed {'job' if more == 1 else 'jobs'}")
-        return texts
 
     def _results(self) -> tuple[str | None, str]:
         """The tag or ref of the run commit, and the commit; nothing where there is none."""
@@ -206,6 +190,13 @@ class Report:
 
     def _masked(self, text: str) -> str:
         return readable(str(redact(text, self.secrets)))
+
+
+def _failed(failures: list[tuple[str, str]]) -> list[str]:
+    texts = [f"{job}:\n{_first_lines(why)}" for job, why in failures[:_MOST_FAILURES]]
+    if more := len(failures) - len(texts):
+        texts.append(f"… and {more} more failed {'job' if more == 1 else 'jobs'}")
+    return texts
 
 
 def _first_lines(text: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gitbatch_core.archive import hashing
+from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError, PoolError
 from gitbatch_core.git import commits, refs
 from gitbatch_core.git.repository import Repository
@@ -28,7 +29,8 @@ from gitbatch_core.run.mirror.undeclared import UndeclaredFiles
 from gitbatch_core.run.reference_time import pin
 from gitbatch_core.run.run import Run, dead_runs, is_used, new_id, private_folder
 from snakemake_executor_plugin_gitbatch.job import environment, job_description, programs
-from snakemake_executor_plugin_gitbatch.reuse import present_outputs
+from snakemake_executor_plugin_gitbatch.job.job_table import JobTable
+from snakemake_executor_plugin_gitbatch.reuse import present_outputs, resumed_jobs
 from snakemake_executor_plugin_gitbatch.reuse.resumed_jobs import ResumedJobs
 from snakemake_executor_plugin_gitbatch.run import (
     finish,
@@ -38,6 +40,7 @@ from snakemake_executor_plugin_gitbatch.run import (
     start_check,
     start_settings,
 )
+from snakemake_executor_plugin_gitbatch.run.assembly import OpenRun
 from snakemake_executor_plugin_gitbatch.run.parse_time import ParseTime, passing
 from snakemake_executor_plugin_gitbatch.run.report import Report
 from snakemake_executor_plugin_gitbatch.run.session import Session
@@ -49,8 +52,8 @@ _SAME = ("top", "folder", "snakefile", "config")
 
 
 @dataclass(kw_only=True)
-class _Place:
-    """Where a start finds itself."""
+class _Start:
+    """A start of Snakemake: of what, and what there is of earlier ones."""
 
     workflow: Any
     repository: Repository
@@ -98,8 +101,8 @@ def start(workflow: Any, logger: Any) -> Session:
     """
     with parse_writes.unheard():
         try:
-            place = _look(workflow, logger)
-            return _begin(place, logger, place.to_resume())
+            beginning = _look(workflow, logger)
+            return _begin(beginning, logger, beginning.to_resume())
         except GitbatchError as error:
             raise start_check.with_others(error, workflow) from error
 
@@ -108,20 +111,20 @@ def finish_left_over(workflow: Any, logger: Any) -> None:
     """Where nothing is to be run any more: end the killed run that has done it all, if there is
     one. Never raises GitbatchError, OSError: what was asked for is done."""
     try:
-        place = _look(workflow, logger)
+        beginning = _look(workflow, logger)
     except (GitbatchError, OSError):  # no folder to run from, so none that a run was killed in
         return
-    if (mine := place.to_resume()) is not None:
+    if (dead := beginning.to_resume()) is not None:
         try:
-            session = _begin(place, logger, mine)
+            session = _begin(beginning, logger, dead)
             session.finish(session.outcome())
         except (GitbatchError, OSError) as error:
             logger.warning(
-                f"The run {mine.run}, whose controller is gone, cannot be ended: {error}"
+                f"The run {dead.run}, whose controller is gone, cannot be ended: {error}"
             )
 
 
-def _look(workflow: Any, logger: Any) -> _Place:
+def _look(workflow: Any, logger: Any) -> _Start:
     settings = workflow.executor_settings
     repository = preconditions.find_repository(workflow, Path.cwd())
     dead = dead_runs(repository, logger.warning)
@@ -157,7 +160,7 @@ def _look(workflow: Any, logger: Any) -> _Place:
             path: lease.stamp(path) for path in map(os.path.abspath, locks.lock_files(workflow))
         },
     }
-    return _Place(
+    return _Start(
         workflow=workflow,
         repository=repository,
         head=head,
@@ -168,95 +171,133 @@ def _look(workflow: Any, logger: Any) -> _Place:
     )
 
 
-def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
-    workflow, repository = place.workflow, place.repository
+def _begin(start: _Start, logger: Any, dead: Owner | None) -> Session:
+    """As a new run, or where the `dead` one was killed."""
+    workflow, repository = start.workflow, start.repository
     settings = workflow.executor_settings
-    report = Report.start(settings, repository, logger, place.secrets.values())
+    report = Report.start(settings, repository, logger, start.secrets.values())
     archive = open_archive(repository, settings.archive)
-    if mine is not None and mine.staging != archive.root / "staging" / mine.run:
-        mine = None
-    if mine is not None and settings.pool not in ("auto", mine.pool):
-        mine = None
-    if mine is not None:
-        mine = mine.claim()
-    id = mine.run if mine else new_id()
-    tag = place.tag(id, logger.warning)
-    pool, why = _choose(place, id, logger, mine)
+    owner = _claimed(dead, archive, settings.pool)
+    id = owner.run if owner else new_id()
+    tag = start.tag(id, logger.warning)
+    pool, why = _choose(start, id, logger, owner)
     with contextlib.ExitStack() as undo:
         undo.callback(pool.close)
-        if mine is not None:
-            mine = mine.with_new(place.about)
-            run = Run.resume(repository, archive, mine)
+        if owner is not None:
+            owner = owner.with_new(start.about)
+            run = Run.resume(repository, archive, owner)
         else:
             run = Run.start(
                 repository,
                 archive,
                 id=id,
-                commit=place.source.commit,
+                commit=start.source.commit,
                 pool=pool.kind,
-                about=place.about,
+                about=start.about,
                 worktree_parent=settings.worktrees,
             )
             undo.callback(run.close)
-        changed = {
-            *place.source.changed_outputs,
-            *preconditions.unlike_outputs(workflow, run, place.source, logger.warning),
-        }
-        mirror = Mirror.of(run, Path.cwd(), changed=changed, warn=logger.warning)
-        patches.leave_times_alone(workflow.dag)
-        if in_groups := checkpoint_groups.take_checkpoints_out(workflow):
-            logger.info(
-                f"Checkpoints run by themselves, not within their groups: {', '.join(in_groups)}. "
-                "What follows one is known only when it has ended."
-            )
-        mirror.outside.cache = Path(workflow.sourcecache.runtime_cache_path)
-        mirror.there(".").mkdir(parents=True, exist_ok=True)
-        earlier = ResumedJobs() if mine is None else ResumedJobs.of(run, mine, pool)
-        temporary = earlier.recall(mirror)
+        mirror = _mirror(start, run, logger)
+        jobs = JobTable() if owner is None else resumed_jobs.adopt(run, owner, pool)
+        resumed = ResumedJobs(jobs=jobs, mirror=mirror)
+        recalled = resumed.recall()
         preconditions.check(workflow, mirror, logger.warning)
         preconditions.limit_threads(workflow, pool.cores)
-        others = [dead for dead in place.dead if dead.run != id]
-        stale = [dead for dead in others if not is_used(dead, preconditions.queue_has_jobs)]
-        left = [
-            left_by(repository, archive, dead, present_outputs.latest(repository, place.head))
-            for dead in stale
-        ]
-        reading = ParseTime(workflow=workflow, run=run, mirror=mirror, secrets=place.secrets)
-        mirroring.fill(
-            workflow,
-            mirror,
-            [dead.worktree for dead in stale],
-            is_new=not run.resumed,
-            untracked=place.source.untracked,
-            reading=reading,
-        )
-        preconditions.tell_withheld(mirror, logger.warning)
-        if not run.resumed:
-            start_check.refuse_jobs(workflow, mirror, pool, place.secrets, logger.warning)
+        others = [each for each in start.dead if each.run != id]
+        stale = [each for each in others if not is_used(each, preconditions.queue_has_jobs)]
+        reading = ParseTime(workflow=workflow, run=run, mirror=mirror, secrets=start.secrets)
         undeclared = UndeclaredFiles(mirror=mirror)
-        preconditions.recognise_undeclared(workflow, repository, place.head, undeclared, left)
-        for dead, its in zip(stale, left, strict=True):
-            clear(repository, dead, its)
-        session = Session(
+        with _cleared(start, archive, stale) as left:
+            _fill(start, run, mirror, pool, reading, stale, logger)
+            preconditions.recognise_undeclared(workflow, repository, start.head, undeclared, left)
+        session = OpenRun(
             workflow=workflow,
             logger=logger,
             run=run,
             mirror=mirror,
             pool=pool,
-            facts=_facts(place, run, mirror, pool) | {"tag": tag},
-            secrets=place.secrets,
-            earlier=earlier,
+            jobs=jobs,
+            resumed=resumed,
             report=report,
             reading=reading,
             undeclared=undeclared,
-        )
-        session.recall(temporary)
+            facts=_facts(start, run, mirror, pool) | {"tag": tag},
+            secrets=start.secrets,
+        ).assemble()
+        session.begin(recalled)
         run.ready()
         undo.pop_all()
     report.begin(run.id, run.about["begun"])
-    preconditions.greet(workflow, logger, run, place.source, why)
+    preconditions.greet(workflow, logger, run, start.source, why)
     if run.resumed:
-        logger.info(earlier.describe())
+        logger.info(resumed.describe())
+    _tell_of_used(others, stale, logger)
+    return session
+
+
+def _claimed(dead: Owner | None, archive: Archive, pool: str) -> Owner | None:
+    """The dead run, where this start goes on with it: in its archive and its pool."""
+    if dead is None or dead.staging != archive.root / "staging" / dead.run:
+        return None
+    return dead.claim() if pool in ("auto", dead.pool) else None
+
+
+def _mirror(start: _Start, run: Run, logger: Any) -> Mirror:
+    """The worktree as the mirror of the folder, with nothing of that in it yet."""
+    workflow = start.workflow
+    changed = {
+        *start.source.changed_outputs,
+        *preconditions.unlike_outputs(workflow, run, start.source, logger.warning),
+    }
+    mirror = Mirror.of(run, Path.cwd(), changed=changed, warn=logger.warning)
+    patches.leave_times_alone(workflow.dag)
+    if in_groups := checkpoint_groups.take_checkpoints_out(workflow):
+        logger.info(
+            f"Checkpoints run by themselves, not within their groups: {', '.join(in_groups)}. "
+            "What follows one is known only when it has ended."
+        )
+    mirror.outside.cache = Path(workflow.sourcecache.runtime_cache_path)
+    mirror.there(".").mkdir(parents=True, exist_ok=True)
+    return mirror
+
+
+@contextlib.contextmanager
+def _cleared(start: _Start, archive: Archive, stale: list[Owner]) -> Iterator[list[Document]]:
+    """What these runs have left, for what is done meanwhile; then they are cleared away."""
+    repository = start.repository
+    left = [
+        left_by(repository, archive, dead, present_outputs.latest(repository, start.head))
+        for dead in stale
+    ]
+    yield left
+    for dead, its in zip(stale, left, strict=True):
+        clear(repository, dead, its)
+
+
+def _fill(
+    start: _Start,
+    run: Run,
+    mirror: Mirror,
+    pool: Pool,
+    reading: ParseTime,
+    stale: list[Owner],
+    logger: Any,
+) -> None:
+    """Bring all that jobs are to see into the worktree, and refuse what cannot run there."""
+    mirroring.fill(
+        start.workflow,
+        mirror,
+        [dead.worktree for dead in stale],
+        is_new=not run.resumed,
+        untracked=start.source.untracked,
+        reading=reading,
+    )
+    preconditions.tell_withheld(mirror, logger.warning)
+    if not run.resumed:
+        start_check.refuse_jobs(start.workflow, mirror, pool, start.secrets, logger.warning)
+
+
+def _tell_of_used(others: list[Owner], stale: list[Owner], logger: Any) -> None:
     for dead in others:
         if dead not in stale:
             logger.warning(
@@ -264,48 +305,47 @@ def _begin(place: _Place, logger: Any, mine: Owner | None) -> Session:
                 "is gone, are still queued or running. It is another run than this one: end it "
                 f"with: gitbatch runs cancel {dead.run}"
             )
-    return session
 
 
-def _choose(place: _Place, id: str, logger: Any, mine: Owner | None) -> tuple[Pool, str]:
+def _choose(start: _Start, id: str, logger: Any, owner: Owner | None) -> tuple[Pool, str]:
     """Where a run goes on, its jobs are in its own pool, also while that does not answer."""
-    settings = place.workflow.executor_settings
+    settings = start.workflow.executor_settings
     try:
         return choose(
-            mine.pool if mine else settings.pool,
+            owner.pool if owner else settings.pool,
             run=id,
-            private_folder=private_folder(place.repository, id),
-            cores=place.workflow.resource_settings.cores,
+            private_folder=private_folder(start.repository, id),
+            cores=start.workflow.resource_settings.cores,
             unmatched=settings.unmatched,
             held_timeout_s=settings.held_timeout,
             notice=logger.warning,
         )
     except PoolError as error:
-        if mine is None:
+        if owner is None:
             raise
         raise PoolError(
-            f"Run {mine.run}, whose controller is gone, cannot be resumed: {error.message}",
+            f"Run {owner.run}, whose controller is gone, cannot be resumed: {error.message}",
             hint="Its jobs may be running there: try again when it is back. --gitbatch-pool local "
             "starts another run.",
         ) from error
 
 
-def _facts(place: _Place, run: Run, mirror: Mirror, pool: Pool) -> Document:
+def _facts(start: _Start, run: Run, mirror: Mirror, pool: Pool) -> Document:
     """What the run's document says of it from the start."""
-    workflow = place.workflow
+    workflow = start.workflow
     return {
         "run": run.id,
         "repository": str(run.repository.top),
         "source_commit": run.worktree.commit,
-        "head": place.head,
-        "snapshot": place.source.snapshot,
+        "head": start.head,
+        "snapshot": start.source.snapshot,
         "message": run.about["message"],
         "command": run.about["command"],
         "folder": "" if (where := mirror.relative(".")) in (None, ".") else where,
         "snakefile": mirror.relative(str(workflow.main_snakefile)),
         "targets": [str(target) for target in workflow.dag_settings.targets],
-        "config": redact(job_description.plain_config(workflow.config), place.secrets.values()),
-        **start_settings.facts(workflow, place.secrets.values()),
+        "config": redact(job_description.plain_config(workflow.config), start.secrets.values()),
+        **start_settings.facts(workflow, start.secrets.values()),
         "pool": {"kind": pool.kind, **pool.facts()},
         "archive": run.archive.id,
         "packages": programs.packages(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from gitbatch_core.archive.walk import inside
@@ -31,8 +31,6 @@ class Leaving:
     """What is of no interest to this user, as patterns of .gitignore."""
     passing: frozenset[str]
     """Where the workflow itself has files for a moment while it is read."""
-    restarted: set[int] = field(default_factory=set)
-    """Numbers of jobs that may have been started more than once."""
 
     def gather(
         self,
@@ -40,9 +38,11 @@ class Leaving:
         declared: Iterable[str],
         records: Iterable[Document],
         reused: Iterable[Document],
+        restarted: set[int],
     ) -> Left:
         """Keep what the run's jobs have left. `known`: what is no news in the worktree; `declared`:
-        as the workflow names it; `records`: of jobs that succeeded. Raises GitError."""
+        as the workflow names it; `records`: of jobs that succeeded; `restarted`: numbers of those
+        that may have been started more than once. Raises GitError."""
         is_declared = inside(filter(None, map(self.files.mirror.relative, declared)))
         new = worktrees.added(self.run.worktree, (*CACHES, *self.caches))
         paths = {path for path in new if path not in self.passing and not known(path)}
@@ -54,7 +54,7 @@ class Leaving:
         return self.files.end(
             self.run.id,
             paths,
-            executions.all_of(records, jobs, self.restarted) if paths else (),
+            executions.all_of(records, jobs, restarted) if paths else (),
             {executions.title(m) for record in (*records, *reused) for m in record["members"]},
             is_declared,
             keep=self.keeps,

@@ -75,7 +75,16 @@ def test_two_threads_never_meet(make_project: MakeProject, pool: str) -> None:
     assert {row["rule"]: row["executions"] for row in document["costs"]["rules"]} == done
     # All kinds of what is shared were there: their operations were slowed down.
     kinds = {name.partition(".")[0] for name in told["slowed"]}
-    of_a_run = {"Mirror", "TemporaryOutputs", "Plan", "Reusing", "Costs", "Report", "output_links"}
+    of_a_run = {
+        "Mirror",
+        "JobTable",
+        "TemporaryOutputs",
+        "Plan",
+        "Reusing",
+        "Costs",
+        "Report",
+        "output_links",
+    }
     assert of_a_run <= kinds
 
     # Once more, without results: all is reused or left out, but for an attempt that fails.
@@ -176,10 +185,10 @@ def measure_some(report, status, answer):
         raise KeyError("no such thing")
     measure(report, status, answer)
 
-def clear_some(room, job):
+def clear_some(room, job, unchanged):
     if job.rule.name == "shut":
         raise PermissionError(13, "Permission denied", "shut.txt")
-    clear(room, job)
+    clear(room, job, unchanged)
 
 def no_turn(pool):
     if pool._running and os.environ.get("FAULT") == "pool":

@@ -2,9 +2,10 @@
 
 What a session holds is shared by Snakemake's scheduler and its status thread, which may only use it
 one at a time, and may not wait meanwhile. What that is, is found, not listed: the objects that a
-session refers to, with all methods of their classes, all functions that are given one of them, and
-the session's own tables. Each of these operations is slowed down in turn, so that threads meet that
-would do so once in a thousand runs otherwise. What was seen is written to the file TOLD, as JSON.
+session refers to, with all methods of their classes, all functions that are given one of them, the
+session's own tables, and what is noted of a job. Each of these operations is slowed down in turn,
+so that threads meet that would do so once in a thousand runs otherwise. What was seen is written to
+the file TOLD, as JSON.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from snakemake.scheduling.job_scheduler import JobScheduler
 
 from gitbatch_core.model.job_documents import Answer
 from gitbatch_core.pools.base import Pool
+from snakemake_executor_plugin_gitbatch.job.job_table import JobState
 from snakemake_executor_plugin_gitbatch.run.pools import Pools
 from snakemake_executor_plugin_gitbatch.run.session import Session
 
@@ -88,11 +90,23 @@ class Watch:
     def waiting(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
         @functools.wraps(function)
         def watched(*args: Any, **kwargs: Any) -> Any:
-            if self.session is not None and self.session._lock._is_owned():
+            if self.session is not None and self.session.lock._is_owned():
                 self.waited.add(name)
             return function(*args, **kwargs)
 
         return watched
+
+    def changing(self, kind: type) -> None:
+        """Have each change of an object of this class meet what the other thread does, and hold the
+        session's lock."""
+        original = kind.__setattr__
+
+        def change(value: Any, name: str, to: Any) -> None:
+            if self.session is not None and self.is_slow and not self.session.lock._is_owned():
+                self.met.add((f"{kind.__name__}.{name}", "no lock"))
+            original(value, name, to)
+
+        kind.__setattr__ = change  # type: ignore[method-assign, assignment]
 
 
 def shared(value: Any, found: dict[int, Any]) -> None:
@@ -154,6 +168,7 @@ def watch_session(watch: Watch, session: Any) -> None:
             if inspect.isfunction(vars(Pool)[name]) and name not in ("describe", "facts", "close"):
                 function = watch.waiting(getattr(pool, name), f"{pool.kind}.{name}")
                 setattr(pool, name, function)
+    watch.changing(JobState)
     watch.session = session
 
 
