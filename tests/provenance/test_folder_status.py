@@ -2,126 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from folders import Folder
 
-from gitbatch_core.archive import links
-from gitbatch_core.archive.hashing import hash_bytes
-from gitbatch_core.git import commits
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history import stale_outputs
 from gitbatch_core.provenance.folder_status import status
 from gitbatch_core.provenance.result_status import FolderStatus, ResultStatus
-from gitbatch_core.run import archive_location, completion, run_commit
-from gitbatch_core.run.code_difference import ALL, Choice, CodeDifferences
-from gitbatch_core.run.run_commit import Provenance, Result
+from gitbatch_core.run import archive_location, completion
+from gitbatch_core.run.code_difference import Choice, CodeDifferences
 
 
-class Folder:
-    """A repository with an archive, in which runs have made results."""
-
-    def __init__(self, top: Path) -> None:
-        subprocess.run(["git", "init", "--quiet", str(top)], check=True)
-        self.repository = Repository.find(top)
-        self.top = self.repository.top
-        self.archive = archive_location.open_archive(self.repository)
-        self.runs = 0
-
-    def git(self, *args: str) -> str:
-        return self.repository.git(*args).decode().strip()
-
-    def commit(self, files: Mapping[str, str | None]) -> str:
-        for name, text in files.items():
-            path = self.top / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if text is None:
-                path.unlink()
-            else:
-                path.write_text(text)
-            self.git("add", "-f", "--", name)
-        self.git("commit", "--quiet", "--allow-empty", "--message", "change")
-        return self.git("rev-parse", "HEAD")
-
-    def make(self, path: str, text: str | Mapping[str, str]) -> Result:
-        """Have a link there, or a folder of links."""
-        here = self.top / path
-        if isinstance(text, str):
-            name = self.archive.put_bytes(os.fsencode(text), name=path).name
-            links.place_link(here, name, top=self.top, mtime_ns=0)
-            address, found = name.address, {path: os.readlink(here)}
-            return Result(path=path, kind="file", address=str(address), size=1, links=found)
-        folder = self.top.parent / "made"
-        for inner, content in text.items():
-            (folder / inner).parent.mkdir(parents=True, exist_ok=True)
-            (folder / inner).write_text(content)
-        stored = self.archive.put_tree(folder)
-        shutil.rmtree(folder, ignore_errors=True)
-        entries = self.archive.manifest(stored.address)
-        links.place_tree(self.archive, here, entries, top=self.top, mtime_ns=0)
-        found = {f"{path}/{e.path}": os.readlink(here / e.path) for e in entries}
-        return Result(path=path, kind="tree", address=str(stored.address), size=1, links=found)
-
-    def run(
-        self,
-        made: Mapping[str, str | Mapping[str, str]],
-        *,
-        inputs: Mapping[str, str] | None = None,
-        kept: tuple[Result, ...] = (),
-        unknown: bool = False,
-        code: Choice = ALL,
-        **facts: Any,
-    ) -> dict[str, Result]:
-        """A run of HEAD whose one job has made these, from inputs (path -> text of the file)."""
-        self.runs += 1
-        run, commit = f"20260101-00000{self.runs}-abcd", self.git("rev-parse", "HEAD")
-        source = run_commit.source_of(self.repository, commit)
-        results = {path: self.make(path, text) for path, text in made.items()}
-        algorithm = self.archive.algorithm
-        record = {
-            "run": run,
-            "number": 1,
-            "commit": source,
-            "folder": facts.get("folder", ""),
-            "rule": "make",
-            "members": [
-                {
-                    "rule": "make",
-                    "wildcards": {},
-                    "outputs": list(made),
-                    "logs": [],
-                    "inputs": [
-                        {"path": name, "address": str(hash_bytes(text.encode(), algorithm))}
-                        for name, text in (inputs or {}).items()
-                    ],
-                }
-            ],
-            "outputs": [{"path": r.path, "address": r.address} for r in results.values()],
-        }
-        if code != ALL:
-            record["code"] = code.as_json()
-        provenance = Provenance()
-        if not unknown:
-            provenance.add_record(record)
-        for earlier in run_commit.earlier(self.repository):
-            provenance.add_run(earlier)
-        every = [*results.values(), *kept]
-        told = {"run": run, "source_commit": source, "outcome": "succeeded", "folder": ""} | facts
-        found = run_commit.compose(told, every, provenance)
-        made_in = run_commit.write(
-            self.repository,
-            document=found,
-            results=every,
-            inputs={},
-            message=f"run\n\n{run_commit.TRAILER}: {run}",
-        )
-        commits.tag(self.repository, f"run/{run}", made_in)
-        return results
+class StatusFolder(Folder):
+    """Asked for the status of its results."""
 
     def status(self) -> FolderStatus:
         return status(self.repository, self.archive)
@@ -135,18 +33,18 @@ class Folder:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Folder:
-    made = Folder(tmp_path / "work")
+def folder(tmp_path: Path) -> StatusFolder:
+    made = StatusFolder(tmp_path / "work")
     made.commit({"Snakefile": "", "lib/a.py": "1", "data.txt": "data", ".gitignore": "out\n"})
     return made
 
 
-def test_no_runs_no_results(folder: Folder) -> None:
+def test_no_runs_no_results(folder: StatusFolder) -> None:
     found = folder.status()
     assert (found.results, found.run, found.is_current) == ((), "", True)
 
 
-def test_other_code_and_prose(folder: Folder) -> None:
+def test_other_code_and_prose(folder: StatusFolder) -> None:
     one = folder.git("rev-parse", "HEAD")
     folder.run({"out/a": "a", "out/tree": {"x": "1", "y/z": "2"}})
     assert folder.states() == {"out/a": "current", "out/tree": "current"}
@@ -162,7 +60,7 @@ def test_other_code_and_prose(folder: Folder) -> None:
     assert folder.status().is_current
 
 
-def test_what_a_job_has_chosen_is_its_code(folder: Folder) -> None:
+def test_what_a_job_has_chosen_is_its_code(folder: StatusFolder) -> None:
     some = Choice(patterns=(("lib", ":!lib/b.py"),), always=("tools/x.sh",))
     folder.run({"out/a": "a"}, code=some)
     folder.commit({"Snakefile": "x", "lib/b.py": "b", "tools/y.sh": "y"})
@@ -171,7 +69,7 @@ def test_what_a_job_has_chosen_is_its_code(folder: Folder) -> None:
     assert folder.at("out/a").files == ("lib/a.py", "tools/x.sh")
 
 
-def test_chosen_code_starts_where_its_run_has_worked(folder: Folder) -> None:
+def test_chosen_code_starts_where_its_run_has_worked(folder: StatusFolder) -> None:
     """Two workflows in one repository, with patterns that read the same."""
     folder.commit({"one/lib/a.py": "1", "two/lib/a.py": "1"})
     some = Choice(patterns=(("lib", "../lib"),))
@@ -187,7 +85,7 @@ def test_chosen_code_starts_where_its_run_has_worked(folder: Folder) -> None:
     assert set(folder.states().values()) == {"other code"}
 
 
-def test_what_a_tainted_run_has_made(folder: Folder) -> None:
+def test_what_a_tainted_run_has_made(folder: StatusFolder) -> None:
     made = folder.run({"out/a": "a"}, tainted=["lib/a.py"])
     assert folder.states() == {"out/a": "tainted"}
     folder.run({"out/b": "b"}, kept=(made["out/a"],))
@@ -197,7 +95,7 @@ def test_what_a_tainted_run_has_made(folder: Folder) -> None:
     assert folder.states() == {"out/a": "current", "out/b": "current"}
 
 
-def test_inputs_and_what_was_made_from_them(folder: Folder) -> None:
+def test_inputs_and_what_was_made_from_them(folder: StatusFolder) -> None:
     some = Choice(patterns=(("lib",),))
     folder.run({"out/a": "a"}, inputs={"data.txt": "data"}, code=some)
     folder.run({"out/b": "b"}, inputs={"out/a": "a"}, code=some, kept=(folder.make("out/a", "a"),))
@@ -219,7 +117,7 @@ def test_inputs_and_what_was_made_from_them(folder: Folder) -> None:
     assert folder.states() == {"out/a": "current", "out/b": "other inputs", "out/c": "other inputs"}
 
 
-def test_changed_by_hand_dangling_missing_unknown(folder: Folder) -> None:
+def test_changed_by_hand_dangling_missing_unknown(folder: StatusFolder) -> None:
     names = ["file", "link", "elsewhere", "dangling", "missing", "as folder"]
     names += ["odd \n\x1b name", "\udcff"]
     made = folder.run({f"out/{name}": f"of {name}" for name in names})
@@ -265,7 +163,7 @@ def test_changed_by_hand_dangling_missing_unknown(folder: Folder) -> None:
     assert folder.states()["out/unknown"] == "unknown origin"
 
 
-def test_frozen_inputs_are_no_results(folder: Folder) -> None:
+def test_frozen_inputs_are_no_results(folder: StatusFolder) -> None:
     folder.make("tracked.csv", "1")
     folder.git("add", "tracked.csv")
     folder.commit({})
@@ -276,7 +174,7 @@ def test_frozen_inputs_are_no_results(folder: Folder) -> None:
     assert folder.at("out/a").inputs == ("new.csv",)
 
 
-def test_the_run_that_counts(folder: Folder) -> None:
+def test_the_run_that_counts(folder: StatusFolder) -> None:
     """A failed run has not all; an attempt to reproduce is none of this folder's; HEAD may be a run
     commit, or hold results itself."""
     folder.run({"out/a": "a", "out/b": "b"})
@@ -304,10 +202,10 @@ def test_the_run_that_counts(folder: Folder) -> None:
     assert (folder.at("out/d").state, folder.status().edited) == ("changed by hand", ())
 
 
-def test_runs_of_other_work_trees(folder: Folder, tmp_path: Path) -> None:
+def test_runs_of_other_work_trees(folder: StatusFolder, tmp_path: Path) -> None:
     folder.run({"out/a": "a"}, repository=str(folder.top))
     folder.git("worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
-    linked = Folder.__new__(Folder)
+    linked = StatusFolder.__new__(StatusFolder)
     linked.repository = Repository.find(tmp_path / "linked")
     linked.top, linked.archive, linked.runs = linked.repository.top, folder.archive, 1
     archive_location.link(linked.top, folder.archive.root)
@@ -325,8 +223,8 @@ def test_runs_of_other_work_trees(folder: Folder, tmp_path: Path) -> None:
     assert linked.states() == {"out/a": "current", "out/b": "other code"}
 
 
-def test_code_of_submodules(folder: Folder, tmp_path: Path) -> None:
-    inner = Folder(tmp_path / "inner")
+def test_code_of_submodules(folder: StatusFolder, tmp_path: Path) -> None:
+    inner = StatusFolder(tmp_path / "inner")
     old = inner.commit({"lib.py": "1", "README.md": ""})
     folder.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner.top), "sub")
     one = folder.commit({})
