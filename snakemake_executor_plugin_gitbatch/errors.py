@@ -10,10 +10,13 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from gitbatch_core.errors import GitbatchError
 
+EXPECTED = (GitbatchError, WorkflowError, RuleException, OSError)
+"""What people can do something about."""
+
 
 def text_of(error: Exception, logger: Any) -> str:
     """The error's text; of a bug also what it is, with its traceback for `--verbose`."""
-    if isinstance(error, (GitbatchError, WorkflowError, RuleException, OSError)):
+    if isinstance(error, EXPECTED):
         return str(error)
     logger.debug("".join(traceback.format_exception(error)))
     return (

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +31,11 @@ _TOGETHER = {
 }
 """Modules whose tests share a project that is made once, or a pool that nobody else may use."""
 
-_FAST = ("archive", "git", "provenance", "reports", "reproduce", "run", "runner", "tests")
-"""Folders of tests that start neither Snakemake nor HTCondor."""
+_FAST = (
+    *("archive", "executor_plugin", "git", "provenance", "reports", "reproduce", "run", "runner"),
+    *("snakemake_internals", "tests"),
+)
+"""Folders of tests that start neither Snakemake nor HTCondor; Snakemake's objects are not it."""
 _GIT_FILTERS = DebianTree(
     name="git-filters",
     what="git-annex, git-lfs and git-crypt",
@@ -162,6 +167,16 @@ def default_pool(_default_pool: Path) -> Iterator[Path]:
 def archive(tmp_path: Path) -> Archive:
     """A new one."""
     return Archive.create(tmp_path / "archive")
+
+
+@pytest.fixture
+def make_workflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """`workflows_here.build` in a folder of its own, which is the current one."""
+    import workflows_here
+
+    monkeypatch.chdir(tmp_path)
+    with contextlib.ExitStack() as stack:
+        yield functools.partial(workflows_here.build, stack)
 
 
 @pytest.fixture

@@ -11,15 +11,12 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from snakemake.exceptions import RuleException
-from snakemake_interface_common.exceptions import WorkflowError
-
 from gitbatch_core.archive.layout import ObjectName
-from gitbatch_core.errors import GitbatchError
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import Output
 from gitbatch_core.run.mirror import output_links
 from gitbatch_core.run.mirror.paths import Mirror
+from snakemake_executor_plugin_gitbatch.errors import EXPECTED
 from snakemake_executor_plugin_gitbatch.job import job_description, workflow_view
 from snakemake_executor_plugin_gitbatch.job.key import Keys
 from snakemake_executor_plugin_gitbatch.reuse.missed_reuse import Missed
@@ -216,7 +213,7 @@ class Plan:
                 key = self.keys.job_key(job, description, {})
                 record = self.reusing.find(key.key, outputs, absent=temporary)
                 return missed.note(job, key) if record is None and missed is not None else record
-        except (GitbatchError, WorkflowError, RuleException, OSError):
+        except EXPECTED:
             return None  # what is wrong with it is told when it is handed out
 
     def _can_be_taken(self, name: _Name, all_are_there: bool) -> bool:

@@ -14,18 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from snakemake.exceptions import RuleException
-from snakemake_interface_common.exceptions import WorkflowError
-
-from gitbatch_core.errors import GitbatchError, readable
+from gitbatch_core.errors import readable
 from gitbatch_core.git import work_tree_status
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.wording import count, printable, some
+from snakemake_executor_plugin_gitbatch.errors import EXPECTED
 from snakemake_executor_plugin_gitbatch.job import job_description
 from snakemake_executor_plugin_gitbatch.reuse.present_outputs import Look, PresentOutputs
 from snakemake_executor_plugin_gitbatch.snakemake_internals import need_run, patches
 
-_FAILS = (GitbatchError, WorkflowError, RuleException, OSError, ValueError, RuntimeError)
+_FAILS = (*EXPECTED, ValueError, RuntimeError)
 """What may keep the look from an answer; the workflow's own functions are asked, too."""
 
 
