@@ -43,6 +43,7 @@ LINK_PATH = ".gitbatch/archive"
 
 DIGEST_LENGTHS = {"xxh3": 32, "blake3": 64}
 """Hex digits of a digest. The lengths differ, so that a digest tells its algorithm."""
+_ALGORITHMS = {length: algorithm for algorithm, length in DIGEST_LENGTHS.items()}
 DEFAULT_ALGORITHM = "xxh3"
 
 MTIME_NS = 946_684_800 * 10**9
@@ -159,6 +160,16 @@ def linked_object(text: str) -> ObjectName | None:
     """
     match = _LINK.fullmatch(text)
     return ObjectName.parse(match[1]) if match else None
+
+
+def linked_address(text: str) -> tuple[str, str] | None:
+    """The same, as texts: the object's address, and where it lies in the archive. Of many links,
+    making objects takes a while."""
+    match = _LINK.fullmatch(text)
+    if match is None:
+        return None
+    digest = match[2] + match[3]
+    return f"{_ALGORITHMS[len(digest)]}:{digest}", match[1]
 
 
 def manifest_path(digest: str) -> str:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from gitbatch_core.archive import links, manifests
-from gitbatch_core.archive.layout import Address, ObjectName, linked_object
+from gitbatch_core.archive.layout import Address, ObjectName, linked_address, linked_object
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.archive.walk import below, files_below, link_names_below
 from gitbatch_core.errors import GitbatchError
@@ -43,9 +43,8 @@ class FolderLinks:
                 text = os.readlink(path)
             except OSError:  # gone by now
                 continue
-            if (name := linked_object(text)) is not None:
-                links_there.links[path[start:]] = str(name.address)
-                links_there._objects[path[start:]] = name.path
+            if (linked := linked_address(text)) is not None:
+                links_there.links[path[start:]], links_there._objects[path[start:]] = linked
         return links_there
 
     def address(self, path: str, *, folder: bool = False) -> str | None:
@@ -64,9 +63,8 @@ class FolderLinks:
     def _look(self, path: str) -> None:
         """At what lies behind a link to a folder, maybe."""
         with contextlib.suppress(OSError):
-            if (name := linked_object(os.readlink(self.top / path))) is not None:
-                self.links[path] = str(name.address)
-                self._objects[path] = name.path
+            if (linked := linked_address(os.readlink(self.top / path))) is not None:
+                self.links[path], self._objects[path] = linked
 
     def is_dangling(self, path: str) -> bool:
         """Whether the archive, as far as it can be asked, lacks what a link leads to: this one, or
@@ -74,7 +72,9 @@ class FolderLinks:
         if self.archive is None:
             return False
         root = self.archive.root
-        inner = (path,) if path in self.links else self._links_in(path)
+        if path in self.links:
+            return not os.path.exists(f"{root}/{self._objects[path]}")
+        inner = self._links_in(path)
         return any(not os.path.exists(f"{root}/{self._objects[each]}") for each in inner)
 
     def _links_in(self, folder: str) -> Iterator[str]:

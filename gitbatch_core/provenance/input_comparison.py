@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -128,4 +128,15 @@ class InputComparison:
         paths = set(self.head.edited).union(self.folder.links)
         for commit in commits:
             paths.update(self.head.differences.all_files(commit, source) or ())
-        return frozenset(paths.union(above for path in paths for above, _ in folders_above(path)))
+        return frozenset(paths | _folders_above_all(paths))
+
+
+def _folders_above_all(paths: Iterable[str]) -> set[str]:
+    """Each folder once: many paths share theirs."""
+    folders: set[str] = set()
+    for path in paths:
+        above = path.rpartition("/")[0]
+        while above and above not in folders:
+            folders.add(above)
+            above = above.rpartition("/")[0]
+    return folders

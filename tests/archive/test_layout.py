@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbatch_core.archive import layout
-from gitbatch_core.archive.layout import Address, ObjectName, linked_object, suffix_of
+from gitbatch_core.archive.layout import (
+    Address,
+    ObjectName,
+    linked_address,
+    linked_object,
+    suffix_of,
+)
 from gitbatch_core.archive.links import link_text
 from gitbatch_core.errors import FormatError, UsageError
 
@@ -124,6 +130,7 @@ def test_links_are_recognised_from_their_text(digest: str, x: bool, parts: list[
     name = ObjectName(digest=digest, executable=x, suffix=suffix_of(parts[-1]))
     text = link_text(Path("/top", *parts), Path("/top"), name)
     assert linked_object(text) == name
+    assert linked_address(text) == (str(name.address), name.path)
     assert linked_object(f"/elsewhere/{layout.LINK_PATH}/{name.path}") == name
     assert text.count("../") == len(parts) - 1
 
@@ -141,7 +148,7 @@ def test_links_are_recognised_from_their_text(digest: str, x: bool, parts: list[
     ],
 )
 def test_other_links_are_not(text: str) -> None:
-    assert linked_object(text) is None
+    assert linked_object(text) is None and linked_address(text) is None
 
 
 def test_links_through_odd_folders_are_recognised() -> None:
