@@ -32,8 +32,18 @@ _TOGETHER = {
 """Modules whose tests share a project that is made once, or a pool that nobody else may use."""
 
 _FAST = (
-    *("archive", "executor_plugin", "git", "provenance", "reports", "reproduce", "run", "runner"),
-    *("snakemake_internals", "tests"),
+    *(
+        "archive",
+        "executor_plugin",
+        "git",
+        "model",
+        "provenance",
+        "reports",
+        "reproduce",
+        "run",
+        "runner",
+    ),
+    *("runner", "snakemake_internals", "tests"),
 )
 """Folders of tests that start neither Snakemake nor HTCondor; Snakemake's objects are not it."""
 _GIT_FILTERS = DebianTree(

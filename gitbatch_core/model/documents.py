@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from gitbatch_core.errors import FormatError
+from gitbatch_core.model.data import Data
 
 Document = dict[str, Any]
 
@@ -71,10 +72,11 @@ def loads(data: bytes, *, format: str, version: int, source: str) -> Document:
         raise FormatError(f"{source} is not JSON: {error}.") from error
     if not isinstance(document, dict) or document.get("format") != format:
         raise FormatError(f"{source} is not a {format} document.")
-    found = document.get("version")
-    if not isinstance(found, int) or found > version:
+    its_version = document.get("version")
+    if not isinstance(its_version, int) or its_version > version:
         raise FormatError(
-            f"{source} has version {found!r} of {format}; this gitbatch reads up to {version}.",
+            f"{source} has version {its_version!r} of {format}; "
+            f"this gitbatch reads up to {version}.",
             hint="Install a newer gitbatch to read it.",
         )
     return document
@@ -102,3 +104,32 @@ def write(path: Path, document: Document, *, mode: int = 0o644, durable: bool = 
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+class StoredDocument(Data):
+    """A typed document that is stored by itself, so with a format and a version."""
+
+    FORMAT: ClassVar[str]
+    VERSION: ClassVar[int]
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self._json.update(format=self.FORMAT, version=self.VERSION)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, source: str) -> Self:
+        """The document in `data`, which came from `source`. Raises FormatError."""
+        return cls.from_dict(loads(data, format=cls.FORMAT, version=cls.VERSION, source=source))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The document in a file. Raises FileNotFoundError, FormatError."""
+        return cls.from_bytes(path.read_bytes(), source=str(path))
+
+    def to_bytes(self) -> bytes:
+        """As it is stored."""
+        return dumps(self._json)
+
+    def write(self, path: Path, *, mode: int = 0o644, durable: bool = True) -> None:
+        """See the function `write`."""
+        write(path, self._json, mode=mode, durable=durable)

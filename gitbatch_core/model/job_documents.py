@@ -6,11 +6,9 @@ record. The record of a job that succeeded also goes into the archive, under its
 
 from __future__ import annotations
 
-import json
 import re
-import shlex
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,12 +27,6 @@ KEY_SCHEME = 2
 
 WITHOUT_CODE = "key_without_code"
 """In a record: the digest of all that determines the job's outputs but its code."""
-
-REDACTED = "***"
-"""Stands for the value of a secret."""
-
-SHORTEST_SECRET = 4
-"""Characters; shorter values are not looked for in texts."""
 
 UNSEEN = 66
 """The runner's exit status where its machine does not see the job's folder."""
@@ -181,35 +173,3 @@ def software_used(member: Document) -> dict[str, str | None]:
         kind: name if kind == "conda" and _CONTENT.fullmatch(str(name)) else None
         for kind, name in (member.get("software") or {}).items()
     }
-
-
-def secret_forms(secret: str) -> set[str]:
-    """How texts may hold the value of a secret: as it is, and quoted for a shell, Python or JSON.
-
-    Values of fewer than four characters are too common in any text to be taken out.
-    """
-    if len(secret) < SHORTEST_SECRET:
-        return set()
-    quoted = shlex.quote(secret)
-    inner = quoted[1:-1] if quoted != secret else secret
-    return {secret, quoted, inner, repr(secret)[1:-1], json.dumps(secret)[1:-1]}
-
-
-def redact(value: Any, secrets: Iterable[str]) -> Any:
-    """JSON data without the values of secrets, wherever a string or number holds one."""
-    values = sorted(set().union(*map(secret_forms, secrets)), key=len, reverse=True)
-
-    def clean(item: Any) -> Any:
-        if isinstance(item, str):
-            for secret in values:
-                item = item.replace(secret, REDACTED)
-            return item
-        if isinstance(item, Mapping):
-            return {clean(name): clean(inner) for name, inner in item.items()}
-        if isinstance(item, (list, tuple)):
-            return [clean(inner) for inner in item]
-        if isinstance(item, (int, float)) and str(item) in values:
-            return REDACTED
-        return item
-
-    return clean(value) if values else value

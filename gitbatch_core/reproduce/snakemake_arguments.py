@@ -10,7 +10,8 @@ from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from gitbatch_core.errors import UsageError
-from gitbatch_core.model.job_documents import REDACTED
+from gitbatch_core.model import param_values
+from gitbatch_core.model.masking import REDACTED
 from gitbatch_core.reproduce.original_run import OriginalRun
 
 _CONFIG = ("--config", "-C")
@@ -105,30 +106,10 @@ def _given(values: dict[str, Any], own: Container[str]) -> Any:
 def _value(data: Any, name: str) -> Any:
     """The value that JSON data of a run's document stands for. Raises UsageError where it says less
     than there was."""
-    import yaml
-
-    if isinstance(data, list):
-        return [_value(item, name) for item in data]
-    if not isinstance(data, dict):
-        return data
-    if len(data) == 1:
-        [(form, inner)] = data.items()
-        match form:
-            case "tuple":
-                return _value(inner, name)
-            case "set":
-                return set(_value(inner, name))
-            case "mapping":
-                return {_value(key, name): _value(item, name) for key, item in inner}
-            case "path":
-                return inner
-            case "float":
-                return float(inner)
-            case "date":
-                return yaml.safe_load(inner)
-            case "object":
-                raise UsageError(
-                    f"The value of {name} cannot be given again: it was a {inner}.",
-                    hint=f"Give it after --: gitbatch reproduce RUN -- --config {name}=VALUE",
-                )
-    return {key: _value(item, key) for key, item in data.items()}
+    try:
+        return param_values.decode(data, name)
+    except param_values.InexactValueError as error:
+        raise UsageError(
+            f"The value of {error.name} cannot be given again: it was a {error.type}.",
+            hint=f"Give it after --: gitbatch reproduce RUN -- --config {error.name}=VALUE",
+        ) from error

@@ -24,7 +24,7 @@ from gitbatch_core import fs
 from gitbatch_core.errors import UsageError
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.model import documents
-from gitbatch_core.model.job_documents import REDACTED
+from gitbatch_core.model.masking import REDACTED
 from gitbatch_core.run import lease
 from gitbatch_core.run.lease import LOG_VARIABLE, Owner
 

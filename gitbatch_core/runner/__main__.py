@@ -25,8 +25,8 @@ from gitbatch_core.model.job_documents import (
     UNSEEN,
     Answer,
     Order,
-    redact,
 )
+from gitbatch_core.model.masking import Mask, redact
 from gitbatch_core.runner import command, host, outputs, programs
 
 
@@ -93,7 +93,7 @@ def run(order: Order, secrets: dict[str, str], folder: Path, *, follow_stdin: bo
         algorithm=archive.algorithm,
     )
     record["tools"] = redact(used, secrets.values())
-    mask = command.Mask(secrets.values())
+    mask = Mask(secrets.values())
     ended = command.run(
         order.argv,
         folder=order.folder,

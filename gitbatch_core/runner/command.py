@@ -11,52 +11,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gitbatch_core.model.job_documents import secret_forms
+from gitbatch_core.model.masking import Mask
 from gitbatch_core.runner.memory_peak import FamilyMemory
 
 _PR_SET_CHILD_SUBREAPER = 36
 _GRACE_S = 5.0
 """Between asking what the command started to end and ending it."""
-
-
-class Mask:
-    """Takes the values of secrets out of bytes that pass through in pieces."""
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        values = {os.fsencode(form) for value in secrets for form in secret_forms(value)}
-        self._values = sorted(values, key=len, reverse=True)
-        self._held = b""
-
-    def all(self, data: bytes) -> bytes:
-        """`data` without the values."""
-        for value in self._values:
-            data = data.replace(value, b"***")
-        return data
-
-    def piece(self, data: bytes) -> bytes:
-        """What can be passed on of all pieces so far; what might begin a value is held back."""
-        data = self.all(self._held + data)
-        keep = max((_overlap(data, value) for value in self._values), default=0)
-        cut = len(data) - keep
-        self._held = data[cut:]
-        return data[:cut]
-
-    def rest(self) -> bytes:
-        """What was held back."""
-        rest, self._held = self._held, b""
-        return rest
-
-
-def _overlap(data: bytes, value: bytes) -> int:
-    """Length of the longest end of `data` that begins `value`, and is not all of it."""
-    for length in range(min(len(data), len(value) - 1), 0, -1):
-        if value.startswith(data[-length:]):
-            return length
-    return 0
 
 
 @dataclass(frozen=True, kw_only=True)

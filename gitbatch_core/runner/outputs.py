@@ -12,7 +12,7 @@ from gitbatch_core.archive.store import Archive, Take
 from gitbatch_core.errors import RunError
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import Order, Output, published
-from gitbatch_core.runner.command import Mask
+from gitbatch_core.model.masking import Mask
 
 
 def publish(archive: Archive, order: Order, mask: Mask) -> Document:

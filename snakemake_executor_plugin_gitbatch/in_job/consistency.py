@@ -14,7 +14,7 @@ from gitbatch_core.archive.layout import linked_object
 from gitbatch_core.archive.walk import NOT_DATA
 from gitbatch_core.errors import RunError
 from gitbatch_core.model import documents
-from gitbatch_core.model.job_documents import redact
+from gitbatch_core.model.masking import redact
 from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.wording import listed
 from snakemake_executor_plugin_gitbatch.job import deployment

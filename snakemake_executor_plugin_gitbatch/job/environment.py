@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from gitbatch_core.errors import RunError
-from gitbatch_core.model.job_documents import redact
+from gitbatch_core.model.masking import redact
 from gitbatch_core.pools.base_environment import start_environment
 from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.job import deployment, job_description, resources

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import math
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,9 +12,10 @@ from snakemake import __version__ as snakemake_version
 
 from gitbatch_core import __version__
 from gitbatch_core.archive.layout import DIGEST_LENGTHS
-from gitbatch_core.model import documents
+from gitbatch_core.model import param_values
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import RECORD_FORMAT, RECORD_VERSION, REDACTED
+from gitbatch_core.model.job_documents import RECORD_FORMAT, RECORD_VERSION
+from gitbatch_core.model.masking import REDACTED
 from snakemake_executor_plugin_gitbatch.job import deployment
 from snakemake_executor_plugin_gitbatch.snakemake_internals import evaluation, files
 
@@ -25,10 +24,6 @@ if TYPE_CHECKING:
 
 LATER = "<TBD>"
 """Stands, on the access point, for what Snakemake can only say where the job runs."""
-
-_FORMS = frozenset({"tuple", "set", "mapping", "path", "float", "date", "object"})
-"""Single keys of the JSON objects that stand for what JSON lacks. `reproduce.snakemake_arguments`
-reads them."""
 
 ONLY_HERE = frozenset({"_nodes", "tmpdir"})
 """Resources that each machine has of its own."""
@@ -128,7 +123,7 @@ def _is_address(text: str | None) -> bool:
 def view(job: Any) -> tuple[dict[str, Any], bool]:
     """What a Snakemake takes a single job to be, as JSON data: what must be the same where the job
     runs. And whether that says all of it."""
-    params, exact = _plain(_params(job.params))
+    params, exact = param_values.encode(_params(job.params))
     return {
         "rule": job.rule.name,
         "wildcards": wildcards(job),
@@ -207,7 +202,7 @@ def environment_for_record(environment: dict[str, str], secrets: Iterable[str]) 
 
 def plain_config(config: Any) -> Any:
     """The workflow's configuration as JSON data."""
-    return _plain(config)[0]
+    return param_values.encode(config)[0]
 
 
 def split(arguments: str | Iterable[str]) -> list[str]:
@@ -230,48 +225,3 @@ def _command(job: Any) -> dict[str, str]:
         if (named := getattr(rule, kind, None)) is not None:
             return {"kind": kind, "text": job.format_wildcards(str(named))}
     return {"kind": "none" if job.is_norun else "run", "text": ""}
-
-
-def _plain(value: Any) -> tuple[Any, bool]:
-    """`value` as JSON data, and whether that says all of it.
-
-    Types that JSON does not tell apart (a tuple and a list, 1 and "1" as keys) stay apart.
-    """
-    if value is None or (isinstance(value, (bool, int, str)) and type(value) in (bool, int, str)):
-        return value, True
-    if isinstance(value, float):  # numpy's, too
-        number = float(value)
-        return (number if math.isfinite(number) else {"float": repr(number)}), True
-    if isinstance(value, str):
-        return str(value), True
-    if isinstance(value, (list, tuple)):
-        items = [_plain(item) for item in value]
-        data: Any = [item for item, _ in items]
-        if not isinstance(value, list):
-            data = {"tuple": data}
-        return data, all(exact for _, exact in items)
-    if isinstance(value, (set, frozenset)):
-        items = [_plain(item) for item in value]
-        ordered = sorted((item for item, _ in items), key=documents.canonical)
-        return {"set": ordered}, all(exact for _, exact in items)
-    if isinstance(value, Mapping):
-        names = list(value)
-        if all(type(name) is str for name in names) and not (
-            len(names) == 1 and names[0] in _FORMS
-        ):
-            pairs = {name: _plain(item) for name, item in value.items()}
-            return {k: v for k, (v, _) in pairs.items()}, all(x for _, x in pairs.values())
-        entries = [(_plain(name), _plain(item)) for name, item in value.items()]
-        exact = all(n[1] and i[1] for n, i in entries)
-        return {"mapping": [[n[0], i[0]] for n, i in entries]}, exact
-    if hasattr(value, "__fspath__"):
-        return {"path": str(value)}, True
-    if type(value) in (datetime.date, datetime.datetime):
-        return {"date": value.isoformat()}, True
-    if (
-        type(value).__module__ == "numpy"
-        and hasattr(value, "item")
-        and not getattr(value, "shape", ())
-    ):
-        return _plain(value.item())
-    return {"object": f"{type(value).__module__}.{type(value).__qualname__}"}, False

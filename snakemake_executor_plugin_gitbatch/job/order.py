@@ -9,7 +9,8 @@ from typing import Any
 
 from gitbatch_core.errors import RunError
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import ORDER_NAME, WITHOUT_CODE, Order, Output, redact
+from gitbatch_core.model.job_documents import ORDER_NAME, WITHOUT_CODE, Order, Output
+from gitbatch_core.model.masking import redact
 from gitbatch_core.pools.base import JobSpec, Pool
 from gitbatch_core.run.code_difference import ALL, CHOSEN
 from gitbatch_core.run.mirror.paths import Mirror

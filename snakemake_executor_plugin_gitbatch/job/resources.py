@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from gitbatch_core.errors import RunError
-from gitbatch_core.model.job_documents import REDACTED, redact
+from gitbatch_core.model.masking import REDACTED, redact
 from gitbatch_core.pools.base import Request
 from gitbatch_core.pools.htcondor import submit_extras
 from gitbatch_core.pools.htcondor.submit import string

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitbatch_core.model.documents import Document
+from gitbatch_core.model.masking import Mask
 from gitbatch_core.pools.base import Pool
 from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.run.mirror.undeclared import UndeclaredFiles
 from gitbatch_core.run.run import Run
-from gitbatch_core.runner.command import Mask
 from snakemake_executor_plugin_gitbatch.in_job.consistency import Comparison, renamed
 from snakemake_executor_plugin_gitbatch.job import command
 from snakemake_executor_plugin_gitbatch.job.job_table import JobTable

@@ -21,7 +21,7 @@ from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.history import logs, stale_outputs
 from gitbatch_core.history.origins import Origin
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import redact
+from gitbatch_core.model.masking import redact
 from gitbatch_core.provenance.reproductions import IDENTICAL
 from gitbatch_core.reports.costs import Costs
 from gitbatch_core.reproduce import evidence

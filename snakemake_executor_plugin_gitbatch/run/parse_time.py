@@ -21,10 +21,10 @@ from gitbatch_core import fs
 from gitbatch_core.archive.walk import files_below, inside
 from gitbatch_core.errors import RunError
 from gitbatch_core.git.repository import Repository
+from gitbatch_core.model.masking import Mask
 from gitbatch_core.run.mirror import parse_time
 from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.run.run import Run
-from gitbatch_core.runner.command import Mask
 from gitbatch_core.wording import some
 from snakemake_executor_plugin_gitbatch.in_job import parse_overlay
 from snakemake_executor_plugin_gitbatch.job import command, environment, workflow_view

@@ -14,7 +14,8 @@ from typing import Any
 
 from gitbatch_core.errors import GitbatchError, readable
 from gitbatch_core.git.repository import Repository
-from gitbatch_core.model.job_documents import Answer, redact
+from gitbatch_core.model.job_documents import Answer
+from gitbatch_core.model.masking import redact
 from gitbatch_core.pools.base import JobStatus
 from gitbatch_core.reports import efficiency, notify
 from gitbatch_core.reports.costs import Costs

@@ -17,7 +17,7 @@ from gitbatch_core.git import commits, refs
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.model import documents
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import redact
+from gitbatch_core.model.masking import redact
 from gitbatch_core.pools.base import Pool
 from gitbatch_core.pools.choose import choose
 from gitbatch_core.run import completion, lease, run_commit

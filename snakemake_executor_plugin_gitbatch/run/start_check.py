@@ -17,7 +17,7 @@ from gitbatch_core.doctor import pool as pool_checks
 from gitbatch_core.errors import ArchiveError, GitbatchError, PoolError, UsageError
 from gitbatch_core.git import refs, work_tree_status, worktree_comparison
 from gitbatch_core.git.repository import Repository
-from gitbatch_core.model.job_documents import redact
+from gitbatch_core.model.masking import redact
 from gitbatch_core.pools import choose
 from gitbatch_core.pools.base import Pool, Request
 from gitbatch_core.pools.htcondor.match import Gate

@@ -13,7 +13,7 @@ from typing import Any
 from snakemake_interface_executor_plugins.utils import base64_prefix
 
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import redact
+from gitbatch_core.model.masking import redact
 from snakemake_executor_plugin_gitbatch.job import job_description
 from snakemake_executor_plugin_gitbatch.snakemake_internals import (
     resource_arguments,

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from gitbatch_core.errors import RunError
 from gitbatch_core.model import documents
-from gitbatch_core.model.job_documents import UNSEEN, Answer, redact
+from gitbatch_core.model.job_documents import UNSEEN, Answer
+from gitbatch_core.model.masking import redact
 from gitbatch_core.pools.base import JobStatus, State
 from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.in_job.consistency import Comparison

@@ -25,9 +25,8 @@ from gitbatch_core.model.job_documents import (
     Answer,
     Order,
     Output,
-    redact,
 )
-from gitbatch_core.runner.command import Mask
+from gitbatch_core.model.masking import Mask, redact
 
 KEY = 32 * "a"
 
