@@ -1,4 +1,4 @@
-"""Whether the archive's place can do what an archive asks of a file system."""
+"""Checks of the archive: its folders, and whether their file system does what publishing asks."""
 
 from __future__ import annotations
 

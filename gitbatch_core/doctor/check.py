@@ -1,4 +1,4 @@
-"""What a check found."""
+"""A check of `gitbatch doctor`: what was looked at, and what to do where something is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One tiny job, really run: as a run's jobs are, up to an output that the archive's place keeps.
+"""A test job, run through the pool as the jobs of a run are, up to its output in an archive.
 
 What it makes lies in a folder of its own, in the archive's staging, and goes with it.
 """

@@ -1,4 +1,4 @@
-"""Read-only questions: what is there, and what is it called.
+"""What an archive has: objects and trees with the paths that jobs gave them, addresses by a prefix.
 
 Names are known from the job records alone.
 """

@@ -1,4 +1,4 @@
-"""Tells somebody who does not look that a run has ended: by mail, or by a command of theirs.
+"""Notifies somebody of the end of a run, by mail or by a command of theirs.
 
 Nothing that goes wrong here harms the run, or holds up its end for longer than half a minute.
 """

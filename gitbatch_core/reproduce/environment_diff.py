@@ -1,4 +1,4 @@
-"""What was not the same around the jobs: interpreter, packages, tools, machines, pool."""
+"""How the environments of two runs differ: interpreter, packages, tools, machines, pool."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What is kept of an attempt, and what earlier ones have found: which rules do not always make the
-same."""
+"""The document of an attempt to reproduce a run, and the rules that earlier attempts found to
+make different outputs."""
 
 from __future__ import annotations
 

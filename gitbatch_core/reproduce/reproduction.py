@@ -1,4 +1,4 @@
-"""The whole way: check, make an attempt, compare, keep what was found."""
+"""A reproduction from beginning to end: check, run again, compare, store the verdicts."""
 
 from __future__ import annotations
 

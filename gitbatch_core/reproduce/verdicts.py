@@ -1,4 +1,4 @@
-"""What became of each output: two runs' documents compared, address by address."""
+"""The verdict on each output of a reproduction: whether it has the same address as then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write an object's bytes to standard output."""
+"""gitbatch archive cat: the bytes of an object, on standard output."""
 
 from __future__ import annotations
 

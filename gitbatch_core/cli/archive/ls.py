@@ -1,4 +1,4 @@
-"""List trees and objects of the archive, or the names of the storage."""
+"""gitbatch archive ls: the trees and objects of the archive, or the storage plugin's names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""List a tree's members."""
+"""gitbatch archive tree: the members of a tree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read everything in the archive again, and find damage."""
+"""gitbatch archive verify: read everything again and report damage."""
 
 from __future__ import annotations
 
