@@ -85,7 +85,9 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mirror:
 
 def unfinished(single: Any) -> list[str]:
     workflow = single.dag.workflow
-    return list(map(str, workflow.async_run(workflow.persistence.incomplete(single))))
+    workflow.persistence._incomplete_cache = None  # as in a new process
+    files = workflow.async_run(workflow.persistence.incomplete(single))
+    return [str(file) for file in files if file is not None]
 
 
 def test_environment_files_are_those_of_the_worktree(make_workflow: Any, mirror: Mirror) -> None:
