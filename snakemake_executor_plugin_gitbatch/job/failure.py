@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from gitbatch_core.errors import readable
@@ -73,52 +73,60 @@ def explain(
         return _for_user(text, mirror)
 
     printed = _tail(log) if log is not None else ""
-    own = re.sub(rf"^({_OF_SNAKEMAKE.pattern})$\n?", "", printed, flags=re.MULTILINE | re.VERBOSE)
-    words = _tail(folder / "process.log") if answer is None else ""
-    unseen = _unseen(status, words, folder) if answer is None else ""
+    runner = _tail(folder / "process.log") if answer is None else ""
+    unseen = _unseen(status, runner, folder) if answer is None else ""
     how = unseen or shown(_how(status, answer, printed))
     parts = [f"The job {how}{_where(status, answer)}."]
     if unseen or (answer is not None and "does not see" in (answer.reason or "")):
         parts.append(_SHARED)
-    said = [printed]
-    for path in rule_logs:
-        if words := _tail(path):
-            said.append(words)
-            parts.append(f"End of {path}:\n{_indent(shown(words))}")
-    if own := own.strip("\n"):
+    own_logs = {path: text for path in rule_logs if (text := _tail(path))}
+    parts += [f"End of {path}:\n{_indent(shown(text))}" for path, text in own_logs.items()]
+    if own := _without_snakemake(printed):
         parts.append(f"End of its output:\n{_indent(shown(own))}")
-    elif words and not unseen:
-        parts.append(f"The runner said:\n{_indent(shown(words))}")
+    elif runner and not unseen:
+        parts.append(f"The runner said:\n{_indent(shown(runner))}")
+    words = [printed, *own_logs.values()]
     stated = {} if answer is None else answer.record.get("environment", {})
-    parts += missing_files.explained(said, mirror, stated.get("names", ()))
-    denied = {mirror.relative(name): name for name in missing_files.denied(said)}
-    parts += [
-        f"{name} is what another job has left beside its outputs, and can only be read: declare it "
-        "as an output of the rule that writes it, or remove it."
-        for path, name in denied.items()
-        if path in left
-    ]
-    parts += [
-        f"{name} is {mirror.withheld[path].name} whose content was not fetched: "
-        f"{mirror.withheld[path].command}"
-        for path, name in denied.items()
-        if path is not None and path in mirror.withheld
-    ]
-    if not denied.keys().isdisjoint(outputs):
-        parts.append(
-            "Inputs are read-only, and cp gives its copy the same mode: cp --no-preserve=mode, or "
-            "cat, makes one that can be changed."
-        )
+    parts += missing_files.explained(words, mirror, stated.get("names", ()))
+    parts += _denied(words, mirror, outputs, left)
     if log is not None:
         parts.append(f"All of its output: {log}")
     return readable("\n".join(parts))
 
 
+def _without_snakemake(printed: str) -> str:
+    """The rule's own part of what a job printed."""
+    pattern = rf"^({_OF_SNAKEMAKE.pattern})$\n?"
+    return re.sub(pattern, "", printed, flags=re.MULTILINE | re.VERBOSE).strip("\n")
+
+
+def _denied(
+    words: list[str], mirror: Mirror, outputs: Iterable[str], left: Container[str | None]
+) -> Iterator[str]:
+    """Hints for files that the job was not allowed to open, by what it said."""
+    denied = {mirror.relative(name): name for name in missing_files.denied(words)}
+    for path, name in denied.items():
+        if path in left:
+            yield (
+                f"{name} is what another job has left beside its outputs, and can only be read: "
+                "declare it as an output of the rule that writes it, or remove it."
+            )
+    for path, name in denied.items():
+        if path is not None and path in mirror.withheld:
+            withheld = mirror.withheld[path]
+            yield f"{name} is {withheld.name} whose content was not fetched: {withheld.command}"
+    if not denied.keys().isdisjoint(outputs):
+        yield (
+            "Inputs are read-only, and cp gives its copy the same mode: cp --no-preserve=mode, or "
+            "cat, makes one that can be changed."
+        )
+
+
 def _for_user(text: str, mirror: Mirror) -> str:
     """`text` with what it says of the worktree said of what the user can open."""
 
-    def path(found: re.Match[str]) -> str:
-        relative = found[1].strip("/")
+    def path(match: re.Match[str]) -> str:
+        relative = match[1].strip("/")
         for name in (relative, relative.rstrip(".")):  # it may end a sentence
             if os.path.lexists(mirror.top / name):
                 return f"{mirror.top / name}{relative[len(name) :]}"
