@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Optional
 
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 
+from gitbatch_core.pools import choose
 from snakemake_executor_plugin_gitbatch.run import parse_writes
 
 
@@ -16,11 +17,11 @@ class ExecutorSettings(ExecutorSettingsBase):
     """Settings of the gitbatch executor."""
 
     pool: str = field(
-        default="auto",
+        default=choose.AUTO,
         metadata={
             "help": "Where jobs run: 'htcondor', 'local' (this machine), or 'auto' (HTCondor if "
             "a schedd answers, otherwise this machine).",
-            "choices": ["auto", "local", "htcondor"],
+            "choices": list(choose.names()),
             "metavar": "POOL",
         },
     )

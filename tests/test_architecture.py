@@ -25,7 +25,7 @@ def defined(body: list[ast.stmt]) -> dict[str, list[ast.stmt]]:
                 | ast.ClassDef(name=name, body=inner)
             ):
                 names[name] = inner
-            case ast.Assign(targets=[ast.Name(id=name)]):
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
                 names[name] = []
     return names
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from gitbatch_core.cli import output
 from gitbatch_core.cli.main import add_archive_option
-from gitbatch_core.doctor import archive, machine, pool, trial
-from gitbatch_core.doctor.check import Check, wrong
-from gitbatch_core.errors import GitbatchError, UsageError
-from gitbatch_core.pools.choose import KINDS
+from gitbatch_core.doctor import archive, machine, trial
+from gitbatch_core.errors import GitbatchError, PoolError, UsageError
+from gitbatch_core.model.check import Check, failed, wrong
+from gitbatch_core.pools import choose
 
 if TYPE_CHECKING:
     import argparse
@@ -21,7 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_archive_option(parser)
     parser.add_argument(
-        "--pool", choices=KINDS, default="auto", help="pool to check, as --gitbatch-pool"
+        "--pool",
+        choices=choose.names(),
+        default=choose.AUTO,
+        help="pool to check, as --gitbatch-pool",
     )
     parser.add_argument(
         "--worktrees",
@@ -67,7 +70,7 @@ def _checks(arguments: argparse.Namespace) -> Iterator[Check]:
         yield wrong("archive", str(error))
     if repository is not None:
         yield machine.event_log(repository)
-    yield from pool.checks(arguments.pool)
+    yield from _pool(arguments.pool)
     if arguments.job and repository is None:
         yield wrong("job", "without a repository there is nothing to run it from")
     elif arguments.job:
@@ -75,6 +78,16 @@ def _checks(arguments: argparse.Namespace) -> Iterator[Check]:
         yield trial.trial(
             repository, arguments.archive, arguments.worktrees, arguments.pool, arguments.wait
         )
+
+
+def _pool(name: str) -> Iterator[Check]:
+    """Of the pool that a run with `--gitbatch-pool NAME` would use."""
+    try:
+        kind, availability = choose.find(name)
+    except PoolError as error:
+        yield failed("pool", error)
+        return
+    yield from kind.checks(availability)
 
 
 def _show(check: Check) -> None:

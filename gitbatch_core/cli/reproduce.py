@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gitbatch_core.cli import output
 from gitbatch_core.cli.main import add_archive_option
 from gitbatch_core.git.repository import Repository
+from gitbatch_core.pools import choose
 from gitbatch_core.provenance.reproductions import DIFFERS, FAILED, IDENTICAL, NOT_RUN
 from gitbatch_core.reproduce import reproduction
 from gitbatch_core.reproduce.attempt import AttemptOptions
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="outputs or rules, named as in the run's folder; default: the targets of the run",
     )
     parser.add_argument(
-        "--pool", choices=("auto", "local", "htcondor"), default="auto", help="where jobs run"
+        "--pool", choices=choose.names(), default=choose.AUTO, help="where jobs run"
     )
     parser.add_argument("--cores", metavar="N", type=int, help="default: as in the original run")
     parser.add_argument("--jobs", "-j", metavar="N", type=int, help="number of jobs at a time")

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitbatch_core.cli import output
-from gitbatch_core.errors import PoolError, RunError, UsageError
+from gitbatch_core.errors import RunError, UsageError
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history import run_names
+from gitbatch_core.pools import choose
 from gitbatch_core.run import controller
 from gitbatch_core.run.lease import owners
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from subprocess import Popen
 
+    from gitbatch_core.pools.base import PoolKind
     from gitbatch_core.run.controller import Command
 
 _STARTED_S = 300.0
@@ -85,9 +87,10 @@ def _attached(command: Command) -> int:
 def _detached(command: Command, repository: Repository) -> int:
     log = command.new_log()
     process: Popen[bytes] | None = None
-    if _wants_htcondor(command):
-        id = controller.start_job(command, log, repository)
-        output.message(f"the controller is job {id} of HTCondor")
+    kind = _pool_of(command)
+    if (submit := kind.controller_submit()) is not None:
+        id = controller.start_job(submit, command, log, repository)
+        output.message(f"the controller is job {id} of {kind.label}")
         goes_on: Callable[[], bool] = controller.job_folder(log, repository).exists
     else:
         process = controller.start_process(command, log)
@@ -105,16 +108,10 @@ def _detached(command: Command, repository: Repository) -> int:
     raise RunError(f"The run has not started in {_STARTED_S:.0f} s.", hint=f"Look into {log}")
 
 
-def _wants_htcondor(command: Command) -> bool:
-    """Whether the run's pool will be HTCondor, as far as its arguments say."""
-    from gitbatch_core.pools.htcondor.probe import probe
-
+def _pool_of(command: Command) -> PoolKind:
+    """The kind of the run's pool, as far as its arguments say. Raises PoolError."""
     option = "--gitbatch-pool"
     words = [w for word in command.arguments for w in word.split("=", 1)]
-    kind = words[words.index(option) + 1] if option in words[:-1] else "auto"
-    if kind == "local":
-        return False
-    schedd = probe()
-    if kind == "htcondor" and not schedd.answers:
-        raise PoolError(f"No HTCondor to run on: {schedd.text}")
-    return schedd.answers
+    name = words[words.index(option) + 1] if option in words[:-1] else choose.AUTO
+    kind, _ = choose.find(name)
+    return kind

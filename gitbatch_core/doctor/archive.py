@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from gitbatch_core import fs
 from gitbatch_core.archive import layout
 from gitbatch_core.archive.store import Archive
-from gitbatch_core.doctor.check import Check, failed, fine, wrong
 from gitbatch_core.errors import GitbatchError
+from gitbatch_core.model.check import Check, failed, fine, wrong
 from gitbatch_core.run import archive_location
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitbatch_core.doctor.check import Check, failed, fine, wrong
 from gitbatch_core.errors import GitError
 from gitbatch_core.git import index, work_tree_status, worktree
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.git.repository import version as git_version
+from gitbatch_core.model.check import Check, failed, fine, wrong
 from gitbatch_core.wording import some, typed
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from gitbatch_core import fs
 from gitbatch_core.archive import hashing, layout
 from gitbatch_core.archive.store import Archive
-from gitbatch_core.doctor.check import Check, failed, fine, wrong
 from gitbatch_core.errors import GitbatchError
+from gitbatch_core.model.check import Check, failed, fine, wrong
 from gitbatch_core.model.job_documents import LOG_NAME, ORDER_NAME, Answer, Order, Output
-from gitbatch_core.pools.base import JobSpec, JobStatus, State
+from gitbatch_core.pools.base import JobSpec, JobStatus, PoolOptions, State
 from gitbatch_core.pools.choose import choose
 from gitbatch_core.run import archive_location
 from gitbatch_core.run.run import new_id
@@ -51,7 +51,7 @@ def trial(
             folder.chmod(0o755)
             private = Path(tempfile.mkdtemp(prefix="doctor-", dir=repository.common_dir))
             stack.callback(fs.remove_tree, private)
-            pool, _ = choose(kind, run=f"doctor-{new_id()}", private_folder=private)
+            pool, _ = choose(kind, PoolOptions(), run=f"doctor-{new_id()}", private_folder=private)
             stack.callback(pool.close)
             spec = _job(folder, archive.algorithm)
             began = time.monotonic()

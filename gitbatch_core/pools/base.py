@@ -7,12 +7,16 @@ that process ended, never whether the job's results are good: the runner's own r
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from gitbatch_core.errors import PoolError
+from gitbatch_core.model.check import Check
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +106,7 @@ class Pool(Protocol):
     """Where jobs run. All methods may be called from different threads."""
 
     kind: str
-    """`local` or `htcondor`."""
+    """The name of its `PoolKind`."""
 
     @property
     def cores(self) -> int | None:
@@ -155,3 +159,104 @@ class Pool(Protocol):
     def close(self) -> None:
         """Let go of everything that the pool holds; cancels nothing that runs in a remote pool."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Availability:
+    """Whether a kind of pool can be used here."""
+
+    answers: bool
+    text: str
+    """For people: which pool it is, or why there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolOptions:
+    """What the user says of a run's pool. Each kind heeds what is about it."""
+
+    cores: int | None = None
+    """Of this machine; None: all."""
+    unmatched: str = "refuse"
+    """`refuse` or `wait`: what becomes of a job that no machine of the pool can run."""
+    held_timeout_s: int = 14400
+    """Seconds for which somebody may release a job that they have put on hold."""
+    notice: Callable[[str], None] = _log.warning
+    """Takes what a person should know while it goes on."""
+
+
+class PoolKind(Protocol):
+    """One kind of pool: all that the rest of the program asks of it where there is no pool yet, or
+    where it is about jobs' resources. Imports what it needs when it is asked."""
+
+    name: str
+    """As in `--gitbatch-pool NAME` and in records."""
+    label: str
+    """For people, within a sentence."""
+    on_this_machine: bool
+    """Whether its jobs are processes of this machine, which end when the controller does."""
+    can_refuse: bool
+    """Whether there are jobs that it does not take: see `Pool.check`."""
+    hint: str
+    """What to do where it does not answer; may be empty."""
+
+    def probe(self) -> Availability:
+        """Whether there is one. Answers within seconds, and prints nothing."""
+        ...
+
+    def open(
+        self, options: PoolOptions, *, run: str, private_folder: Path, availability: Availability
+    ) -> Pool:
+        """The pool for `run`; `private_folder`: for this user alone, on this machine's disk.
+        `availability`: what `probe` has answered. Raises PoolError."""
+        ...
+
+    def checks(self, availability: Availability) -> Iterator[Check]:
+        """Look at the pool that answers, for `gitbatch doctor`. Queues nothing."""
+        ...
+
+    def gate(self, options: PoolOptions) -> Callable[[Request, str], None] | None:
+        """`Pool.check` of a run that has not started; None: it takes all jobs. Raises
+        UsageError."""
+        ...
+
+    def heeds(self, resource: str) -> bool:
+        """Whether this kind alone understands a resource of that name."""
+        ...
+
+    def only_places(self, resource: str) -> bool:
+        """Whether such a resource only says where and when a job fits, and not what it makes."""
+        ...
+
+    def request(
+        self,
+        plain: Request,
+        resources: Mapping[str, object],
+        *,
+        title: str,
+        secrets: Mapping[str, str],
+        in_worktree: Callable[[str], Path],
+    ) -> Request:
+        """What a job asks for: `plain` has what any pool understands of its resources. `title`:
+        the job's; `secrets`: values by name, which nobody may see; `in_worktree`: where a path of
+        the workflow lies. Raises RunError, with job and resource, for what cannot be honoured."""
+        ...
+
+    def has_jobs(self, run: str) -> bool:
+        """Whether jobs of a run that has lost its controller are queued or running in the pool.
+        Raises PoolError where it cannot be asked."""
+        ...
+
+    def remove_jobs(self, run: str) -> None:
+        """Remove all jobs of such a run, and wait until they are gone. Raises PoolError."""
+        ...
+
+    def controller_submit(self) -> SubmitController | None:
+        """What starts a program that is started again after a crash or a restart of the machine;
+        None: the pool has no such thing."""
+        ...
+
+
+class SubmitController(Protocol):
+    """Starts `argv` in `folder`, a job called `name`; returns its id. Raises PoolError."""
+
+    def __call__(self, argv: Sequence[str], *, folder: Path, name: str) -> str: ...

@@ -1,74 +1,79 @@
-"""Which pool a run uses, and why, in one line for people."""
+"""The kinds of pools that there are, and which of them a run uses."""
 
 from __future__ import annotations
 
-import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitbatch_core.errors import PoolError
-from gitbatch_core.pools.local.pool import LocalPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gitbatch_core.pools.base import Pool
-    from gitbatch_core.pools.htcondor.probe import Probe
+    from gitbatch_core.pools.base import Availability, Pool, PoolKind, PoolOptions
 
-_log = logging.getLogger(__name__)
-
-KINDS = ("auto", "htcondor", "local")
+AUTO = "auto"
+"""The first kind that answers."""
 
 
-def find_htcondor(kind: str) -> Probe:
-    """What there is of an HTCondor pool, for a run that wants this kind. Raises PoolError where
-    there has to be one and is none, and for what is no kind of pool."""
-    from gitbatch_core.pools.htcondor.probe import Probe, probe
+def _htcondor() -> PoolKind:
+    from gitbatch_core.pools.htcondor.kind import HTCondorKind
 
-    if kind not in KINDS:
-        raise PoolError(f"There is no pool `{kind}`", hint=f"Choose one of {', '.join(KINDS)}.")
-    if kind == "local":
-        return Probe(answers=False, text="as asked")
-    found = probe()
-    if kind == "htcondor" and not found.answers:
-        raise PoolError(
-            f"No HTCondor to run on: {found.text}",
-            hint="Run on the access point of a pool, or point CONDOR_CONFIG to its "
-            "configuration; without HTCondor, `--gitbatch-pool local` uses this machine.",
-        )
-    return found
+    return HTCondorKind()
 
 
-def choose(
-    kind: str,
-    *,
-    run: str,
-    private_folder: Path,
-    cores: int | None = None,
-    unmatched: str = "refuse",
-    held_timeout_s: int = 14400,
-    notice: Callable[[str], None] = _log.warning,
-) -> tuple[Pool, str]:
-    """The pool for `run` and a line that says which and why.
+def _local() -> PoolKind:
+    from gitbatch_core.pools.local.kind import LocalKind
 
-    `auto` is HTCondor where its bindings are installed and a schedd answers, else this machine.
-    `cores` limits the local pool only; for the last three, see `HTCondorPool`. Raises PoolError for
-    `htcondor` where there is none.
-    """
-    found = find_htcondor(kind)
-    if found.answers:
-        # Imported here: the local pool must work, and start fast, without HTCondor's bindings.
-        from gitbatch_core.pools.htcondor.pool import HTCondorPool
+    return LocalKind()
 
-        pool: Pool = HTCondorPool(
-            run=run,
-            private_folder=private_folder,
-            found=found,
-            unmatched=unmatched,
-            held_timeout_s=held_timeout_s,
-            notice=notice,
-        )
-        return pool, f"pool: htcondor ({pool.describe()})"
-    why = found.text if kind == "local" else f"no HTCondor: {found.text}"
-    pool = LocalPool(cores=cores)
-    return pool, f"pool: local ({why}; {pool.describe()})"
+
+KINDS: dict[str, Callable[[], PoolKind]] = {"htcondor": _htcondor, "local": _local}
+"""By name, in the order in which `auto` tries them. This machine always answers."""
+
+
+def names() -> tuple[str, ...]:
+    """What `--gitbatch-pool` takes."""
+    return (AUTO, *KINDS)
+
+
+def kinds() -> list[PoolKind]:
+    """All of them."""
+    return [make() for make in KINDS.values()]
+
+
+def kind_named(name: str) -> PoolKind:
+    """The kind of pool with this name. Raises PoolError where there is none."""
+    if name not in KINDS:
+        raise PoolError(f"There is no pool `{name}`", hint=f"Choose one of {', '.join(names())}.")
+    return KINDS[name]()
+
+
+def find(name: str) -> tuple[PoolKind, Availability]:
+    """The kind of pool that a run with `--gitbatch-pool NAME` uses, and what there is of it, with
+    a text that says why it is this one. Raises PoolError where the one that is named does not
+    answer."""
+    if name != AUTO:
+        kind = kind_named(name)
+        availability = kind.probe()
+        if not availability.answers:
+            text = f"No {kind.label} to run on: {availability.text}"
+            raise PoolError(text, hint=kind.hint or None)
+        return kind, replace(availability, text=availability.text or "as asked")
+    missing: list[str] = []
+    for kind in kinds():
+        availability = kind.probe()
+        if availability.answers:
+            text = "; ".join(filter(None, (*missing, availability.text)))
+            return kind, replace(availability, text=text)
+        missing.append(f"no {kind.label}: {availability.text}")
+    raise PoolError(f"There is no pool to run on: {'; '.join(missing)}")
+
+
+def choose(name: str, options: PoolOptions, *, run: str, private_folder: Path) -> tuple[Pool, str]:
+    """The pool for `run` and a line that says which and why. Raises PoolError: see `find`."""
+    kind, availability = find(name)
+    pool = kind.open(options, run=run, private_folder=private_folder, availability=availability)
+    about = dict.fromkeys((availability.text, pool.describe()))
+    return pool, f"pool: {kind.name} ({'; '.join(about)})"

@@ -1,9 +1,9 @@
 """The controller of a run (Snakemake's main process) without a terminal, and its log.
 
-It is a process of its own session, or a job of HTCondor's local universe, which the schedd starts
-again after a crash or a restart of the machine. As a program, with FOLDER as argument, this is that
-job: it does what `start.json` in FOLDER says, and goes on with the run where an earlier start of it
-was killed.
+It is a process of its own session, or a job of the pool (in HTCondor: of the local universe), which
+is started again after a crash or a restart of the machine. As a program, with FOLDER as argument,
+this is that job: it does what `start.json` in FOLDER says, and goes on with the run where an
+earlier start of it was killed.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from gitbatch_core.errors import UsageError
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.model import documents
 from gitbatch_core.model.masking import REDACTED
+from gitbatch_core.pools.base import SubmitController
 from gitbatch_core.run import lease
 from gitbatch_core.run.lease import LOG_VARIABLE, Owner
 
@@ -96,10 +97,8 @@ def start_process(command: Command, log: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def start_job(command: Command, log: Path, repository: Repository) -> str:
-    """Start it as a job of HTCondor's local universe; its id. Raises PoolError."""
-    from gitbatch_core.pools.htcondor.local_universe import submit
-
+def start_job(submit: SubmitController, command: Command, log: Path, repository: Repository) -> str:
+    """Start it as a job of a pool, by what the pool has for that; its id. Raises PoolError."""
     # With the environment, which may hold secrets and so cannot stand in a job ad.
     folder = job_folder(log, repository)
     folder.mkdir(parents=True, mode=0o700)
@@ -161,7 +160,7 @@ def owner_of(repository: Repository, log: Path) -> Owner | None:
 
 
 def main(folder: Path) -> int:
-    """The local-universe job; ends with Snakemake's exit status."""
+    """The pool's job; ends with Snakemake's exit status."""
     found = documents.read(folder / _START_NAME, format=_FORMAT, version=_VERSION)
     command = Command(arguments=tuple(found["arguments"]), folder=Path(found["folder"]))
     os.environ.clear()
@@ -181,7 +180,7 @@ def main(folder: Path) -> int:
         signal.signal(number, end)
     status = process.wait()
     if status < 0 and not asked:
-        # The schedd starts again what a signal has ended, and that is this process.
+        # The pool starts again what a signal has ended, and that is this process.
         with log.open("a") as file:
             file.write(f"gitbatch: signal {-status} has ended snakemake; it is started again\n")
         os.kill(os.getpid(), signal.SIGKILL)

@@ -22,6 +22,7 @@ from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.git.worktree import Worktree
 from gitbatch_core.model.documents import Document
+from gitbatch_core.pools import choose
 from gitbatch_core.run import archive_location, completion, lease, run_commit
 from gitbatch_core.run.lease import JOBS_NAME, Owner
 
@@ -167,10 +168,15 @@ def unfinished(run: str, error: Exception) -> str:
     )
 
 
-def is_used(dead: Owner, has_jobs: Callable[[str], bool]) -> bool:
-    """Whether jobs of a dead run are queued or running: as processes here, or, by `has_jobs(run
-    id)`, in HTCondor's queue."""
-    return bool(dead.jobs_here()) or (dead.pool == "htcondor" and has_jobs(dead.run))
+def is_used(dead: Owner) -> bool:
+    """Whether jobs of a dead run are queued or running, as processes here or in its pool; where
+    that cannot be asked, they may be."""
+    if dead.jobs_here():
+        return True
+    try:
+        return choose.kind_named(dead.pool).has_jobs(dead.run)
+    except GitbatchError:
+        return True
 
 
 def _worktree_path(repository: Repository, archive: Archive, id: str, parent: Path | None) -> Path:

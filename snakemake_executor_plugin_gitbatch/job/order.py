@@ -11,7 +11,8 @@ from gitbatch_core.errors import RunError
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import ORDER_NAME, WITHOUT_CODE, Order, Output
 from gitbatch_core.model.masking import redact
-from gitbatch_core.pools.base import JobSpec, Pool
+from gitbatch_core.pools import choose
+from gitbatch_core.pools.base import JobSpec, Pool, PoolKind
 from gitbatch_core.run.code_difference import ALL, CHOSEN
 from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.run.run import Run
@@ -66,8 +67,8 @@ class Ordering:
             **self.secrets,
             **environment.brought(draft.job, variables, title=title, mirror=self.mirror),
         }
-        if pool.kind != "htcondor":
-            self._say_ignored(draft.job)
+        kind = choose.kind_named(pool.kind)
+        self._say_ignored(draft.job, kind)
         folder = self.run.job_folder(number)
         logs = map(self.mirror.relative, job_description.log_paths(draft.job))
         order = Order(
@@ -141,8 +142,8 @@ class Ordering:
             folder=folder,
             request=resources.request(
                 draft.job,
+                choose.kind_named(pool.kind),
                 title=title,
-                htcondor=pool.kind == "htcondor",
                 secrets=secrets,
                 mirror=self.mirror,
             ),
@@ -176,12 +177,13 @@ class Ordering:
                         temporary=workflow_view.is_temporary(path, self.workflow),
                     )
 
-    def _say_ignored(self, job: Any) -> None:
-        """Once: what only HTCondor understands."""
-        ignored = sorted(filter(resources.is_htcondors, dict(job.resources.items())))
-        if ignored and not self._said_ignored:
+    def _say_ignored(self, job: Any, kind: PoolKind) -> None:
+        """Once: what only other kinds of pools understand."""
+        if self._said_ignored:
+            return
+        for label, names in resources.ignored(job, kind).items():
             self._said_ignored = True
             self.logger.info(
-                f"Only HTCondor heeds resources such as {', '.join(ignored)}; rule "
-                f"{job_description.rule_name(job)} runs on this machine."
+                f"Only {label} heeds resources such as {', '.join(names)}; rule "
+                f"{job_description.rule_name(job)} runs on {kind.label}."
             )

@@ -15,6 +15,7 @@ from pathlib import Path
 from gitbatch_core.errors import FormatError, RunError
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import ANSWER_NAME, ORDER_NAME, Answer, Order
+from gitbatch_core.pools import choose
 from gitbatch_core.pools.base import Pool
 from gitbatch_core.run.lease import Owner
 from gitbatch_core.run.mirror import output_links
@@ -107,12 +108,12 @@ def adopt(run: Run, owner: Owner, pool: Pool) -> JobTable:
     PoolError, RunError."""
     orders, handed_over = _orders(run, owner)
     jobs = JobTable(last_number=max(owner.job_numbers(), default=0))
-    remote = {n for n, order in orders.items() if order.record["pool"]["kind"] != "local"}
+    remote = {n for n, order in orders.items() if not _ran_here(order)}
     _await_ends(owner, orders.keys() - remote)
     # The pool before the answers: a job that ends meanwhile is in one of them.
     names = {number: orders[number].sign for number in remote}
     signs = {number: Path(name) if name else None for number, name in names.items()}
-    ids = pool.adopt(signs) if pool.kind != "local" else {}
+    ids = pool.adopt(signs)
     for number, order in orders.items():
         answer = None
         with contextlib.suppress(FileNotFoundError, FormatError):
@@ -155,6 +156,11 @@ def _title(record: Document) -> str:
     if len(record["members"]) != 1:
         return f"group[{','.join(dict.fromkeys(member['rule'] for member in record['members']))}]"
     return job_description.named(record["rule"], record["members"][0]["wildcards"])
+
+
+def _ran_here(order: Order) -> bool:
+    """Whether it was a process of this machine, which has ended with the one that started it."""
+    return choose.kind_named(order.record["pool"]["kind"]).on_this_machine
 
 
 def _await_ends(owner: Owner, numbers: set[int]) -> None:

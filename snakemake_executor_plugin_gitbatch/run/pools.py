@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
-from gitbatch_core.pools.base import JobStatus, Pool
+from gitbatch_core.pools import choose
+from gitbatch_core.pools.base import JobStatus, Pool, PoolOptions
 from gitbatch_core.pools.local.pool import LocalPool
+
+
+def options(
+    settings: Any, notice: Callable[[str], None], *, cores: int | None = None
+) -> PoolOptions:
+    """What the executor's settings say of the pool. `cores`: of this machine."""
+    return PoolOptions(
+        cores=cores,
+        unmatched=settings.unmatched,
+        held_timeout_s=settings.held_timeout,
+        notice=notice,
+    )
 
 
 @dataclass(kw_only=True)
@@ -19,7 +34,7 @@ class Pools:
 
     def choose(self, *, is_local: bool) -> tuple[Pool, int | None]:
         """The pool of a job, and the most cores that a job may have there."""
-        if not is_local or self.main.kind == "local":
+        if not is_local or choose.kind_named(self.main.kind).on_this_machine:
             return self.main, self.main.cores
         if self._light is None:
             self._light = LocalPool(cores=self.local_cores)
@@ -33,8 +48,8 @@ class Pools:
         """What has changed, as soon as something has, or nothing after `timeout` seconds. Raises
         PoolError."""
         light = self._light
-        found = [] if light is None else light.wait(0)
-        return found + self.main.wait(0 if found else timeout)
+        statuses = [] if light is None else light.wait(0)
+        return statuses + self.main.wait(0 if statuses else timeout)
 
     def cancel(self) -> bool:
         """End all jobs; whether they are gone."""

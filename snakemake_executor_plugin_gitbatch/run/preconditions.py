@@ -15,7 +15,6 @@ from gitbatch_core.archive.layout import linked_object
 from gitbatch_core.archive.walk import inside
 from gitbatch_core.errors import (
     DirtyTreeError,
-    GitbatchError,
     GitError,
     RunError,
     UsageError,
@@ -379,16 +378,6 @@ def recognise_undeclared(
     named = inside(filter(None, map(mirror.relative, workflow_view.named(workflow))))
 
     undeclared.recognise(chain(killed, present_outputs.latest(repository, head)), named)
-
-
-def queue_has_jobs(run_id: str) -> bool:
-    """Whether HTCondor's queue holds jobs of a run; where that cannot be asked, it may."""
-    from gitbatch_core.pools.htcondor.leftovers import has_jobs
-
-    try:
-        return has_jobs(run_id)
-    except GitbatchError:
-        return True
 
 
 def greet(workflow: Any, logger: Any, run: Run, source: Source, why: str) -> None:

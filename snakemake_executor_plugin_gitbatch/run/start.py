@@ -36,6 +36,7 @@ from snakemake_executor_plugin_gitbatch.run import (
     finish,
     mirroring,
     parse_writes,
+    pools,
     preconditions,
     start_check,
     start_settings,
@@ -204,7 +205,7 @@ def _begin(start: _Start, logger: Any, dead: Owner | None) -> Session:
         preconditions.check(workflow, mirror, logger.warning)
         preconditions.limit_threads(workflow, pool.cores)
         others = [each for each in start.dead if each.run != id]
-        stale = [each for each in others if not is_used(each, preconditions.queue_has_jobs)]
+        stale = [each for each in others if not is_used(each)]
         reading = ParseTime(workflow=workflow, run=run, mirror=mirror, secrets=start.secrets)
         undeclared = UndeclaredFiles(mirror=mirror)
         with _cleared(start, archive, stale) as left:
@@ -313,12 +314,9 @@ def _choose(start: _Start, id: str, logger: Any, owner: Owner | None) -> tuple[P
     try:
         return choose(
             owner.pool if owner else settings.pool,
+            pools.options(settings, logger.warning, cores=start.workflow.resource_settings.cores),
             run=id,
             private_folder=private_folder(start.repository, id),
-            cores=start.workflow.resource_settings.cores,
-            unmatched=settings.unmatched,
-            held_timeout_s=settings.held_timeout,
-            notice=logger.warning,
         )
     except PoolError as error:
         if owner is None:

@@ -13,14 +13,12 @@ from typing import Any
 
 from gitbatch_core.archive import layout
 from gitbatch_core.archive.walk import inside
-from gitbatch_core.doctor import pool as pool_checks
-from gitbatch_core.errors import ArchiveError, GitbatchError, PoolError, UsageError
+from gitbatch_core.errors import ArchiveError, GitbatchError, PoolError
 from gitbatch_core.git import refs, work_tree_status, worktree_comparison
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.model.masking import redact
 from gitbatch_core.pools import choose
-from gitbatch_core.pools.base import Pool, Request
-from gitbatch_core.pools.htcondor.match import Gate
+from gitbatch_core.pools.base import Pool, PoolKind, Request
 from gitbatch_core.reports import efficiency, notify
 from gitbatch_core.run import archive_location, obstacles, permissions, run_commit
 from gitbatch_core.run.code_digest import check_patterns
@@ -37,14 +35,20 @@ from snakemake_executor_plugin_gitbatch.job import (
     workflow_view,
 )
 from snakemake_executor_plugin_gitbatch.reuse import stale_outputs
-from snakemake_executor_plugin_gitbatch.run import mirroring, parse_writes, preconditions
+from snakemake_executor_plugin_gitbatch.run import mirroring, parse_writes, pools, preconditions
 from snakemake_executor_plugin_gitbatch.run.parse_time import ReadOnce
 from snakemake_executor_plugin_gitbatch.snakemake_internals import evaluation, local_rules, patches
 
-_Check = Callable[[Request, str], None]
-"""Raises PoolError where no machine takes a job that asks for this; with the job's name."""
-
 _ABOUT_FOLDERS, _ABOUT_POOL = frozenset({"archive", "folders"}), frozenset({"pool"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Admission:
+    """What a pool says of a job before it is handed over."""
+
+    kind: PoolKind
+    check: Callable[[Request, str], None]
+    """Raises PoolError where no machine takes a job that asks for this; with the job's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,14 +101,14 @@ def look(workflow: Any, settings: Any, *, is_locked: bool = False) -> Looked:
             )
         )
     _look_at_settings(settings, found)
-    pool, check = _look_at_pool(settings, found, notes)
+    pool, admission = _look_at_pool(settings, found, notes)
     if repository is not None and head:
         _look_at_repository(repository, settings, found)
         if workflow is None:
             _look_at_changes(repository, head, settings, found)
         else:
             with found.of("commit"), parse_writes.unheard():
-                _look_at_workflow(workflow, repository, head, settings, check, found, notes)
+                _look_at_workflow(workflow, repository, head, settings, admission, found, notes)
     return Looked(
         obstacles=tuple(dict.fromkeys(found.found)),
         notes=tuple(dict.fromkeys(notes)),
@@ -141,8 +145,9 @@ def refuse_jobs(
     Where that is not the whole truth, as a job may be reused, or others are to go on all the same
     (--keep-going), a warning says it: the job is refused when its turn comes.
     """
-    check = pool.check if pool.kind == "htcondor" else None
-    found = list(_of_jobs(workflow, mirror, check, secrets, every=False))
+    kind = choose.kind_named(pool.kind)
+    admission = _Admission(kind=kind, check=pool.check) if kind.can_refuse else None
+    found = list(_of_jobs(workflow, mirror, admission, secrets, every=False))
     is_certain = workflow.executor_settings.reuse != "on" or not any(
         (mirror.archive.root / layout.RECORDS).iterdir()
     )
@@ -164,25 +169,23 @@ def _look_at_settings(settings: Any, found: Collection) -> None:
             notify.check(settings.notify)
 
 
-def _look_at_pool(settings: Any, found: Collection, notes: list[str]) -> tuple[str, _Check | None]:
+def _look_at_pool(
+    settings: Any, found: Collection, notes: list[str]
+) -> tuple[str, _Admission | None]:
     """Which pool it would be, and what that will not take where there is one that says it."""
     with found.of("pool"):
-        condor = choose.find_htcondor(settings.pool)
-        if not condor.answers:
-            why = condor.text if settings.pool == "local" else f"no HTCondor: {condor.text}"
-            return f"local ({why})", None
-        gate = Gate(unmatched=settings.unmatched, notice=notes.append)
-        if settings.held_timeout < 0:
-            raise UsageError(f"held_timeout is a number of seconds, not {settings.held_timeout}")
-        for each in pool_checks.of_htcondor(condor):
+        kind, availability = choose.find(settings.pool)
+        gate = kind.gate(pools.options(settings, notes.append))
+        for each in kind.checks(availability):
             if each.ok:
                 continue
             if each.check in ("pool", "credentials"):
-                text = f"HTCondor takes no jobs: {each.text}"
+                text = f"{kind.label} takes no jobs: {each.text}"
                 found.found.append(Obstacle(kind="pool", text=text, hint=each.hint or ""))
             else:
-                notes.append(f"HTCondor: {each.text}. {each.hint or ''}".strip())
-        return f"htcondor ({condor.text})", gate.check_request
+                notes.append(f"{kind.label}: {each.text}. {each.hint or ''}".strip())
+        admission = None if gate is None else _Admission(kind=kind, check=gate)
+        return f"{kind.name} ({availability.text})", admission
     return settings.pool, None
 
 
@@ -215,7 +218,7 @@ def _look_at_workflow(
     repository: Repository,
     head: str,
     settings: Any,
-    check: _Check | None,
+    admission: _Admission | None,
     found: Collection,
     notes: list[str],
 ) -> None:
@@ -252,7 +255,7 @@ def _look_at_workflow(
             mirroring.fill(workflow, mirror, [], is_new=True, untracked=(), reading=reading)
         with found.of("resources"):
             found.found += _of_jobs(
-                workflow, mirror, check, environment.secrets(workflow), every=True
+                workflow, mirror, admission, environment.secrets(workflow), every=True
             )
 
 
@@ -279,17 +282,17 @@ def _jobs(workflow: Any) -> Iterator[Any]:
 def _of_jobs(
     workflow: Any,
     mirror: Mirror,
-    check: _Check | None,
+    admission: _Admission | None,
     secrets: Mapping[str, str],
     *,
     every: bool,
 ) -> Iterator[Obstacle]:
-    """Jobs that will not be taken. Without `check`, the pool takes all. Unless `every` job is to be
-    looked at, the first of each rule is."""
+    """Jobs that will not be taken. Without `admission`, the pool takes all. Unless `every` job is
+    to be looked at, the first of each rule is."""
     stated = environment.of_jobs(mirror)
     seen, taken = set[str](), set[str]()
     for job in _jobs(workflow):
-        if check is None and not resources.shape_the_process(job.rule):
+        if admission is None and not resources.shape_the_process(job.rule):
             continue
         if job.rule.name in seen and not every:
             continue
@@ -306,10 +309,12 @@ def _of_jobs(
                     **environment.brought(job, dict(stated), title=title, mirror=mirror),
                 }
                 resources.wrapper(job, title=title, mirror=mirror)
-                if check is not None and not local_rules.is_local(job.rule):
-                    request = resources.request(job, title=title, secrets=private, mirror=mirror)
+                if admission is not None and not local_rules.is_local(job.rule):
+                    request = resources.request(
+                        job, admission.kind, title=title, secrets=private, mirror=mirror
+                    )
                     if (asked := repr(request)) not in taken:
-                        check(request, title)
+                        admission.check(request, title)
                         taken.add(asked)
             except GitbatchError as error:
                 yield Obstacle.of(error, kind="resources", names=[title])

@@ -11,6 +11,7 @@ from workflows_here import job
 
 from gitbatch_core.errors import RunError
 from gitbatch_core.pools.base import Request
+from gitbatch_core.pools.choose import kind_named
 from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.job import resources
 from tests.executor.conftest import bare_mirror
@@ -23,7 +24,8 @@ def mirror(tmp_path: Path) -> Mirror:
 
 def request(mirror: Mirror, threads: int = 1, *, htcondor: bool = True, **named: Any) -> Request:
     single = SimpleNamespace(resources=named, threads=threads)
-    return resources.request(single, title="a", htcondor=htcondor, secrets={}, mirror=mirror)
+    kind = kind_named("htcondor" if htcondor else "local")
+    return resources.request(single, kind, title="a", secrets={}, mirror=mirror)
 
 
 def test_what_every_pool_knows(mirror: Mirror) -> None:
@@ -76,7 +78,8 @@ def test_what_only_htcondor_knows(mirror: Mirror) -> None:
         "nice_user": "true",
     }
     assert request(mirror, htcondor=False, **named).extra == {}
-    assert resources.is_htcondors("accounting_group") and not resources.is_htcondors("network")
+    heeds = kind_named("htcondor").heeds
+    assert heeds("accounting_group") and not heeds("network")
 
 
 def test_gpus(mirror: Mirror) -> None:
@@ -118,7 +121,9 @@ def test_what_cannot_be_honoured_is_refused(mirror: Mirror, named: dict[str, Any
 def test_secrets_stand_in_no_job_ad(mirror: Mirror) -> None:
     single = SimpleNamespace(resources={"classad_X": "say s3cret"}, threads=1)
     with pytest.raises(RunError, match=r"holds the value of a secret \(TOKEN\)"):
-        resources.request(single, title="a", secrets={"TOKEN": "s3cret"}, mirror=mirror)
+        resources.request(
+            single, kind_named("htcondor"), title="a", secrets={"TOKEN": "s3cret"}, mirror=mirror
+        )
 
 
 def test_variables(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,6 +151,6 @@ def test_functions_of_a_rule(make_workflow: Any, mirror: Mirror) -> None:
             shell: "touch {output}"
     """
     single = job(make_workflow(snakefile, "a"), "a")
-    found = resources.request(single, title="a", secrets={}, mirror=mirror)
+    found = resources.request(single, kind_named("htcondor"), title="a", secrets={}, mirror=mirror)
     assert (found.cpus, found.runtime_s, found.memory_mb) == (2, 7200, 1908)
     assert found.disk_mb == 512

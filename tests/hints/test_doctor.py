@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from executor.conftest import Ended
 
-from gitbatch_core.doctor import archive, pool
+from gitbatch_core.doctor import archive
+from gitbatch_core.pools.htcondor import checks
 from gitbatch_core.pools.htcondor.pool_report import Survey
 
 from .conftest import Terminal, types
@@ -23,9 +24,8 @@ def wrong(ended: Ended) -> Ended:
     "doctor/archive: gitbatch init",
     "doctor/archive: gitbatch init --archive",
     "doctor/machine: git config --global --add",
-    "doctor/pool: --gitbatch-pool",
-    "doctor/pool: gitbatch doctor --job",
-    "pools/choose: --gitbatch-pool",
+    "pools/htcondor/checks: gitbatch doctor --job",
+    "pools/htcondor/kind: --gitbatch-pool",
 )
 def test_a_machine(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = terminal.project
@@ -45,7 +45,7 @@ def test_a_machine(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.Monke
     terminal.type(wrong(project.gitbatch("doctor")), "gitbatch init")
     project.gitbatch("doctor").ok()
     nowhere = Survey(domain="here", slots=[{"FileSystemDomain": "there"}])
-    terminal.type(str(pool._matching(nowhere).hint), "gitbatch doctor --job")
+    terminal.type(str(checks._matching(nowhere).hint), "gitbatch doctor --job")
 
     project.pool = "htcondor"
     for told in (

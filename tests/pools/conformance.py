@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from gitbatch_core.errors import PoolError
+from gitbatch_core.pools import choose
 from gitbatch_core.pools.base import JobSpec, JobStatus, Pool, Request, State
 
 if TYPE_CHECKING:
@@ -334,7 +335,7 @@ class PoolConformance:
             pool.submit([jobs.spec("exit", 0)])
 
     def test_it_says_what_it_is(self, pool: Pool) -> None:
-        assert pool.kind in ("local", "htcondor")
+        assert pool.kind in choose.KINDS
         assert "\n" not in pool.describe()
         assert pool.facts()["kind"] == pool.kind
         assert all(isinstance(value, str) for value in pool.facts().values())

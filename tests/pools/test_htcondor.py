@@ -15,7 +15,7 @@ from conformance import Jobs, PoolConformance, holds
 from daemons import POOL_TOOL, condor, make, ours
 
 from gitbatch_core.errors import PoolError
-from gitbatch_core.pools.base import Pool, RefusedError, Request, State
+from gitbatch_core.pools.base import Pool, PoolOptions, RefusedError, Request, State
 from gitbatch_core.pools.choose import choose
 from gitbatch_core.pools.htcondor import probe as probing
 from gitbatch_core.pools.htcondor.events import Event
@@ -247,7 +247,8 @@ def test_a_schedd_that_stays_away(own_htcondor: Path, tmp_path: Path) -> None:
 
 def test_choose(tmp_path: Path, htcondor_pool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def chosen(kind: str) -> tuple[str, str]:
-        pool, why = choose(kind, run="r", private_folder=tmp_path / "private", cores=3)
+        options = PoolOptions(cores=3)
+        pool, why = choose(kind, options, run="r", private_folder=tmp_path / "private")
         pool.close()
         return pool.kind, why
 

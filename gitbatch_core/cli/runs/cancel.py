@@ -12,6 +12,7 @@ from gitbatch_core.cli import output
 from gitbatch_core.cli.runs.opening import goes_on, open_run
 from gitbatch_core.errors import RunError
 from gitbatch_core.git.repository import Repository
+from gitbatch_core.pools import choose
 
 if TYPE_CHECKING:
     import argparse
@@ -33,10 +34,7 @@ def cancel(arguments: argparse.Namespace) -> int:
 
 
 def _cancel_lost(owner: Owner) -> None:
-    if owner.pool == "htcondor":
-        from gitbatch_core.pools.htcondor.leftovers import remove_jobs
-
-        remove_jobs(owner.run)
+    choose.kind_named(owner.pool).remove_jobs(owner.run)
     owner.cancel()
     output.message(f"run {owner.run} is cancelled; the next start clears it away")
 

@@ -65,7 +65,7 @@ class HTCondorPool:
         *,
         run: str,
         private_folder: Path,
-        found: Probe | None = None,
+        availability: Probe | None = None,
         keep_claim_idle_s: int = 10,
         reconcile_s: float = 60.0,
         patience_s: float = 3600.0,
@@ -78,9 +78,9 @@ class HTCondorPool:
             raise PoolError(f"{run!r} cannot be the id of a run in HTCondor")
         if held_timeout_s < 0:
             raise PoolError(f"held_timeout is a number of seconds, not {held_timeout_s}")
-        self._found = found or probe()
-        if not self._found.answers:
-            raise PoolError(f"No HTCondor to run on: {self._found.text}")
+        self._availability = availability or probe()
+        if not self._availability.answers:
+            raise PoolError(f"No HTCondor to run on: {self._availability.text}")
         from gitbatch_core.pools.htcondor import schedd
 
         self._run = run
@@ -123,14 +123,14 @@ class HTCondorPool:
         self._closed = False
 
     def describe(self) -> str:
-        return self._found.text
+        return self._availability.text
 
     def facts(self) -> Mapping[str, str]:
         return {
             "kind": self.kind,
-            "schedd": self._found.name,
-            "htcondor": self._found.version,
-            "bindings": self._found.bindings,
+            "schedd": self._availability.name,
+            "htcondor": self._availability.version,
+            "bindings": self._availability.bindings,
         }
 
     def check(self, request: Request, name: str) -> None:

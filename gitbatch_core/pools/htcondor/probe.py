@@ -9,6 +9,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+from gitbatch_core.pools.base import Availability
+
 _LONGEST_S = 5.0
 """Only reached where HTCondor is configured and its machines do not answer."""
 
@@ -16,11 +18,9 @@ _CONFIGURATIONS = ("/etc/condor/condor_config", "/usr/local/etc/condor_config")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Probe:
-    """What was found; `text` is for people: which schedd, or why there is none."""
+class Probe(Availability):
+    """Which schedd there is, or why there is none."""
 
-    answers: bool
-    text: str
     name: str = ""
     version: str = ""
     bindings: str = ""

@@ -1,49 +1,21 @@
-"""Whether there is a pool that takes our jobs, and machines in it that can run them."""
+"""Whether the pool takes our jobs, and has machines that can run them. Queues nothing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitbatch_core.doctor.check import Check, fine, wrong
+from gitbatch_core.model.check import Check, fine, wrong
 from gitbatch_core.pools.htcondor.pool_report import Survey, cpus, survey
-from gitbatch_core.pools.htcondor.probe import Probe, probe
-from gitbatch_core.pools.local.pool import LocalPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_CONFIGURE = (
-    "Run on the access point of a pool, or point CONDOR_CONFIG to its configuration; without "
-    "HTCondor, --gitbatch-pool local uses this machine."
-)
+    from gitbatch_core.pools.htcondor.probe import Probe
 
 
-def checks(kind: str) -> Iterator[Check]:
-    """Look at the pool that a run with `--gitbatch-pool KIND` would use. Queues nothing."""
-    if kind == "local":
-        yield _this_machine("as asked")
-        return
-    schedd = probe()
-    if not schedd.answers:
-        if kind == "htcondor":
-            yield wrong("pool", f"no HTCondor to run on: {schedd.text}", _CONFIGURE)
-        else:
-            yield _this_machine(f"no HTCondor: {schedd.text}")
-        return
-    yield from of_htcondor(schedd)
-
-
-def _this_machine(why: str) -> Check:
-    pool = LocalPool()
-    try:
-        return fine("pool", f"local ({why}; {pool.describe()})")
-    finally:
-        pool.close()
-
-
-def of_htcondor(schedd: Probe) -> Iterator[Check]:
-    """Look at the pool whose schedd was found."""
-    yield fine("pool", f"{schedd.text}, bindings {schedd.bindings}")
+def checks(probe: Probe) -> Iterator[Check]:
+    """Look at the pool whose schedd answers."""
+    yield fine("pool", f"{probe.text}, bindings {probe.bindings}")
     seen = survey()
     if reason := seen.problems.get("bindings"):
         yield wrong("pool", f"HTCondor's bindings do not work: {reason}", "Install them again.")
