@@ -18,7 +18,7 @@ from gitbatch_core.archive import layout
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.staging import storing_error
 from gitbatch_core.errors import ArchiveError, FormatError, GitbatchError, UsageError
-from gitbatch_core.model import documents
+from gitbatch_core.model.storage_name import StorageName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from gitbatch_core.archive.store import Archive
 
-FORMAT, VERSION = "gitbatch-name", 1
 GRID_NS = 10**9 // 512
 """Times are whole multiples of this: as seconds in a float, and back, they stay what they are."""
 _TRIES = 20
@@ -158,17 +157,17 @@ def paths(archive: Archive, prefix: str = "") -> Iterator[str]:
 def parse(data: bytes, name: str, *, source: str) -> Name:
     """The name's document. Raises FormatError, naming `source`."""
     try:
-        document = documents.loads(data, format=FORMAT, version=VERSION, source=source)
-        if document["name"] != name:
+        document = StorageName.from_bytes(data, source=source)
+        if document.name != name:
             raise ValueError("it belongs to another name")
-        path = document["object"]
+        path = document.object
         return Name(
             name=name,
-            address=Address.parse(document["address"]),
+            address=Address.parse(document.address),
             object=None if path is None else ObjectName.parse(path),
-            size=int(document["size"]),
-            changed_ns=int(document["changed_ns"]),
-            stored_ns=int(document["stored_ns"]),
+            size=int(document.size),
+            changed_ns=int(document.changed_ns),
+            stored_ns=int(document.stored_ns),
         )
     except (KeyError, TypeError, ValueError, FormatError) as error:
         raise FormatError(
@@ -186,18 +185,14 @@ def leads_somewhere(archive: Archive, name: Name) -> bool:
 
 def _put(archive: Archive, name: Name) -> None:
     path = archive.root / layout.name_path(name.name)
-    data = documents.dumps(
-        {
-            "format": FORMAT,
-            "version": VERSION,
-            "name": name.name,
-            "address": str(name.address),
-            "object": None if name.object is None else name.object.path,
-            "size": name.size,
-            "changed_ns": name.changed_ns,
-            "stored_ns": name.stored_ns,
-        }
-    )
+    data = StorageName(
+        name=name.name,
+        address=str(name.address),
+        object=None if name.object is None else name.object.path,
+        size=name.size,
+        changed_ns=name.changed_ns,
+        stored_ns=name.stored_ns,
+    ).to_bytes()
     try:
         with archive.staging() as folder:
             mine = folder / "name"

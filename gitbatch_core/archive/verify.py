@@ -16,7 +16,11 @@ from gitbatch_core.archive import hashing, layout, manifests, names
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.staging import set_aside
 from gitbatch_core.errors import FormatError, NotInArchiveError
-from gitbatch_core.model import documents, job_documents
+from gitbatch_core.model import schemas
+from gitbatch_core.model.documents import StoredDocument
+from gitbatch_core.model.ended_run import EndedRun
+from gitbatch_core.model.job_record import JobRecord
+from gitbatch_core.model.reproduction import Reproduction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,10 +28,10 @@ if TYPE_CHECKING:
 
     from gitbatch_core.archive.store import Archive
 
-_FORMATS = {
-    layout.RECORDS: (job_documents.RECORD_FORMAT, job_documents.RECORD_VERSION),
-    layout.RUNS: (job_documents.RUN_FORMAT, job_documents.RUN_VERSION),
-    layout.REPRODUCTIONS: (job_documents.REPRODUCTION_FORMAT, job_documents.REPRODUCTION_VERSION),
+_SCHEMAS: dict[str, tuple[type[StoredDocument], str]] = {
+    layout.RECORDS: (JobRecord, "job-record"),
+    layout.RUNS: (EndedRun, "ended-run"),
+    layout.REPRODUCTIONS: (Reproduction, "reproduction"),
 }
 WORKERS = 2
 """Threads that read and hash: enough for one to read while the other hashes."""
@@ -47,6 +51,7 @@ class Problem(enum.Enum):
     MEMBER = "missing member"
     NAME = "name of nothing"
     UNREADABLE = "unreadable"
+    SCHEMA = "breaks its schema"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,16 +111,16 @@ def plan(archive: Archive, addresses: Iterable[Address] | None = None) -> Select
         chosen = Selection()
         objects: dict[str, None] = {}
         for address in addresses:
-            found = [name.path for name in archive.variants(address)]
+            files = [name.path for name in archive.variants(address)]
             if archive.has_tree(address):
                 chosen.manifests.append(layout.manifest_path(address.digest))
                 for entry in archive.manifest(address):
                     if entry.kind == "f":
                         member = Address.of_digest(entry.digest)
-                        found.extend(name.path for name in archive.variants(member))
-            elif not found:
+                        files.extend(name.path for name in archive.variants(member))
+            elif not files:
                 raise NotInArchiveError(f"The archive {archive.root} has nothing at {address}.")
-            objects.update(dict.fromkeys(found))
+            objects.update(dict.fromkeys(files))
         chosen.objects = list(objects)
     chosen.size = sum(_size(archive.root / path) for path in chosen.paths())
     return chosen
@@ -196,11 +201,11 @@ def _check(archive: Archive, path: str, members: _Members) -> list[Finding]:
     if before.st_mtime_ns != layout.MTIME_NS:
         findings.append(_finding(Problem.TIME, path, address, "its mtime was changed"))
     try:
-        found, _ = hashing.hash_file(archive.root / path, archive.algorithm)
+        actual, _ = hashing.hash_file(archive.root / path, archive.algorithm)
     except OSError as error:
         return [*findings, _finding(Problem.UNREADABLE, path, address, str(error.strerror))]
-    if found != address:
-        return [_finding(Problem.BYTES, path, address, f"its bytes are those of {found}")]
+    if actual != address:
+        return [_finding(Problem.BYTES, path, address, f"its bytes are those of {actual}")]
     if kind == layout.MANIFESTS:
         findings += _check_members(archive, path, address, members)
     return findings
@@ -210,10 +215,10 @@ def _check_attributes(
     path: str, address: Address | None, mode: int, before: os.stat_result
 ) -> list[Finding]:
     findings = []
-    found = stat.S_IMODE(before.st_mode)
-    if found != mode:
+    actual = stat.S_IMODE(before.st_mode)
+    if actual != mode:
         findings.append(
-            _finding(Problem.MODE, path, address, f"its mode is {found:04o}, not {mode:04o}")
+            _finding(Problem.MODE, path, address, f"its mode is {actual:04o}, not {mode:04o}")
         )
     if before.st_nlink > 1:
         message = "it has another name, through which it could be changed"
@@ -240,8 +245,11 @@ def _check_document(archive: Archive, path: str, before: os.stat_result) -> list
         return [_finding(Problem.STRAY, path, None, "not a regular file")]
     findings = _check_attributes(path, None, layout.FILE_MODE, before)
     try:
-        format, version = _FORMATS[path.partition("/")[0]]
-        documents.read(archive.root / path, format=format, version=version)
+        kind, schema = _SCHEMAS[path.partition("/")[0]]
+        document = kind.read(archive.root / path)
+        if (broken := schemas.violation(schema, document.to_dict())) is not None:
+            message = f"it breaks the schema {schema}: {broken.lstrip(' .')}"
+            findings.append(_finding(Problem.SCHEMA, path, None, message))
     except (FormatError, OSError) as error:
         findings.append(_finding(Problem.UNREADABLE, path, None, str(error)))
     return findings
@@ -252,14 +260,14 @@ def _check_name(archive: Archive, path: str, before: os.stat_result) -> list[Fin
         return [_finding(Problem.STRAY, path, None, "not the file of a name")]
     name = path.removeprefix(f"{layout.NAMES}/")
     try:
-        found = names.parse((archive.root / path).read_bytes(), name, source=path)
+        parsed = names.parse((archive.root / path).read_bytes(), name, source=path)
     except FileNotFoundError:
         return []  # removed meanwhile
     except (FormatError, OSError) as error:
         return [_finding(Problem.UNREADABLE, path, None, str(error))]
-    if names.leads_somewhere(archive, found):
+    if names.leads_somewhere(archive, parsed):
         return []
-    return [_finding(Problem.NAME, path, found.address, f"{found.address} is missing")]
+    return [_finding(Problem.NAME, path, parsed.address, f"{parsed.address} is missing")]
 
 
 def _repair(archive: Archive, finding: Finding) -> Finding:

@@ -188,7 +188,7 @@ class JobRecord(StoredDocument):
 
     run: str = ""
     """The id of the run that executed it."""
-    number: int
+    number: int = 0
     """In that run, from 1."""
     key: str = ""
     """The job key."""

@@ -135,6 +135,11 @@ def no_record(archive: Archive, tree: StoredTree) -> None:
     change(next(archive.record_paths()), b"{}")
 
 
+def record_of_other_types(archive: Archive, tree: StoredTree) -> None:
+    record = b'{"format": "gitbatch-record", "version": 1, "outputs": "x"}'
+    change(next(archive.record_paths()), record)
+
+
 DAMAGE: list[tuple[Callable[[Archive, StoredTree], None], set[Problem]]] = [
     (stray, {Problem.STRAY}),
     (stray_beside_shards, {Problem.STRAY}),
@@ -153,6 +158,7 @@ DAMAGE: list[tuple[Callable[[Archive, StoredTree], None], set[Problem]]] = [
     (removed, {Problem.MEMBER}),
     (unreadable, {Problem.MODE, Problem.UNREADABLE}),
     (no_record, {Problem.UNREADABLE}),
+    (record_of_other_types, {Problem.SCHEMA}),
 ]
 
 
@@ -172,7 +178,7 @@ def test_damage_is_found_and_repaired(
     assert not any(one.repaired for one in findings)
     assert not list((archive.root / "damaged").iterdir())
 
-    lasting = {Problem.MEMBER, Problem.UNREADABLE}
+    lasting = {Problem.MEMBER, Problem.UNREADABLE, Problem.SCHEMA}
     for one in check(archive, repair=True):
         assert one.repaired == (one.problem not in lasting)
     assert count_files(archive) == count  # nothing is deleted
