@@ -5,30 +5,25 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Collection, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from gitbatch_core.archive.layout import LINK_PATH, linked_object
 from gitbatch_core.archive.walk import below, inside
 from gitbatch_core.git import work_tree_status
-from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.origins import Origin, Origins
 from gitbatch_core.history.stale_outputs import OtherCommits
-from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import reproduced_run
-from gitbatch_core.run import lease, origin_index, run_commit
+from gitbatch_core.run import lease, run_commit
 from gitbatch_core.run.code_difference import Choice, CodeDifferences
 from gitbatch_core.run.tainted import TaintedRuns
-from gitbatch_core.run.undeclared_entries import UndeclaredPaths
 from snakemake_executor_plugin_gitbatch.job import key, workflow_view
-
-_MOST_DOCUMENTS = 3
-"""Of runs, to be read where the index does not know what lies in the folder."""
+from snakemake_executor_plugin_gitbatch.reuse import run_documents
+from snakemake_executor_plugin_gitbatch.run import preconditions
 
 
 @dataclass(kw_only=True)
@@ -73,10 +68,8 @@ class Look:
         repository = Repository.find(Path.cwd())
         head = repository.commit_of("HEAD")
         source = run_commit.source_of(repository, head)
-        origins = Origins(documents=_documents(repository, head, source))
+        origins = Origins(documents=run_documents.of_source(repository, head, source))
         if workflow.executor_settings.dirty == "snapshot":
-            from snakemake_executor_plugin_gitbatch.run import preconditions
-
             source = preconditions.clean_source(workflow, repository, head, None, "snapshot").commit
         return cls(
             workflow=workflow,
@@ -192,8 +185,6 @@ class Look:
         modified = self.modified()
         if not modified or self.workflow.executor_settings.dirty == "snapshot":
             return []
-        from snakemake_executor_plugin_gitbatch.run import preconditions
-
         is_output = preconditions.outputs_in(self.workflow, self.repository)
         edited = [path for path in modified if not is_output(path)]
         return sorted(self._differences.code_among(edited))
@@ -212,7 +203,10 @@ class Look:
     @cached_property
     def _differences(self) -> CodeDifferences:
         declared = filter(None, map(self.relative, workflow_view.declared(self.workflow)))
-        is_declared, is_left = inside(declared), undeclared_paths(self.repository, "HEAD")
+        is_declared, is_left = (
+            inside(declared),
+            run_documents.undeclared_paths(self.repository, "HEAD"),
+        )
         return CodeDifferences(
             repository=self.repository, is_output=lambda path: is_declared(path) or is_left(path)
         )
@@ -230,29 +224,3 @@ class Relative:
             return ""
         inside_top = absolute.startswith(f"{self._top}/")
         return absolute[len(self._top) + 1 :] if inside_top else None
-
-
-def undeclared_paths(repository: Repository, head: str) -> UndeclaredPaths:
-    """Where jobs have left something beside their outputs."""
-    return UndeclaredPaths(top=repository.top, documents=lambda: latest(repository, head))
-
-
-def latest(repository: Repository, head: str) -> Iterator[Document]:
-    """The documents of some runs, the latest first, with what tells where results come from."""
-    yield from _documents(repository, head, run_commit.source_of(repository, head))
-
-
-def _documents(repository: Repository, head: str, source: str) -> Iterator[Document]:
-    """The index first; then, where that does not know all, the documents of some runs, which it
-    knows from then on."""
-    indexed = set()
-    if source == head:
-        for each in origin_index.entries(repository):
-            indexed.add(each.get("run"))
-            yield each
-    elsewhere = worktrees.others(repository)
-    for each in islice(Origins.of(repository, head, source).documents, _MOST_DOCUMENTS):
-        if each.get("run") not in indexed:
-            yield each
-            if not reproduced_run(each) and each.get("repository") not in elsewhere:
-                origin_index.write(repository, each)

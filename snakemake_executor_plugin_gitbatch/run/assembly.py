@@ -16,7 +16,7 @@ from snakemake_executor_plugin_gitbatch.job import command
 from snakemake_executor_plugin_gitbatch.job.job_table import JobTable
 from snakemake_executor_plugin_gitbatch.job.key import Keys
 from snakemake_executor_plugin_gitbatch.job.order import Ordering
-from snakemake_executor_plugin_gitbatch.reuse import present_outputs
+from snakemake_executor_plugin_gitbatch.reuse import run_documents
 from snakemake_executor_plugin_gitbatch.reuse.missed_reuse import Missed
 from snakemake_executor_plugin_gitbatch.reuse.planner import Plan
 from snakemake_executor_plugin_gitbatch.reuse.resumed_jobs import ResumedJobs
@@ -159,7 +159,7 @@ class OpenRun:
 
     def _keys(self) -> Keys:
         converted = self.run.worktree.converted(self.run.archive.algorithm)
-        is_left = present_outputs.undeclared_paths(self.run.repository, self.facts["head"])
+        is_left = run_documents.undeclared_paths(self.run.repository, self.facts["head"])
         return Keys.of(self.workflow, self.mirror, self.facts["folder"], converted, is_left)
 
     def _ending(self, keys: Keys, reusing: Reusing, missed: Missed) -> Ending:

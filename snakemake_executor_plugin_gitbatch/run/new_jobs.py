@@ -16,7 +16,7 @@ from gitbatch_core.run.run import Run
 from snakemake_executor_plugin_gitbatch.job import job_description, workflow_view
 from snakemake_executor_plugin_gitbatch.job.job_table import JobTable
 from snakemake_executor_plugin_gitbatch.job.key import Keys
-from snakemake_executor_plugin_gitbatch.run import mirroring, preconditions
+from snakemake_executor_plugin_gitbatch.run import job_preconditions, mirroring
 from snakemake_executor_plugin_gitbatch.snakemake_internals import patches
 
 
@@ -40,7 +40,7 @@ class NewJobs:
     def follow(self) -> None:
         """Note which jobs there are, and have Snakemake tell of those that come."""
         self._known.update(workflow_view.jobs(self.workflow))
-        self._idle.update(job.rule.name for job in self._known if preconditions.is_idle(job))
+        self._idle.update(job.rule.name for job in self._known if job_preconditions.is_idle(job))
         patches.tell_updates(self.workflow.dag, self._note)
 
     async def _note(self) -> None:
@@ -78,14 +78,14 @@ class NewJobs:
         idle: dict[str, None] = {}
         for job in jobs:
             try:
-                preconditions.check_products(job, self.mirror)
+                job_preconditions.check_products(job, self.mirror)
             except RunError as error:
                 self._refused[job] = error
-            if preconditions.is_idle(job) and job.rule.name not in self._idle:
+            if job_preconditions.is_idle(job) and job.rule.name not in self._idle:
                 idle[job.rule.name] = None
         if idle:
             self._idle.update(idle)
-            preconditions.warn_of_idle(self.workflow, idle, self.warn)
+            job_preconditions.warn_of_idle(self.workflow, idle, self.warn)
 
     def check(self, jobs: list[Any]) -> None:
         """Raise RunError where one of these single jobs cannot run here."""

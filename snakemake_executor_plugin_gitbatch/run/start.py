@@ -30,10 +30,11 @@ from gitbatch_core.run.reference_time import pin
 from gitbatch_core.run.run import Run, dead_runs, is_used, new_id, private_folder
 from snakemake_executor_plugin_gitbatch.job import environment, job_description, programs
 from snakemake_executor_plugin_gitbatch.job.job_table import JobTable
-from snakemake_executor_plugin_gitbatch.reuse import present_outputs, resumed_jobs
+from snakemake_executor_plugin_gitbatch.reuse import resumed_jobs, run_documents
 from snakemake_executor_plugin_gitbatch.reuse.resumed_jobs import ResumedJobs
 from snakemake_executor_plugin_gitbatch.run import (
     finish,
+    job_preconditions,
     mirroring,
     parse_writes,
     pools,
@@ -202,8 +203,8 @@ def _begin(start: _Start, logger: Any, dead: Owner | None) -> Session:
         jobs = JobTable() if owner is None else resumed_jobs.adopt(run, owner, pool)
         resumed = ResumedJobs(jobs=jobs, mirror=mirror)
         recalled = resumed.recall()
-        preconditions.check(workflow, mirror, logger.warning)
-        preconditions.limit_threads(workflow, pool.cores)
+        job_preconditions.check(workflow, mirror, logger.warning)
+        job_preconditions.limit_threads(workflow, pool.cores)
         others = [each for each in start.dead if each.run != id]
         stale = [each for each in others if not is_used(each)]
         reading = ParseTime(workflow=workflow, run=run, mirror=mirror, secrets=start.secrets)
@@ -267,7 +268,7 @@ def _cleared(start: _Start, archive: Archive, stale: list[Owner]) -> Iterator[li
     """What these runs have left, for what is done meanwhile; then they are cleared away."""
     repository = start.repository
     left = [
-        left_by(repository, archive, dead, present_outputs.latest(repository, start.head))
+        left_by(repository, archive, dead, run_documents.latest(repository, start.head))
         for dead in stale
     ]
     yield left

@@ -35,7 +35,13 @@ from snakemake_executor_plugin_gitbatch.job import (
     workflow_view,
 )
 from snakemake_executor_plugin_gitbatch.reuse import stale_outputs
-from snakemake_executor_plugin_gitbatch.run import mirroring, parse_writes, pools, preconditions
+from snakemake_executor_plugin_gitbatch.run import (
+    job_preconditions,
+    mirroring,
+    parse_writes,
+    pools,
+    preconditions,
+)
 from snakemake_executor_plugin_gitbatch.run.parse_time import ReadOnce
 from snakemake_executor_plugin_gitbatch.snakemake_internals import evaluation, local_rules, patches
 
@@ -250,7 +256,7 @@ def _look_at_workflow(
         with found.of("commit", *unlike):
             preconditions.refuse_unlike(unlike)
         with found.of("output"):
-            preconditions.check(workflow, mirror, notes.append)
+            job_preconditions.check(workflow, mirror, notes.append)
         with found.of("input"):
             mirroring.fill(workflow, mirror, [], is_new=True, untracked=(), reading=reading)
         with found.of("resources"):

@@ -1,0 +1,43 @@
+"""The documents of runs that tell where what lies in the folder comes from, the latest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from gitbatch_core.git import worktree as worktrees
+from gitbatch_core.git.repository import Repository
+from gitbatch_core.history.origins import Origins
+from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_documents import reproduced_run
+from gitbatch_core.run import origin_index, run_commit
+from gitbatch_core.run.undeclared_entries import UndeclaredPaths
+
+_MOST_DOCUMENTS = 3
+"""Of runs, to be read where the index does not know what lies in the folder."""
+
+
+def undeclared_paths(repository: Repository, head: str) -> UndeclaredPaths:
+    """Where jobs have left something beside their outputs."""
+    return UndeclaredPaths(top=repository.top, documents=lambda: latest(repository, head))
+
+
+def latest(repository: Repository, head: str) -> Iterator[Document]:
+    """The documents of some runs, the latest first, with what tells where results come from."""
+    yield from of_source(repository, head, run_commit.source_of(repository, head))
+
+
+def of_source(repository: Repository, head: str, source: str) -> Iterator[Document]:
+    """The index first; then, where that does not know all, the documents of some runs, which it
+    knows from then on."""
+    indexed = set()
+    if source == head:
+        for each in origin_index.entries(repository):
+            indexed.add(each.get("run"))
+            yield each
+    elsewhere = worktrees.others(repository)
+    for each in islice(Origins.of(repository, head, source).documents, _MOST_DOCUMENTS):
+        if each.get("run") not in indexed:
+            yield each
+            if not reproduced_run(each) and each.get("repository") not in elsewhere:
+                origin_index.write(repository, each)
