@@ -60,7 +60,7 @@ def left_by(
         files = UndeclaredFiles(mirror=mirror)
         for path in paths:
             if (address := links.address_of(mirror.top / path)) is not None:
-                mirror.outdated[path] = str(address)
+                mirror.note_outdated(path, str(address))
         files.recognise(documents, lambda path: False)
         left = files.end(
             dead.run,

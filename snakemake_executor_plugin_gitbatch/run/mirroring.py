@@ -112,7 +112,7 @@ def products_of(jobs: Iterable[Any]) -> set[str]:
 
 def bring_outputs(job: Any, mirror: Mirror, *, is_needed: bool, is_new: bool) -> None:
     """Those of a single job that are up to date; of others, none is there that the folder lacks."""
-    mirror.logs.update(map(mirror.relative, map(str, workflow_view.logs(job))))
+    mirror.note_logs(map(mirror.relative, map(str, workflow_view.logs(job))))
     # Local copies of what lies in other storages come when they are up to date: see `bring`.
     for path in (path for path in job.output if workflow_view.storage(path) is None):
         if not is_needed:

@@ -224,5 +224,4 @@ class ReadOnce:
     def _take(self, relatives: Iterable[str]) -> None:
         for relative in relatives:
             if relative not in self.mirror.tracked and os.path.lexists(self.mirror.top / relative):
-                self.mirror.parse_time[relative] = ""
-                self.mirror.addresses.setdefault(relative, "")
+                self.mirror.note_parse_time(relative, "")

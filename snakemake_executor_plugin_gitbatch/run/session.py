@@ -237,7 +237,7 @@ class Session:
         """An output has been given this time by the storage that it lies in."""
         with self.lock:
             if (relative := self.mirror.relative(path)) is not None:
-                output_links.note_time(self.mirror, relative, mtime_ns)
+                self.mirror.note_time(relative, mtime_ns)
 
     def date_again(self, outputs: Iterable[str], inputs: Iterable[str]) -> None:
         """Outputs must not look older than what they were made from, as is known by now."""

@@ -42,7 +42,7 @@ def _bring_input_folder(mirror: Mirror, relative: str, path: str, rule: str) -> 
         _bring_input_folder(mirror, inner, path, rule)
         linked_folders.lead(mirror, relative, str(mirror.worktree / inner))
     else:
-        mirror.addresses[relative] = mirror.outside.bring(Path(real), path, relative)
+        mirror.note_address(relative, mirror.outside.bring(Path(real), path, relative))
         linked_folders.bring_folder(mirror, relative, real)
 
 
@@ -83,12 +83,12 @@ def _bring_file(mirror: Mirror, relative: str, path: str, rule: str) -> None:
     if inner is not None and inner != relative:  # through links within the work tree
         if inner not in mirror.linked.products:
             _bring_file(mirror, inner, path, rule)
-        if (known := mirror.addresses.get(inner)) is not None:
-            mirror.addresses[relative] = known
+        if (address := mirror.addresses.get(inner)) is not None:
+            mirror.note_address(relative, address)
         linked_folders.lead(mirror, relative, str(mirror.worktree / inner))
         return
     if inner is None and os.path.isfile(real):
-        mirror.addresses[relative] = mirror.outside.bring(Path(real), path, relative)
+        mirror.note_address(relative, mirror.outside.bring(Path(real), path, relative))
         linked_folders.lead(mirror, relative, real)
         return
     if is_tracked:
@@ -107,4 +107,4 @@ def _bring_outside(mirror: Mirror, path: str) -> None:
             f"The input {path} lies outside of the repository {mirror.top}.",
             hint="Name it by its absolute path, or put it into the repository and freeze it.",
         )
-    mirror.addresses[str(absolute)] = mirror.outside.bring(absolute, path)
+    mirror.note_address(str(absolute), mirror.outside.bring(absolute, path))

@@ -29,7 +29,7 @@ def date_again(mirror: Mirror, path: str, mtime_ns: int) -> None:
     relative, here = mirror.relative(path), mirror.here(path)
     if relative is None or mtime_ns <= max(mirror.pinned_ns, mirror.later.get(relative, 0)):
         return
-    note_time(mirror, relative, mtime_ns)
+    mirror.note_time(relative, mtime_ns)
     if here.is_dir() and not here.is_symlink():
         _stamp(here, mtime_ns)
     elif os.path.lexists(here):
@@ -41,10 +41,8 @@ def place(mirror: Mirror, output: Document, mtime_ns: int, *, copied: bool = Fal
     user's gets a copy, for another storage to take: it may look at what a link leads to, and there
     at a time that is nobody's."""
     relative = output["path"]
-    note_time(mirror, relative, mtime_ns)
-    mirror.addresses[relative] = output["address"]
-    mirror.made[relative] = output
-    mirror.placed.add(relative)
+    mirror.note_time(relative, mtime_ns)
+    mirror.note_output(output)
     here, there = mirror.top / relative, mirror.worktree / relative
     if output.get("temporary"):
         _link_temporary(mirror, here, there, mtime_ns)
@@ -109,10 +107,8 @@ def recall(mirror: Mirror, output: Document) -> bool:
         address = links.address_of(here, mirror.archive) if os.path.lexists(here) else None
         found = address is not None and str(address) == output["address"]
     if found:
-        mirror.addresses[relative] = output["address"]
-        mirror.made[relative] = output
-        mirror.placed.add(relative)
-        note_time(mirror, relative, links.time_of(here))
+        mirror.note_output(output)
+        mirror.note_time(relative, links.time_of(here))
     return found
 
 
@@ -134,12 +130,6 @@ def _link_temporary(mirror: Mirror, here: Path, there: Path, mtime_ns: int) -> N
         _stamp(folder, mtime_ns)
 
 
-def note_time(mirror: Mirror, relative: str, mtime_ns: int) -> None:
-    """What is made of an output, `relative` to the top, must not look older than this."""
-    if mtime_ns > mirror.pinned_ns:
-        mirror.later[relative] = mtime_ns
-
-
 def _stamp(folder: Path, mtime_ns: int) -> None:
     """Give an output folder its time, as Snakemake does. Jobs must find the same in it as those
     see who look at the user's: one of them may list it."""
@@ -159,8 +149,8 @@ def restore_logs(
         if there.is_file():
             here.parent.mkdir(parents=True, exist_ok=True)
             fs.replace_with_bytes(here, clean(there.read_bytes()), mtime_ns=mtime_ns)
-            note_time(mirror, relative, mtime_ns)
-            mirror.placed.add(relative)
+            mirror.note_time(relative, mtime_ns)
+            mirror.note_placed(relative)
 
 
 def keep(mirror: Mirror, here: Path, there: Path) -> None:
@@ -219,7 +209,7 @@ def result_at(mirror: Mirror, path: str, *, folder: bool) -> Result | None:
         if relative in mirror.tracked and relative not in mirror.changed:
             address, size = hashing.hash_file(here, mirror.archive.algorithm)
             return Result(path=relative, kind="file", address=str(address), size=size, links={})
-        mirror.addresses.pop(relative, None)
+        mirror.forget_address(relative)
     mirror.bring_output(path)
     if not folder:
         name = mirror.archive.object_at(here)

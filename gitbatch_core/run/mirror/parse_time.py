@@ -16,7 +16,6 @@ from gitbatch_core.archive.store import Take
 from gitbatch_core.errors import FormatError
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.model import documents
-from gitbatch_core.run.mirror import output_links
 from gitbatch_core.run.mirror.paths import Mirror
 
 _OF_OTHERS = re.compile(
@@ -51,7 +50,7 @@ def bring(
         if here.is_symlink():
             if not there.is_symlink():
                 mirror.replace(there, _linked(os.readlink(here), mirror))
-            output_links.note_time(mirror, relative, here.lstat().st_mtime_ns)
+            mirror.note_time(relative, here.lstat().st_mtime_ns)
         elif here.is_dir():
             there.mkdir(parents=True, exist_ok=True)
         elif here.is_file():
@@ -67,10 +66,10 @@ def bring(
         else:
             data = _as_there(mirror.archive.path(stored.name).read_bytes(), mirror)
             _place(there, data, mode, stored.mtime_ns)
-        mirror.placed.add(relative)
-        mirror.addresses[relative] = mirror.parse_time[relative] = str(stored.address)
+        mirror.note_placed(relative)
+        mirror.note_parse_time(relative, str(stored.address))
         # To Snakemake, what is made of it must not look older.
-        output_links.note_time(mirror, relative, stored.mtime_ns)
+        mirror.note_time(relative, stored.mtime_ns)
     return frozenset(secret)
 
 

@@ -23,16 +23,16 @@ from gitbatch_core.errors import NotInArchiveError, RunError
 from gitbatch_core.git import work_tree_status
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.worktree import Unfetched
-from gitbatch_core.model.documents import Document
 from gitbatch_core.run.mirror import linked_folders
 from gitbatch_core.run.mirror.linked_folders import LinkedFolders
 from gitbatch_core.run.mirror.outside_addresses import HashedBefore
 from gitbatch_core.run.mirror.outside_inputs import OutsideInputs
+from gitbatch_core.run.mirror.tables import MirrorTables
 from gitbatch_core.run.run import Run
 
 
 @dataclass(kw_only=True)
-class Mirror:
+class Mirror(MirrorTables):
     """Two folders with the same names below them. Paths given are as the workflow names them."""
 
     top: Path
@@ -47,30 +47,11 @@ class Mirror:
     """Of those: outputs that the user's folder holds in another state."""
     outside: OutsideInputs
     warn: Callable[[str], None]
-    pinned_ns: int
-    """The time of all that the run makes: see `pin`."""
     withheld: Mapping[str, Unfetched] = field(default_factory=dict)
     """Files of the commit that no job can read."""
-    later: dict[str, int] = field(default_factory=dict)
-    """By path relative to the top: times of what the run has made that others have dated, and of
-    what was made of that."""
-    addresses: dict[str, str] = field(default_factory=dict)
-    """By path relative to the top (absolute outside of it), of what jobs may read."""
-    outdated: dict[str, str] = field(default_factory=dict)
-    """The same of the user's links where the worktree has what a job has written."""
-    placed: set[str] = field(default_factory=set)
-    """Paths, relative to the top, that were put into the worktree."""
-    logs: set[str | None] = field(default_factory=set)
-    """Logs and benchmarks: plain files for the user, which other jobs may read."""
-    made: dict[str, Document] = field(default_factory=dict)
-    """Outputs of this run's jobs, entries of their records."""
-    copies: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    """Local copies of what lies in other storages, with their stamps when they were hashed."""
     linked: LinkedFolders = field(default_factory=LinkedFolders)
     overlook: Callable[[Iterable[str]], object] = bool
     """Has git, in the worktree, not look at these tracked paths."""
-    parse_time: dict[str, str] = field(default_factory=dict)
-    """By path relative to the top: addresses of what the workflow writes while it is read."""
     _relatives: dict[str, str] = field(default_factory=dict)
     """What `relative` has found by names alone: it is asked some ten times of each path."""
     _checked: set[Path] = field(default_factory=set)
@@ -184,7 +165,7 @@ class Mirror:
                 if (name := self.archive.object_at(link)) is None:
                     linked_folders.bring_other(self, relative)
                 elif written and _is_file(self.worktree / relative):
-                    self.outdated[relative] = str(name.address)
+                    self.note_outdated(relative, str(name.address))
                 else:
                     self.bring_link(relative, name, mtime_ns)
         for here, target in saved:
@@ -207,7 +188,7 @@ class Mirror:
 
     def bring_link(self, relative: str, name: ObjectName, mtime_ns: int) -> None:
         self.link(self.worktree / relative, name, mtime_ns)
-        self.addresses[relative] = str(name.address)
+        self.note_address(relative, str(name.address))
 
     def _bring_mark(self, mark: str) -> None:
         """The file by which Snakemake dates an output folder, at the absolute path `mark`."""
@@ -264,7 +245,7 @@ class Mirror:
     def _keep_link(self, relative: str, target: str) -> None:
         there = self.worktree / relative
         if not there.is_symlink() or os.readlink(there) != target:
-            self.addresses.pop(relative, None)
+            self.forget_address(relative)
             self.replace(there, lambda place: os.symlink(target, place))
 
     def _is_known(self, relative: str) -> bool:
@@ -280,7 +261,7 @@ class Mirror:
         for stored in self.archive.put(own, take=Take.COPY):
             relative = str(stored.source.relative_to(self.top))
             self.link(self.worktree / relative, stored.name, stored.mtime_ns)
-            self.addresses[relative] = str(stored.address)
+            self.note_address(relative, str(stored.address))
         rest = [self.top / each for each in relatives if each not in self.tracked]
         for stored in self.archive.put(rest, take=Take.SHARE):
             relative = str(stored.source.relative_to(self.top))
@@ -290,7 +271,7 @@ class Mirror:
             except BaseException:
                 self.archive.take_back(stored)
                 raise
-            self.addresses[relative] = str(stored.address)
+            self.note_address(relative, str(stored.address))
 
     def check_folder(self, path: str) -> None:
         """Raise RunError where the output `path` lies in a submodule: git could not hold the links
@@ -316,14 +297,11 @@ class Mirror:
     def clear(self, path: str) -> None:
         """Make room for an output in the worktree."""
         if (relative := self.relative(path)) is not None:
-            self.made.pop(relative, None)
             there = self.worktree / relative
-            if there.is_dir() and not there.is_symlink():
-                for known in [k for k in self.addresses if k.startswith(relative + "/")]:
-                    del self.addresses[known]
-            self.addresses.pop(relative, None)
+            is_folder = there.is_dir() and not there.is_symlink()
+            self.forget_output(relative, is_folder=is_folder)
             self._clear(there)
-            self.placed.add(relative)
+            self.note_placed(relative)
 
     def lend(self, path: str) -> str | None:
         """Put a writable copy of an output that a job updates in place into the worktree; returns
@@ -336,7 +314,7 @@ class Mirror:
         self._clear(there)
         there.parent.mkdir(parents=True, exist_ok=True)
         fs.copy_writable(here, there)
-        self.placed.add(relative)
+        self.note_placed(relative)
         return address
 
     def address_of(self, path: str) -> str:
@@ -367,7 +345,7 @@ class Mirror:
         relative = path.relative_to(top)
         links.place_link(path, name, top=top, mtime_ns=mtime_ns, like=other / relative)
         if inside:
-            self.placed.add(str(relative))
+            self.note_placed(str(relative))
 
     def replace(self, path: Path, make: Callable[[Path], None]) -> None:
         """Make room at `path`, in either folder, and have `make` fill it."""
@@ -378,7 +356,7 @@ class Mirror:
         self.remove(path)
         make(path)
         if inside:
-            self.placed.add(str(path.relative_to(self.worktree)))
+            self.note_placed(str(path.relative_to(self.worktree)))
 
     def is_in_worktree(self, real: str) -> bool:
         """Whether a path without links is the worktree or lies in it."""

@@ -26,7 +26,7 @@ def bring(mirror: Mirror, path: str) -> None:
     try:
         if here.is_dir():
             mirror.remove(mirror.there(path))
-            mirror.addresses.pop(relative, None)
+            mirror.forget_address(relative)
             mirror.there(path).mkdir(parents=True)
             for inner in files_below(here):
                 _bring_file(mirror, str(inner.relative_to(mirror.top)))
@@ -38,19 +38,19 @@ def bring(mirror: Mirror, path: str) -> None:
 
 def refer(mirror: Mirror, path: str, address: str) -> None:
     """Note what stands for an input that is not to be copied, and that the job reads elsewhere."""
-    mirror.addresses[mirror.relative(path) or str(mirror.here(path))] = address
+    mirror.note_address(mirror.relative(path) or str(mirror.here(path)), address)
 
 
 def _bring_file(mirror: Mirror, relative: str) -> None:
     here, there = mirror.top / relative, mirror.worktree / relative
     if (name := mirror.archive.object_at(here)) is not None:
         mirror.link(there, name, here.lstat().st_mtime_ns)
-        mirror.addresses[relative] = str(name.address)
+        mirror.note_address(relative, str(name.address))
         return
     target = here.resolve()
     before, mtime_ns = fs.stamp(target), here.lstat().st_mtime_ns
     if mirror.copies.get(relative) != before or relative not in mirror.addresses:
-        mirror.addresses[relative] = str(hashing.hash_file(target, mirror.archive.algorithm)[0])
-        mirror.copies[relative] = before
+        address, _ = hashing.hash_file(target, mirror.archive.algorithm)
+        mirror.note_copy(relative, str(address), before)
     mirror.replace(there, lambda place: os.symlink(target, place))
     os.utime(there, ns=(mtime_ns, mtime_ns), follow_symlinks=False)

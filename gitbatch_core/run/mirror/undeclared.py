@@ -102,7 +102,7 @@ class UndeclaredFiles:
             there = self.mirror.worktree / path
             if not there.is_symlink():
                 continue
-            self.mirror.addresses.pop(path, None)
+            self.mirror.forget_address(path)
             if any(belongs(path, output) for output in own):
                 self._cleared[path] = names
                 self.mirror.remove(there)

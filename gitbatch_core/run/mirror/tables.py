@@ -1,0 +1,86 @@
+"""What the mirror knows of the paths in it. Its tables are written here and nowhere else.
+
+All paths are relative to the top, absolute outside of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from gitbatch_core.model.documents import Document
+
+
+@dataclass(kw_only=True)
+class MirrorTables:
+    """To be read by anybody."""
+
+    pinned_ns: int
+    """The time of all that the run makes: see `pin`."""
+    later: dict[str, int] = field(default_factory=dict)
+    """By path relative to the top: times of what the run has made that others have dated, and of
+    what was made of that."""
+    addresses: dict[str, str] = field(default_factory=dict)
+    """By path relative to the top (absolute outside of it), of what jobs may read."""
+    outdated: dict[str, str] = field(default_factory=dict)
+    """The same of the user's links where the worktree has what a job has written."""
+    placed: set[str] = field(default_factory=set)
+    """Paths, relative to the top, that were put into the worktree."""
+    logs: set[str | None] = field(default_factory=set)
+    """Logs and benchmarks: plain files for the user, which other jobs may read."""
+    made: dict[str, Document] = field(default_factory=dict)
+    """Outputs of this run's jobs, entries of their records."""
+    copies: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Local copies of what lies in other storages, with their stamps when they were hashed."""
+    parse_time: dict[str, str] = field(default_factory=dict)
+    """By path relative to the top: addresses of what the workflow writes while it is read."""
+
+    def note_address(self, path: str, address: str) -> None:
+        """Jobs may read `path`, and find this."""
+        self.addresses[path] = address
+
+    def forget_address(self, path: str) -> None:
+        """What lies there is about to be another thing."""
+        self.addresses.pop(path, None)
+
+    def note_outdated(self, path: str, address: str) -> None:
+        """The user's link there leads to this; the worktree has what a job has written."""
+        self.outdated[path] = address
+
+    def note_placed(self, path: str) -> None:
+        """Something was put there into the worktree."""
+        self.placed.add(path)
+
+    def note_logs(self, paths: Iterable[str | None]) -> None:
+        """These are logs or benchmarks."""
+        self.logs.update(paths)
+
+    def note_output(self, output: Document) -> None:
+        """A job of this run has made this, an entry of its record, and it is in place."""
+        path = output["path"]
+        self.note_address(path, output["address"])
+        self.made[path] = output
+        self.note_placed(path)
+
+    def forget_output(self, path: str, *, is_folder: bool) -> None:
+        """It is about to be made again; `is_folder`: with all that lies in it."""
+        self.made.pop(path, None)
+        if is_folder:
+            for inner in [each for each in self.addresses if each.startswith(f"{path}/")]:
+                self.forget_address(inner)
+        self.forget_address(path)
+
+    def note_time(self, path: str, mtime_ns: int) -> None:
+        """What is made of what lies there must not look older than this."""
+        if mtime_ns > self.pinned_ns:
+            self.later[path] = mtime_ns
+
+    def note_copy(self, path: str, address: str, stamp: tuple[int, ...]) -> None:
+        """The local copy there was hashed; `stamp` tells whether it was changed since."""
+        self.note_address(path, address)
+        self.copies[path] = stamp
+
+    def note_parse_time(self, path: str, address: str) -> None:
+        """The workflow writes this file while it is read; the address is empty in a preview."""
+        self.parse_time[path] = address
+        self.addresses.setdefault(path, address)
