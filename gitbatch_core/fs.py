@@ -278,11 +278,27 @@ def _date_link(path: Path, text: str, mtime_ns: int) -> bool:
     return True
 
 
-def replace_with_bytes(path: Path, data: bytes, *, mtime_ns: int | None = None) -> None:
-    """Put a plain file at `path`, by rename. Raises OSError; then `path` is what it was."""
+def replace_with_bytes(
+    path: Path,
+    data: bytes,
+    *,
+    mode: int = 0o666,
+    mtime_ns: int | None = None,
+    durable: bool = False,
+) -> None:
+    """Put a plain file at `path`, by rename: nobody ever sees half of it. `mode` is less the umask.
+    Unless it is `durable`, it may be lost with the machine's power.
+
+    Raises OSError; then `path` is what it was.
+    """
     temporary = temporary_beside(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        temporary.write_bytes(data)
+        with open(os.open(temporary, flags, mode), "wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         if mtime_ns is not None:
             os.utime(temporary, ns=(mtime_ns, mtime_ns))
         os.replace(temporary, path)
@@ -348,5 +364,5 @@ def remove_tree(path: Path) -> None:
 
 def stamp(path: Path) -> tuple[int, ...]:
     """Tells whether a file was changed."""
-    found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

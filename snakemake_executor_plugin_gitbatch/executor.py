@@ -19,8 +19,10 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
+from gitbatch_core import log
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git.repository import Repository
+from gitbatch_core.log import suppressed
 from gitbatch_core.run import lease
 from snakemake_executor_plugin_gitbatch.errors import text_of
 from snakemake_executor_plugin_gitbatch.run import parse_writes
@@ -51,6 +53,8 @@ class Executor(RemoteExecutor):
     def __post_init__(self) -> None:
         from snakemake_executor_plugin_gitbatch.reuse import stale_outputs
 
+        if self.workflow.output_settings.verbose:
+            log.show()
         stale_outputs.look(self.workflow, self.logger)
         # Snakemake makes an executor also where nothing is to be done, and never shuts it down.
         if not stale_outputs.anything_to_do(self.workflow):
@@ -74,7 +78,7 @@ class Executor(RemoteExecutor):
 
     def _finish_left_over(self) -> None:
         """End a killed run that has done it all, if there is one."""
-        with contextlib.suppress(GitbatchError):
+        with suppressed(GitbatchError):
             if lease.has_dead(Repository.find(Path.cwd())):
                 from snakemake_executor_plugin_gitbatch.run import start
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,6 +18,7 @@ from snakemake_interface_storage_plugins.storage_object import (
 
 from gitbatch_core.archive import layout
 from gitbatch_core.errors import FormatError, GitbatchError, NotInArchiveError, UsageError
+from gitbatch_core.log import suppressed
 from snakemake_storage_plugin_gitbatch.query import SCHEME, QueryKind, parse
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
         from gitbatch_core.archive import names
 
         name = self._writable()
-        with contextlib.suppress(FormatError):  # what is damaged is made again
+        with suppressed(FormatError):  # what is damaged is made again
             if (found := self._reader.name(parse(self.query))) is not None:
                 self.provider.removed[name] = found
         names.remove(self._reader.place.archive, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitbatch_core.wording import count, listed, printable, shortened, some
+from gitbatch_core.wording import aligned, count, job_title, listed, printable, shortened, some
 
 
 def test_a_few_are_named_and_the_others_counted() -> None:
@@ -15,3 +15,13 @@ def test_a_few_are_named_and_the_others_counted() -> None:
     assert shortened("abc", 2, rest="left") == ["a", "b", "… and 1 left"]
     assert listed(iter("abc"), 1) == "  a\n  … and 2 more"
     assert printable("a\\b\nc\x1b[0m") == r"a\\b\nc\x1b[0m"
+
+
+def test_a_job_is_called_by_rule_and_wildcards() -> None:
+    assert job_title("align", {"sample": "a", "unit": 1}) == "align[sample=a,unit=1]"
+    assert job_title("all", {}) == "all"
+
+
+def test_columns_are_aligned() -> None:
+    assert aligned([("a", "1", "x"), ("bc", "23", "")], right={1}) == ["a    1  x", "bc  23"]
+    assert aligned([]) == []

@@ -18,6 +18,7 @@ from gitbatch_core.archive import layout
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.staging import storing_error
 from gitbatch_core.errors import ArchiveError, FormatError, GitbatchError, UsageError
+from gitbatch_core.log import suppressed
 from gitbatch_core.model.storage_name import StorageName
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def write(
     ArchiveError.
     """
     now = time.time_ns() // GRID_NS * GRID_NS
-    with contextlib.suppress(FormatError):  # what is damaged is replaced
+    with suppressed(FormatError):  # what is damaged is replaced
         before = read(archive, name) or before
     same = before is not None and (before.address, before.object) == (address, object)
     found = Name(
@@ -122,7 +123,7 @@ def listed(archive: Archive, prefix: str = "") -> Iterator[Name]:
     and those whose object is gone, are `verify`'s business and are left out."""
     for path in paths(archive, prefix):
         name = path.removeprefix(f"{layout.NAMES}/")
-        with contextlib.suppress(GitbatchError, OSError):
+        with suppressed(GitbatchError, OSError):
             found = parse((archive.root / path).read_bytes(), name, source=path)
             if leads_somewhere(archive, found):
                 yield found

@@ -14,6 +14,7 @@ from gitbatch_core import fs
 from gitbatch_core.archive import layout
 from gitbatch_core.archive.staging import staging, storing_error
 from gitbatch_core.errors import ArchiveError, FormatError
+from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
 from gitbatch_core.model.job_documents import (
     REPRODUCTION_FORMAT,
@@ -95,13 +96,13 @@ def reproductions(root: Path, run: str | None = None) -> Iterator[documents.Docu
     for name in _names(root / layout.REPRODUCTIONS) if run is None else [run]:
         folder = root / layout.REPRODUCTIONS / name
         for path in (folder / each for each in _names(folder)):
-            with contextlib.suppress(FormatError, OSError):
+            with suppressed(FormatError, OSError):
                 yield documents.read(path, format=REPRODUCTION_FORMAT, version=REPRODUCTION_VERSION)
 
 
 def _in_folder(root: Path, folder: str) -> Iterator[Path]:
     for name in _names(root / folder):
-        with contextlib.suppress(FormatError):
+        with suppressed(FormatError):
             layout.parse_record_path(f"{folder}/{name}")
             yield root / folder / name
 

@@ -20,6 +20,7 @@ from gitbatch_core.archive.ingested import Stored, Take
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.archive.staging import staging
 from gitbatch_core.errors import ArchiveError, DamageError, FormatError, NotInArchiveError
+from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
 from gitbatch_core.wording import typed
 
@@ -227,7 +228,7 @@ class Archive:
             raise self._unreachable(error) from error
         for name in present:
             if name.startswith(rest):
-                with contextlib.suppress(FormatError):
+                with suppressed(FormatError):
                     names.append(ObjectName.parse(f"{folder}/{name}"))
         return sorted(names)
 

@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from gitbatch_core.wording import aligned
 from gitbatch_core.wording import human_size as human_size
 from gitbatch_core.wording import printable as printable
 
@@ -60,15 +61,8 @@ def cut(text: str, width: int) -> str:
 
 def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> None:
     """Print rows in aligned columns, on stdout; the columns in `right` are flush right."""
-    if not rows:
-        return
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            cell.rjust(width) if number in right else cell.ljust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        print("  ".join(cells).rstrip())
+    for line in aligned(rows, right=right):
+        print(line)
 
 
 def json_text(value: Any) -> str:

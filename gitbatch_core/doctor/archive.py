@@ -16,6 +16,7 @@ from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.model.check import Check, failed, fine, wrong
 from gitbatch_core.run import archive_location
+from gitbatch_core.wording import human_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,7 +167,7 @@ def _flush(path: Path) -> float:
 def _room(where: Path) -> Check:
     room = os.statvfs(where)
     free = room.f_bavail * room.f_frsize
-    text = f"{free / 1e9:.1f} GB"
+    text = human_size(free)
     if room.f_files:  # some file systems have no such limit
         text += f" and {room.f_favail} files"
     if free < _LEAST_FREE or (room.f_files and room.f_favail < _LEAST_INODES):

@@ -19,7 +19,7 @@ from gitbatch_core.git import index, work_tree_status, worktree
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.git.repository import version as git_version
 from gitbatch_core.model.check import Check, failed, fine, wrong
-from gitbatch_core.wording import some, typed
+from gitbatch_core.wording import human_size, some, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +126,7 @@ def temporary() -> Check:
     if free < _LEAST_FREE:
         hint = "Make room there, or point TMPDIR elsewhere."
         return wrong("temporary", f"{folder} has {free // 1_000_000} MB left", hint)
-    return fine("temporary", f"{folder}, {free / 1e9:.1f} GB free")
+    return fine("temporary", f"{folder}, {human_size(free)} free")
 
 
 def event_log(repository: Repository) -> Check:

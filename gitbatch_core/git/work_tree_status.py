@@ -15,6 +15,7 @@ from gitbatch_core.git import content_pointers, index, trees
 from gitbatch_core.git.identity import identity, identity_environment
 from gitbatch_core.git.repository import Repository, call, decode
 from gitbatch_core.git.trees import SUBMODULE
+from gitbatch_core.log import suppressed
 from gitbatch_core.wording import typed
 
 _WHOLE_STAT = ("-c", "core.trustctime=true", "-c", "core.checkStat=default")
@@ -81,7 +82,7 @@ def differing(repository: Repository, old: str, new: str) -> frozenset[str]:
         inner: Iterable[str] = ()
         top = repository.top / change.path
         if change.modes == (SUBMODULE, SUBMODULE) and (top / ".git").exists():
-            with contextlib.suppress(GitError):
+            with suppressed(GitError):
                 inner = differing(Repository.find(top), *change.ids)
         paths.update({f"{change.path}/{each}" for each in inner} or {change.path})
     return frozenset(paths)

@@ -23,6 +23,7 @@ from gitbatch_core.git import checkout, index, objects, trees, worktree
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.logs import logs_of
 from gitbatch_core.history.run_names import Known, Runs
+from gitbatch_core.log import suppressed
 from gitbatch_core.model.documents import Document
 from gitbatch_core.run import archive_location, run_commit
 
@@ -255,7 +256,7 @@ def _restore_logs(top: Path, archive: Archive, found: Document) -> list[str]:
             path = top / log["path"]
             paths.append(log["path"])
             if not os.path.lexists(path):
-                with contextlib.suppress(NotInArchiveError, OSError):
+                with suppressed(NotInArchiveError, OSError):
                     path.parent.mkdir(parents=True, exist_ok=True)
                     name = archive.find(Address.parse(log["address"]))
                     fs.copy_writable(archive.path(name), path)

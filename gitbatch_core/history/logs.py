@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError, RunError, UsageError
 from gitbatch_core.history.run_names import Known, Runs
+from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import RECORD_FORMAT, RECORD_VERSION
@@ -36,7 +36,7 @@ def keep(
     """Put what a run has printed so far, Snakemake's own log among `files`, into the archive: what
     run.json says of it. `clean` takes secrets out. Nothing where that cannot be done: no run is to
     fail for it."""
-    with contextlib.suppress(GitbatchError, OSError):
+    with suppressed(GitbatchError, OSError):
         own = [Path(file) for file in files if file.endswith(_LOG_ENDING)]
         data = clean(b"".join(file.read_bytes() for file in own))
         if data:
@@ -95,7 +95,7 @@ def logs_of(archive: Archive | None, job: Document) -> list[Document]:
         return list(job["logs"])
     if archive is None:
         return []
-    with contextlib.suppress(FileNotFoundError, GitbatchError, KeyError):
+    with suppressed(FileNotFoundError, GitbatchError, KeyError):
         path = layout.record_path(job["key"], job["run"], job["number"])
         record = documents.read(archive.root / path, format=RECORD_FORMAT, version=RECORD_VERSION)
         return list(record.get("logs", ()))
@@ -114,7 +114,7 @@ def _is_meant(job: Document, wanted: Iterable[str]) -> bool:
 def _records(archive: Archive, run: str) -> Iterator[Document]:
     for path in records.paths(archive.root):
         if path.name.startswith(f"{run}-"):
-            with contextlib.suppress(GitbatchError, OSError):
+            with suppressed(GitbatchError, OSError):
                 yield documents.read(path, format=RECORD_FORMAT, version=RECORD_VERSION)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from gitbatch_core.archive import layout
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import FormatError
+from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import RECORD_FORMAT, RECORD_VERSION
@@ -69,7 +69,7 @@ def jobs_of(archive: Archive, document: Document) -> dict[str, Document]:
     own = f"{document['run']}-"
     for path in archive.record_paths():
         if path.name.startswith(own):
-            with contextlib.suppress(OSError, FormatError):
+            with suppressed(OSError, FormatError):
                 _, run, number = layout.parse_record_path(str(path.relative_to(archive.root)))
                 record = documents.read(path, format=RECORD_FORMAT, version=RECORD_VERSION)
                 found[f"{run}-{number}"] = record

@@ -5,7 +5,6 @@ Nothing of the archive is removed. What other repositories that share it name is
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from gitbatch_core.git import objects, refs, trees
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.logs import logs_of
 from gitbatch_core.history.run_names import NOTES, Known, Runs
+from gitbatch_core.log import suppressed
 from gitbatch_core.model.documents import Document
 from gitbatch_core.run import undeclared_entries
 
@@ -135,7 +135,7 @@ def _named(runs: Runs, others: list[Known], objects: _Objects, but: set[str]) ->
 def _in_refs(repository: Repository, but: set[str]) -> Iterator[set[str]]:
     """What the links in the trees of all other refs, and of HEAD, lead to."""
     commits = {ref.commit for ref in refs.listed(repository) if ref.name not in but}
-    with contextlib.suppress(GitbatchError):
+    with suppressed(GitbatchError):
         commits.add(repository.commit_of("HEAD"))
     seen: set[str] = set()
     for commit in sorted(commits):

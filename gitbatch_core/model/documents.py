@@ -7,10 +7,10 @@ format or a later major version is a FormatError.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from gitbatch_core import fs
 from gitbatch_core.errors import FormatError
 from gitbatch_core.model.data import Data
 
@@ -92,18 +92,7 @@ def write(path: Path, document: Document, *, mode: int = 0o644, durable: bool = 
 
     Without `durable` the document may be lost with the machine's power.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(dumps(document))
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    fs.replace_with_bytes(path, dumps(document), mode=mode, durable=durable)
 
 
 class StoredDocument(Data):

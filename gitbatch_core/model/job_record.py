@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from gitbatch_core.model.data import EMPTY, Data, by_name, many, one, texts
 from gitbatch_core.model.documents import StoredDocument
+from gitbatch_core.wording import job_title
 
 KEY_SCHEME = 2
 """First field of what a job key is the digest of; raised when the meaning of a key changes."""
@@ -98,8 +99,7 @@ class SingleJob(Data):
     @property
     def title(self) -> str:
         """For people: `align[sample=a]`."""
-        inner = ",".join(f"{name}={value}" for name, value in self.wildcards.items())
-        return f"{self.rule}[{inner}]" if inner else str(self.rule)
+        return job_title(self.rule, self.wildcards)
 
 
 class Environment(Data):

@@ -1,4 +1,5 @@
-"""The processes of this machine as /proc shows them, and how to end a whole family of them."""
+"""The processes of this machine, and how to end a whole family of them. All that reads processes
+from /proc on the access point is here."""
 
 from __future__ import annotations
 
@@ -30,20 +31,39 @@ def table() -> dict[int, Seen]:
     return {seen.pid: seen for seen in _processes()}
 
 
-def _processes() -> Iterator[Seen]:
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
+def find(pid: int) -> Seen | None:
+    """The process of this number; None where there is none, or only its exit status is left."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    seen, is_zombie = _parsed(pid, text)
+    return None if is_zombie else seen
+
+
+def arguments() -> Iterator[list[bytes]]:
+    """The command lines of all processes that may be looked at."""
+    for pid in _numbers():
         with contextlib.suppress(OSError):
-            text = Path(f"/proc/{entry}/stat").read_bytes()
-            # The program's name, in parentheses, may itself hold spaces and parentheses.
-            words = text[text.rindex(b")") + 2 :].split()
-            yield Seen(
-                pid=int(entry),
-                started=int(words[19]),
-                parent=int(words[1]),
-                session=int(words[3]),
-            )
+            yield Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+
+
+def _processes() -> Iterator[Seen]:
+    for pid in _numbers():
+        with contextlib.suppress(OSError):
+            yield _parsed(pid, Path(f"/proc/{pid}/stat").read_bytes())[0]
+
+
+def _numbers() -> Iterator[int]:
+    return (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
+
+
+def _parsed(pid: int, text: bytes) -> tuple[Seen, bool]:
+    """A process by its `stat`, and whether it is a zombie."""
+    # The program's name, in parentheses, may itself hold spaces and parentheses.
+    words = text[text.rindex(b")") + 2 :].split()
+    seen = Seen(pid=pid, started=int(words[19]), parent=int(words[1]), session=int(words[3]))
+    return seen, words[0] == b"Z"
 
 
 def family(known: Iterable[Seen], now: Table) -> set[Seen]:
@@ -59,13 +79,13 @@ def family(known: Iterable[Seen], now: Table) -> set[Seen]:
         if now.get(seen.pid, seen) == seen:
             todo += sessions.get(seen.pid, ())
             todo += [now[seen.pid]] if seen.pid in now else []
-    found: set[Seen] = set()
+    members: set[Seen] = set()
     while todo:
         seen = todo.pop()
-        if seen not in found:
-            found.add(seen)
+        if seen not in members:
+            members.add(seen)
             todo += children.get(seen.pid, ())
-    return found
+    return members
 
 
 def kill_family(known: Iterable[Seen], now: Table) -> None:
@@ -73,16 +93,16 @@ def kill_family(known: Iterable[Seen], now: Table) -> None:
 
     All are stopped first: nothing can fork its way out between being found and being killed.
     """
-    found = family(known, now)
+    members = family(known, now)
     stopped: set[Seen] = set()
     for _ in range(_ROUNDS):
-        fresh = found - stopped
+        fresh = members - stopped
         if not fresh:
             break
         for seen in fresh:
             send(seen.pid, signal.SIGSTOP)
         stopped |= fresh
-        found = family(stopped, table())
+        members = family(stopped, table())
     for seen in stopped:
         send(seen.pid, signal.SIGKILL)
 

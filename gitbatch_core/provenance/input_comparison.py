@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from gitbatch_core.archive.walk import folders_above
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.history.origins import Origin
 from gitbatch_core.history.recorded_outputs import job_inputs, member_of
+from gitbatch_core.log import suppressed
 from gitbatch_core.provenance.folder_links import FolderLinks
 from gitbatch_core.provenance.head_files import HeadFiles
 from gitbatch_core.provenance.result_status import (
@@ -112,7 +112,7 @@ class InputComparison:
             return None
         here, archive = self.folder.top / path, self.folder.archive
         algorithm = archive.algorithm if archive else layout.DEFAULT_ALGORITHM
-        with contextlib.suppress(GitbatchError, OSError):
+        with suppressed(GitbatchError, OSError):
             if here.is_file():
                 return str(hashing.hash_file(here, algorithm)[0])
             if here.is_dir() and archive is not None:

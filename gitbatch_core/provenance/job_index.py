@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from gitbatch_core.archive import layout, records
 from gitbatch_core.errors import GitbatchError
+from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
 from gitbatch_core.model.job_documents import reproduced_run
+from gitbatch_core.wording import job_title
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -66,8 +68,7 @@ class IndexedMember:
     @property
     def title(self) -> str:
         """For people: `align[sample=a,unit=1]`."""
-        inner = ",".join(f"{name}={value}" for name, value in self.wildcards.items())
-        return f"{self.rule}[{inner}]" if inner else self.rule
+        return job_title(self.rule, self.wildcards)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,7 +186,7 @@ class JobIndex:
         """How a run has ended, as the archive knows it; empty where it does not."""
         if run not in self._ended:
             document = None
-            with contextlib.suppress(GitbatchError, OSError):
+            with suppressed(GitbatchError, OSError):
                 document = records.read_run(self.archive.root, run)
             self._ended[run] = document or {}
         return self._ended[run]

@@ -7,7 +7,6 @@ one step.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.errors import GitbatchError
+from gitbatch_core.log import suppressed
 from gitbatch_core.provenance import listing
 from gitbatch_core.provenance.job_index import IndexedFile, IndexedJob, JobIndex
 
@@ -260,7 +260,7 @@ class Tracer:
         """The files of a tree by path; none where it is no tree, or is not there."""
         if address not in self._manifests:
             entries: Iterable[manifests.Entry] = ()
-            with contextlib.suppress(GitbatchError):
+            with suppressed(GitbatchError):
                 entries = self.archive.manifest(Address.parse(address))
             self._manifests[address] = {e.path: e for e in entries if e.kind == "f"}
         return self._manifests[address]

@@ -5,7 +5,6 @@ Names are known from the job records alone.
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from gitbatch_core.archive import layout, manifests
 from gitbatch_core.archive.layout import Address, ObjectName
 from gitbatch_core.errors import FormatError, GitbatchError, NotInArchiveError, UsageError
+from gitbatch_core.log import suppressed
 from gitbatch_core.provenance.job_index import JobIndex
 
 if TYPE_CHECKING:
@@ -84,13 +84,13 @@ def items(archive: Archive, prefixes: tuple[str, ...] = ()) -> Iterator[ListedOb
     for job in JobIndex.read(archive).jobs:
         for output in job.outputs:
             if not output.temporary:  # the archive never had it
-                with contextlib.suppress(FormatError):
+                with suppressed(FormatError):
                     names[Address.parse(output.address)].add(output.path)
     trees = []
     for digest in _all_digests(archive, layout.MANIFESTS):
         address = Address(algorithm=archive.algorithm, digest=digest)
         size: int | None = None
-        with contextlib.suppress(GitbatchError):
+        with suppressed(GitbatchError):
             entries = archive.manifest(address)
             size = sum(entry.size for entry in entries)
             for entry in entries:
@@ -111,7 +111,7 @@ def holding(archive: Archive, address: Address) -> Iterator[tuple[Address, str]]
     needle = address.digest.encode()
     for digest in _all_digests(archive, layout.MANIFESTS):
         path = archive.root / layout.manifest_path(digest)
-        with contextlib.suppress(OSError, GitbatchError):
+        with suppressed(OSError, GitbatchError):
             data = path.read_bytes()
             if needle not in data:
                 continue
@@ -127,7 +127,7 @@ def _objects(archive: Archive, names: Mapping[Address, set[str]]) -> Iterator[Li
             continue
         last = name.digest
         size = None
-        with contextlib.suppress(GitbatchError):
+        with suppressed(GitbatchError):
             size = archive.size(name)
         address = Address(algorithm=archive.algorithm, digest=name.digest)
         yield ListedObject(address=address, kind="file", size=size, names=_sorted(names, address))
@@ -136,7 +136,7 @@ def _objects(archive: Archive, names: Mapping[Address, set[str]]) -> Iterator[Li
 def _all_objects(archive: Archive) -> Iterator[ObjectName]:
     for shard in _names(archive.root / layout.OBJECTS):
         for name in _names(archive.root / layout.OBJECTS / shard):
-            with contextlib.suppress(FormatError):
+            with suppressed(FormatError):
                 yield ObjectName.parse(f"{layout.OBJECTS}/{shard}/{name}")
 
 
@@ -148,7 +148,7 @@ def _all_digests(archive: Archive, folder: str) -> Iterator[str]:
 
 
 def _digest(path: str) -> str | None:
-    with contextlib.suppress(FormatError):
+    with suppressed(FormatError):
         if path.startswith(layout.MANIFESTS):
             return layout.parse_manifest_path(path)
         return ObjectName.parse(path).digest

@@ -16,7 +16,7 @@ from gitbatch_core import fs
 from gitbatch_core.errors import UsageError
 from gitbatch_core.model import documents
 from gitbatch_core.reports.costs import Costs, JobCost, RuleCost
-from gitbatch_core.wording import count
+from gitbatch_core.wording import aligned, count, duration
 
 FORMAT, VERSION = "gitbatch-efficiency", 1
 _MOST_ROWS = 12
@@ -52,23 +52,6 @@ def summary(costs: Costs) -> str:
     cpu_s, core_s = sum(row.cpu_s for row in rows), sum(row.core_s for row in rows)
     used = f"; {duration(cpu_s)} of CPU in {duration(core_s)} of core time" if core_s else ""
     return f"jobs: {', '.join(parts)}{used}"
-
-
-def duration(seconds: float | None) -> str:
-    """`0.4 s`, `12 s`, `3 min`, `2 h 05`, `4 d 03 h`."""
-    if seconds is None:
-        return ""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 100:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes:02}"
-    return f"{hours // 24} d {hours % 24:02} h"
 
 
 def check_name(path: Path) -> None:
@@ -152,14 +135,10 @@ def _cells(row: RuleCost) -> tuple[str, ...]:
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of columns; those with nothing below their head are left out, long names are cut."""
     columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
-    widths = [max(map(len, column)) for column in columns]
-    room = _WIDTH - 2 - sum(widths[1:]) - 2 * len(widths[1:])
-    widths[0] = min(widths[0], max(_SHORTEST_NAME, room))
-    lines = []
-    for name, *others in zip(*columns, strict=True):
-        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        lines.append("  ".join([_cut(name, widths[0]).ljust(widths[0]), *cells]).rstrip())
-    return lines
+    room = _WIDTH - sum(2 + max(map(len, column)) for column in columns[1:])
+    names = [_cut(name, max(_SHORTEST_NAME, room - 2)) for name in columns[0]]
+    table = [*zip(names, *columns[1:], strict=True)]
+    return aligned(table, right=range(1, len(columns)))
 
 
 def _cut(name: str, width: int) -> str:

@@ -11,6 +11,7 @@ from gitbatch_core.history.document_diff import member_changes
 from gitbatch_core.history.recorded_outputs import RecordedOutput, job_inputs
 from gitbatch_core.model.documents import Document
 from gitbatch_core.provenance.reproductions import DIFFERS, FAILED, IDENTICAL, NOT_RUN
+from gitbatch_core.wording import job_title
 
 _OF_JOBS = ("command", "params", "threads")
 
@@ -134,8 +135,7 @@ def _why_missing(output: RecordedOutput | None, again: Document) -> str:
     failed = again.get("jobs_failed", ())
     if output is None or output.rule is None:
         return NOT_RUN
-    inner = ",".join(f"{name}={value}" for name, value in output.wildcards.items())
-    if (f"{output.rule}[{inner}]" if inner else output.rule) in failed:
+    if job_title(output.rule, output.wildcards) in failed:
         return FAILED
     groups = [name.removeprefix("group[").removesuffix("]").split(",") for name in failed]
     return FAILED if any(len(rules) > 1 and output.rule in rules for rules in groups) else NOT_RUN

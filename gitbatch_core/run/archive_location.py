@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from gitbatch_core import fs
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import ArchiveError, GitbatchError
 from gitbatch_core.git.repository import Repository
+from gitbatch_core.log import suppressed
 
 ENVIRONMENT_VARIABLE = "GITBATCH_ARCHIVE"
 CONFIG_KEY = "gitbatch.archive"
@@ -71,7 +71,7 @@ def _has_archive(place: Path) -> bool:
 def link_existing(folder: Path, chosen: Path | None = None) -> None:
     """Make the link to the archive of the repository that `folder` lies in, where both are there;
     a fresh clone or worktree lacks it. Never raises GitbatchError."""
-    with contextlib.suppress(GitbatchError):
+    with suppressed(GitbatchError):
         repository = Repository.find(folder)
         place = chosen_place(repository, chosen)
         if _has_archive(place):

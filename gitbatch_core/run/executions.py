@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitbatch_core.errors import GitbatchError
+from gitbatch_core.log import suppressed
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import LOG_NAME, ORDER_NAME, Answer, Order
+from gitbatch_core.wording import job_title
 
 _TICK_NS = 20_000_000
 """By so much two times of one clock may seem to be in another order."""
@@ -83,8 +85,7 @@ def _names(record: Document) -> Document:
 
 def title(member: Document) -> str:
     """Of a record's single job: `align[sample=a]`."""
-    inner = ",".join(f"{name}={value}" for name, value in member["wildcards"].items())
-    return f"{member['rule']}[{inner}]" if inner else str(member["rule"])
+    return job_title(member["rule"], member["wildcards"])
 
 
 def all_of(
@@ -100,7 +101,7 @@ def all_of(
     for name in os.listdir(jobs) if jobs.is_dir() else ():
         if not name.isdigit() or (int(name) in done and int(name) not in restarted):
             continue
-        with contextlib.suppress(GitbatchError, OSError, KeyError):
+        with suppressed(GitbatchError, OSError, KeyError):
             path = jobs / name / ORDER_NAME
             order, ordered_ns = Order.read(path), path.stat().st_mtime_ns
             answer = Answer.of_job(jobs / name)

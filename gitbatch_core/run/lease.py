@@ -17,8 +17,10 @@ from pathlib import Path
 from gitbatch_core import fs
 from gitbatch_core.errors import FormatError
 from gitbatch_core.git.repository import Repository
+from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
 from gitbatch_core.model.documents import Document
+from gitbatch_core.pools import processes
 
 _FORMAT, _VERSION = "gitbatch-run-owner", 1
 _NAME, _LOCK_NAME = "owner.json", "owner.lock"
@@ -157,14 +159,11 @@ class Owner:
     def jobs_here(self) -> set[int]:
         """Numbers of the jobs whose runners work on this machine."""
         before = os.fsencode(f"{self.staging}/{JOBS_NAME}/")
-        found: set[int] = set()
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                with contextlib.suppress(OSError):
-                    words = (entry / "cmdline").read_bytes().split(b"\0")
-                    names = [word.removeprefix(before) for word in words if word[:1] == b"/"]
-                    found.update(int(name) for name in names if name.isdigit())
-        return found
+        numbers: set[int] = set()
+        for words in processes.arguments():
+            names = [word.removeprefix(before) for word in words if word[:1] == b"/"]
+            numbers.update(int(name) for name in names if name.isdigit())
+        return numbers
 
 
 def owners(repository: Repository) -> list[Owner]:
@@ -175,9 +174,7 @@ def owners(repository: Repository) -> list[Owner]:
     for private in sorted(parent.iterdir()) if parent.is_dir() else []:
         if private.suffix == _GONE:
             continue
-        with contextlib.suppress(
-            FileNotFoundError, NotADirectoryError, PermissionError, FormatError
-        ):
+        with suppressed(FileNotFoundError, NotADirectoryError, PermissionError, FormatError):
             found.append(Owner.read(private))
     return found
 
@@ -243,8 +240,5 @@ def _this_process() -> Document:
 
 def _start_time(pid: int) -> int | None:
     """Clock ticks from boot; None where there is no such process."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0] == "Z" else int(fields[19])
+    process = processes.find(pid)
+    return None if process is None else process.started

@@ -4,7 +4,6 @@ their worktrees go.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.git.worktree import Worktree
+from gitbatch_core.log import suppressed
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import ORDER_NAME, Answer, Order
 from gitbatch_core.run import completion, executions, superseded_records, undeclared_entries
@@ -38,7 +38,7 @@ def left_by(
     about = dead.about
     if not dead.can_go_on or about["top"] != str(repository.top) or dead.archive != archive.root:
         return {}
-    with contextlib.suppress(GitbatchError, OSError, KeyError):
+    with suppressed(GitbatchError, OSError, KeyError):
         mirror = Mirror(
             top=repository.top,
             folder=repository.top,
@@ -78,7 +78,7 @@ def clear(repository: Repository, dead: Owner, left: Document) -> None:
     """Take away what a dead run left behind, as far as that is possible. `left`: see `left_by`."""
     if dead.claim() is not None:
         _keep(repository, dead, left)
-        with contextlib.suppress(GitbatchError, OSError):
+        with suppressed(GitbatchError, OSError):
             remove(repository, dead.worktree, dead.staging, dead.private)
 
 
@@ -88,7 +88,7 @@ def _keep(repository: Repository, dead: Owner, left: Document) -> None:
     GitbatchError."""
     if not dead.can_go_on:
         return
-    with contextlib.suppress(GitbatchError, OSError, KeyError):
+    with suppressed(GitbatchError, OSError, KeyError):
         commit = str(dead.about["commit"])
         worktree = Worktree(repository=repository, path=dead.worktree, commit=commit)
         written = inside(_written(dead))
@@ -125,7 +125,7 @@ def _written(dead: Owner) -> set[str]:
 def _done(dead: Owner) -> Iterator[Document]:
     """The records of the run's jobs that have succeeded."""
     for number in dead.job_numbers():
-        with contextlib.suppress(GitbatchError):
+        with suppressed(GitbatchError):
             answer = Answer.of_job(dead.staging / JOBS_NAME / str(number))
             if answer is not None and answer.succeeded:
                 yield answer.record

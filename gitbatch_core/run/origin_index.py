@@ -16,6 +16,7 @@ from typing import Any
 from gitbatch_core.archive import hashing
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git.repository import Repository
+from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
 from gitbatch_core.model.documents import Document
 from gitbatch_core.run import undeclared_entries
@@ -68,7 +69,7 @@ def write(repository: Repository, document: Document) -> None:
 def entries(repository: Repository) -> Iterator[Document]:
     """Of the latest runs, the latest first, with no more in them than `write` has kept."""
     for path in _files(repository):
-        with contextlib.suppress(GitbatchError, OSError):
+        with suppressed(GitbatchError, OSError):
             yield documents.read(path, format=_FORMAT, version=_VERSION)
 
 

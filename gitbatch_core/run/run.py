@@ -21,6 +21,7 @@ from gitbatch_core.git import refs
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.git.worktree import Worktree
+from gitbatch_core.log import suppressed
 from gitbatch_core.model.documents import Document
 from gitbatch_core.pools import choose
 from gitbatch_core.run import archive_location, completion, lease, run_commit
@@ -128,7 +129,7 @@ class Run:
 
     def expect(self, jobs: int) -> None:
         """Let others know how many jobs there are, by now."""
-        with contextlib.suppress(GitbatchError, OSError):
+        with suppressed(GitbatchError, OSError):
             mine = Owner.read(self.private)
             if jobs > mine.about.get("jobs", 0):
                 replace(mine, about=mine.about | {"jobs": jobs}).write()

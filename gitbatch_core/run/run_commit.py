@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git import commits, objects, refs, trees
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repository import Repository
+from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import reproduced_run
@@ -222,7 +222,7 @@ def read_all(
         for data in objects.contents(repository, wanted).values():
             if needles and not any(needle in data for needle in needles):
                 continue
-            with contextlib.suppress(GitbatchError):
+            with suppressed(GitbatchError):
                 yield documents.loads(data, format=FORMAT, version=VERSION, source="run.json")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gitbatch_core.archive import layout, records
 from gitbatch_core.errors import GitbatchError
+from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import RECORD_FORMAT, RECORD_VERSION, WITHOUT_CODE
@@ -47,7 +48,7 @@ class DoneBefore:
             self._names = self._read()
         key, _, name = self._names.get(without_code, "").partition("/")
         run, _, number = name.rpartition("-")
-        with contextlib.suppress(GitbatchError, OSError, ValueError):
+        with suppressed(GitbatchError, OSError, ValueError):
             path = self.root / layout.record_path(key, run, int(number))
             return documents.read(path, format=RECORD_FORMAT, version=RECORD_VERSION)
         return None
@@ -57,7 +58,7 @@ class DoneBefore:
         with contextlib.suppress(OSError):
             runs = sorted(os.listdir(self.root / layout.RUNS))[-_MOST_RUNS:]
             for run in (name.removesuffix(".json") for name in runs):
-                with contextlib.suppress(GitbatchError, OSError):
+                with suppressed(GitbatchError, OSError):
                     ended = records.read_run(self.root, run) or {}
                     if ended.get("tainted") is False:
                         found |= ended.get(JOBS, {})

@@ -3,12 +3,12 @@ made their outputs."""
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitbatch_core.archive import records
 from gitbatch_core.errors import GitbatchError
+from gitbatch_core.log import suppressed
 from gitbatch_core.model.documents import Document
 
 TAINTED = "tainted"
@@ -31,7 +31,7 @@ class TaintedRuns:
         if run not in self._known:
             ended: Document | None = None
             if self.root is not None and run:
-                with contextlib.suppress(GitbatchError, OSError):
+                with suppressed(GitbatchError, OSError):
                     ended = records.read_run(self.root, run)
             self._known[run] = bool((ended or {}).get(TAINTED))
         return self._known[run]

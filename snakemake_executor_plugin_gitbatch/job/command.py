@@ -112,7 +112,8 @@ def _configfiles(workflow: Any, run: Run, mirror: Mirror) -> list[str]:
         there = mirror.there(path)
         if mirror.relative(path) is None:
             copy = run.staging / f"config-{number}-{there.name}"
-            _replace(copy, there.read_bytes(), 0o400)
+            # By rename: jobs that an earlier process of the run has started may be reading it.
+            fs.replace_with_bytes(copy, there.read_bytes(), mode=0o400)
             address, _ = hashing.hash_file(copy, run.archive.algorithm)
             mirror.outside.addresses[str(there)] = str(address)
             there = copy
@@ -120,15 +121,6 @@ def _configfiles(workflow: Any, run: Run, mirror: Mirror) -> list[str]:
     if workflow.config_settings.config:
         given = run.staging / "config.yaml"
         text = yaml.safe_dump(dict(workflow.config_settings.config))
-        _replace(given, text.encode(), 0o600)
+        fs.replace_with_bytes(given, text.encode(), mode=0o600)
         found.append(str(given))
     return found
-
-
-def _replace(path: Path, data: bytes, mode: int) -> None:
-    """By rename: jobs that an earlier process of the run has started may be reading it."""
-    temporary = fs.temporary_beside(path)
-    temporary.touch(mode=0o600)
-    temporary.write_bytes(data)
-    temporary.chmod(mode)
-    temporary.replace(path)

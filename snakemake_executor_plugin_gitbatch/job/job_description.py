@@ -16,6 +16,7 @@ from gitbatch_core.model import param_values
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import RECORD_FORMAT, RECORD_VERSION
 from gitbatch_core.model.masking import REDACTED
+from gitbatch_core.wording import job_title
 from snakemake_executor_plugin_gitbatch.job import deployment
 from snakemake_executor_plugin_gitbatch.snakemake_internals import evaluation, files
 
@@ -42,13 +43,7 @@ def title(job: Any) -> str:
     """For people: `align[sample=a,unit=1]`, or the group's rules."""
     if job.is_group():
         return "group[" + ",".join(dict.fromkeys(inner.rule.name for inner in job.jobs)) + "]"
-    return named(job.rule.name, wildcards(job))
-
-
-def named(rule: str, wildcards: Mapping[str, str]) -> str:
-    """A single job, for people."""
-    inner = ",".join(f"{name}={value}" for name, value in wildcards.items())
-    return f"{rule}[{inner}]" if inner else str(rule)
+    return job_title(job.rule.name, wildcards(job))
 
 
 def wildcards(job: Any) -> dict[str, str]:

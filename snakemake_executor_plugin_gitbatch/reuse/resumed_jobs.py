@@ -6,13 +6,13 @@ where the pool still has it. No job runs twice, and nothing that is finished is 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitbatch_core.errors import FormatError, RunError
+from gitbatch_core.log import suppressed
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import ANSWER_NAME, ORDER_NAME, Answer, Order
 from gitbatch_core.pools import choose
@@ -21,7 +21,7 @@ from gitbatch_core.run.lease import Owner
 from gitbatch_core.run.mirror import output_links
 from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.run.run import Run
-from snakemake_executor_plugin_gitbatch.job import job_description
+from gitbatch_core.wording import job_title
 from snakemake_executor_plugin_gitbatch.job.job_table import JobState, JobTable
 
 _ENDING_S = 60.0
@@ -116,7 +116,7 @@ def adopt(run: Run, owner: Owner, pool: Pool) -> JobTable:
     ids = pool.adopt(signs)
     for number, order in orders.items():
         answer = None
-        with contextlib.suppress(FileNotFoundError, FormatError):
+        with suppressed(FileNotFoundError, FormatError):
             answer = Answer.read(run.job_folder(number) / ANSWER_NAME)
         state = JobState(
             number=number,
@@ -145,7 +145,7 @@ def _orders(run: Run, owner: Owner) -> tuple[dict[int, Order], dict[int, float]]
     """The orders of a run's jobs, by number, and when they were written."""
     orders, handed_over = dict[int, Order](), dict[int, float]()
     for number in owner.job_numbers():
-        with contextlib.suppress(FileNotFoundError, FormatError):
+        with suppressed(FileNotFoundError, FormatError):
             path = run.job_folder(number) / ORDER_NAME
             orders[number] = Order.read(path)
             handed_over[number] = path.stat().st_mtime
@@ -155,7 +155,7 @@ def _orders(run: Run, owner: Owner) -> tuple[dict[int, Order], dict[int, float]]
 def _title(record: Document) -> str:
     if len(record["members"]) != 1:
         return f"group[{','.join(dict.fromkeys(member['rule'] for member in record['members']))}]"
-    return job_description.named(record["rule"], record["members"][0]["wildcards"])
+    return job_title(record["rule"], record["members"][0]["wildcards"])
 
 
 def _ran_here(order: Order) -> bool:

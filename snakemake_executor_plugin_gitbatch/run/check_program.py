@@ -17,6 +17,7 @@ from typing import Any
 
 from gitbatch_core.errors import GitbatchError, UsageError
 from gitbatch_core.git.repository import Repository
+from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
 from gitbatch_core.run import archive_location
 from snakemake_executor_plugin_gitbatch.reuse import stale_outputs
@@ -75,7 +76,7 @@ def _link(folder: Path) -> Iterator[None]:
     """Have there, meanwhile, the link to the archive, which a start would make: links in the folder
     lead through it."""
     new: list[Path] = []
-    with contextlib.suppress(GitbatchError, OSError):
+    with suppressed(GitbatchError, OSError):
         repository = Repository.find(folder)
         root = archive_location.chosen_place(repository)
         link = repository.top / ".gitbatch" / "archive"

@@ -5,12 +5,12 @@ Whatever was made of the first DAG's jobs is made to hold for these too.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from gitbatch_core.errors import GitbatchError, RunError
+from gitbatch_core.log import suppressed
 from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.run.run import Run
 from snakemake_executor_plugin_gitbatch.job import job_description, workflow_view
@@ -64,13 +64,13 @@ class NewJobs:
     def _mirror(self, jobs: list[Any]) -> None:
         dag, mirror = self.workflow.dag, self.mirror
         for job in jobs:
-            with contextlib.suppress(GitbatchError, OSError):
+            with suppressed(GitbatchError, OSError):
                 mirroring.bring_outputs(
                     job, mirror, is_needed=dag.needrun(job), is_new=not self.run.resumed
                 )
         coming = mirroring.products_of(dag.needrun_jobs())
         for job in jobs:
-            with contextlib.suppress(GitbatchError, OSError):
+            with suppressed(GitbatchError, OSError):
                 mirroring.bring_inputs(job, mirror, coming)
 
     def _look_at(self, jobs: list[Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from gitbatch_core.errors import (
 from gitbatch_core.git import commits, refs, work_tree_status, worktree_comparison
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.git.work_tree_status import Changes
+from gitbatch_core.log import suppressed
 from gitbatch_core.model.documents import Document
 from gitbatch_core.run import origin_index, run_commit
 from gitbatch_core.run.mirror import parse_time
@@ -262,7 +262,7 @@ def find_repository(workflow: Any, folder: Path) -> Repository:
     except GitError:
         if not (named := next(workflow_view.sources(workflow), None)):
             raise
-        with contextlib.suppress(GitError):
+        with suppressed(GitError):
             top = Repository.find(Path(named).resolve().parent).top
             raise UsageError(
                 f"The working directory {folder} is not in the workflow's repository {top}.",

@@ -14,12 +14,14 @@ from typing import Any
 
 from gitbatch_core.errors import GitbatchError, readable
 from gitbatch_core.git.repository import Repository
+from gitbatch_core.log import suppressed
 from gitbatch_core.model.job_documents import Answer
 from gitbatch_core.model.masking import redact
 from gitbatch_core.pools.base import JobStatus
 from gitbatch_core.reports import efficiency, notify
 from gitbatch_core.reports.costs import Costs
 from gitbatch_core.run import run_commit
+from gitbatch_core.wording import duration
 from snakemake_executor_plugin_gitbatch.job.job_table import JobState, JobTable
 
 _MOST_FAILURES, _MOST_LINES, _LONGEST_LINE = 10, 12, 300
@@ -90,7 +92,7 @@ class Report:
         ended before they were done."""
         self.outcome = outcome
         for number in self.costs.unfinished():
-            with contextlib.suppress(GitbatchError, OSError):
+            with suppressed(GitbatchError, OSError):
                 if (answer := rest(number)) is not None:
                     self.costs.measure(number, answer.record, {}, None)
         if table := efficiency.table(self.costs):
@@ -119,7 +121,7 @@ class Report:
             return
         message = self._message(jobs.failures(), error)
         smtp: str | None = os.environ.get(notify.SMTP_VARIABLE)
-        with contextlib.suppress(GitbatchError):
+        with suppressed(GitbatchError):
             smtp = smtp or self.repository.config(notify.SMTP_KEY)
         if (why := notify.send(self.recipient, message, smtp=smtp)) is not None:
             self.logger.warning(self._masked(why))
@@ -137,7 +139,7 @@ class Report:
         project = self.repository.top.name
         subject = f"gitbatch: {project}: run {self.run} {state}"
         times = f"{_local(self.started)} to {_local(ended)}"
-        took = efficiency.duration((ended - self.started).total_seconds())
+        took = duration((ended - self.started).total_seconds())
         parts = [
             f"Run {self.run} {state}.\n{times} ({took}), in {self.repository.top} on "
             f"{socket.gethostname()}"

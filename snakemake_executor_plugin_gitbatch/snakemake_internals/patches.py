@@ -7,7 +7,6 @@ run has begun.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import time
@@ -22,6 +21,7 @@ from snakemake.settings.types import ConfigSettings, DeploymentMethod
 from snakemake.sourcecache import LocalSourceFile
 
 from gitbatch_core.errors import GitbatchError
+from gitbatch_core.log import suppressed
 from snakemake_executor_plugin_gitbatch.snakemake_internals import files, source_files
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _is_the_same(script: str, output: str) -> bool:
 def _earlier_sources(folder: Path) -> EarlierSources | None:
     from gitbatch_core.history.earlier_sources import EarlierSources
 
-    with contextlib.suppress(GitbatchError, OSError):
+    with suppressed(GitbatchError, OSError):
         return EarlierSources.of(folder)
     return None
 

@@ -13,6 +13,7 @@ from gitbatch_core.errors import UsageError
 from gitbatch_core.pools.base import JobSpec, Request
 from gitbatch_core.reports import advice, efficiency
 from gitbatch_core.reports.costs import Costs
+from gitbatch_core.wording import duration
 
 START = "1970-01-01T00:00:30.000Z"
 
@@ -184,7 +185,7 @@ def test_the_table_of_many_rules_is_short_and_narrow() -> None:
     ],
 )
 def test_durations(seconds: float, text: str) -> None:
-    assert efficiency.duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_the_report_as_csv_and_json(tmp_path: Path) -> None:

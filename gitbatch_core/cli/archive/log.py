@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitbatch_core.cli import output
 from gitbatch_core.errors import GitbatchError, NotInArchiveError
+from gitbatch_core.log import suppressed
 from gitbatch_core.provenance.resolve import Resolver
 from gitbatch_core.provenance.versions import Version, versions
 from gitbatch_core.wording import typed
@@ -37,7 +37,7 @@ def log(archive: Archive, arguments: argparse.Namespace) -> int:
     shown = every if arguments.all else [version for version in every if version not in foreign]
     now = ""
     if repository is not None and os.path.lexists(repository.top / path):
-        with contextlib.suppress(GitbatchError):
+        with suppressed(GitbatchError):
             now = str(resolver.resolve(str(repository.top / path)).address)
     if arguments.json:
         output.print_json(

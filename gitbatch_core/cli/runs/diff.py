@@ -8,6 +8,7 @@ from gitbatch_core.cli import output
 from gitbatch_core.cli.runs.opening import runs_here
 from gitbatch_core.history import run_diff
 from gitbatch_core.run import run_commit
+from gitbatch_core.wording import job_title
 
 if TYPE_CHECKING:
     import argparse
@@ -65,8 +66,7 @@ def _rule(change: Document) -> str:
     if "only" in change:
         return f"{change['rule']}: only in the {'first' if change['only'] == 'then' else 'second'}"
     jobs = "" if change["jobs"] == 1 else f" ({change['jobs']} jobs)"
-    of = ",".join(f"{name}={value}" for name, value in change["wildcards"].items())
-    return f"{change['rule']}{f'[{of}]' if of else ''}{jobs}: {_change(change)}"
+    return f"{job_title(change['rule'], change['wildcards'])}{jobs}: {_change(change)}"
 
 
 def _file(change: Document) -> str:

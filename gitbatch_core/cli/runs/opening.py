@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from gitbatch_core.errors import ArchiveError
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history import run_names
 from gitbatch_core.history.run_names import Runs
+from gitbatch_core.log import suppressed
 from gitbatch_core.run import archive_location
 from gitbatch_core.run.lease import Owner, owners
 
@@ -25,7 +25,7 @@ def runs_here() -> Runs:
 
 def archive_of(runs: Runs, arguments: argparse.Namespace) -> Archive | None:
     """The archive, which is never created here; None where it is not there."""
-    with contextlib.suppress(ArchiveError):
+    with suppressed(ArchiveError):
         return Archive.open(archive_location.chosen_place(runs.repository, arguments.archive))
     return None
 

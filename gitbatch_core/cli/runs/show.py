@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gitbatch_core.cli import output
 from gitbatch_core.cli.runs.opening import archive_of, runs_here
 from gitbatch_core.history import description, stale_outputs
-from gitbatch_core.reports.efficiency import duration
-from gitbatch_core.wording import shortened
+from gitbatch_core.wording import duration, shortened
 
 if TYPE_CHECKING:
     import argparse

@@ -6,7 +6,6 @@ that are gone from it the history, are asked for what the log missed.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import re
 import threading
@@ -14,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from gitbatch_core.errors import PoolError
+from gitbatch_core.log import suppressed
 from gitbatch_core.pools.base_environment import public_environment
 from gitbatch_core.pools.htcondor import ads, events
 from gitbatch_core.pools.htcondor.events import Event, Progress, Step
@@ -270,7 +270,7 @@ class HTCondorPool:
         deadline = time.monotonic() + _GONE_S
         pause = LOOK_S
         while time.monotonic() < deadline and not self._hurried:
-            with contextlib.suppress(PoolError):
+            with suppressed(PoolError):
                 if not self._schedd.query(constraint, ["ClusterId"]):
                     return True
             time.sleep(pause)
@@ -288,7 +288,7 @@ class HTCondorPool:
             late = self._following.see_off(lambda: self._hurried)
             left = [self._jobs[place].number for place in late if place in self._jobs]
             if left:
-                with contextlib.suppress(PoolError):
+                with suppressed(PoolError):
                     self._remove(left, "done, and the run has ended")
             self._following.close()
             if all(progress.state.final for progress in self._jobs.values()):

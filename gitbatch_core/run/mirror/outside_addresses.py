@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitbatch_core.errors import GitbatchError
+from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
 
 _FORMAT, _VERSION = "gitbatch-hashed", 1
@@ -36,7 +37,7 @@ class HashedBefore:
     def read(cls, path: Path) -> HashedBefore:
         """As far as it can be read."""
         known = {}
-        with contextlib.suppress(GitbatchError, OSError, KeyError, ValueError, TypeError):
+        with suppressed(GitbatchError, OSError, KeyError, ValueError, TypeError):
             found = documents.read(path, format=_FORMAT, version=_VERSION)["files"]
             known = {name: (tuple(stamp), str(address)) for name, (stamp, address) in found.items()}
         return cls(path=path, _known=known)

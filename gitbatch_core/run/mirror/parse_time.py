@@ -129,11 +129,7 @@ def _linked(text: str, mirror: Mirror) -> Callable[[Path], None]:
 def _place(path: Path, data: bytes, mode: int, mtime_ns: int) -> None:
     """By rename: where a run goes on, jobs of it are at work."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = fs.temporary_beside(path)
-    temporary.write_bytes(data)
-    temporary.chmod(mode & 0o555)
-    os.utime(temporary, ns=(mtime_ns, mtime_ns))
-    temporary.replace(path)
+    fs.replace_with_bytes(path, data, mode=mode & 0o555, mtime_ns=mtime_ns)
 
 
 def _real(path: str) -> str:

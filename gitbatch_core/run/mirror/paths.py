@@ -23,6 +23,7 @@ from gitbatch_core.errors import NotInArchiveError, RunError
 from gitbatch_core.git import work_tree_status
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.worktree import Unfetched
+from gitbatch_core.log import suppressed
 from gitbatch_core.run.mirror import linked_folders
 from gitbatch_core.run.mirror.linked_folders import LinkedFolders
 from gitbatch_core.run.mirror.outside_addresses import HashedBefore
@@ -161,7 +162,7 @@ class Mirror(MirrorTables):
                 continue
             written = not is_new and relative not in self.tracked
             # Snakemake names what is not there, where a job needs it.
-            with contextlib.suppress(NotInArchiveError, FileNotFoundError):
+            with suppressed(NotInArchiveError, FileNotFoundError):
                 if (name := self.archive.object_at(link)) is None:
                     linked_folders.bring_other(self, relative)
                 elif written and _is_file(self.worktree / relative):
