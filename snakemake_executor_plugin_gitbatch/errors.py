@@ -21,5 +21,5 @@ def text_of(error: Exception, logger: Any) -> str:
     logger.debug("".join(traceback.format_exception(error)))
     return (
         f"{type(error).__name__}: {error}\n"
-        "This is a bug of gitbatch: please report it, with what --verbose adds."
+        "This is a bug of gitbatch. Please report it with the output of --verbose."
     )

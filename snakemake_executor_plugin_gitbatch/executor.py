@@ -222,7 +222,7 @@ class Executor(RemoteExecutor):
             except (GitbatchError, OSError) as error:
                 raise self._error(
                     f"The run could not be ended: {error}\n"
-                    f"What run {session.run.id} has done is kept: the same command again ends it."
+                    f"Run {session.run.id} has lost nothing: run the same command again to end it."
                 ) from error
 
 

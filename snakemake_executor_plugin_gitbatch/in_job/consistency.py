@@ -105,9 +105,9 @@ class Comparison:
         )
         raise RunError(
             f"{what} is not what it was when the run was started:\n{listed(lines, _MOST_SHOWN)}",
-            hint="It must not depend on time, chance, host, the order of a set or of a folder's "
-            "listing (sorted() helps), environment variables without envvars:, or files that are "
-            "neither in the commit nor frozen.",
+            hint="It must not depend on the time, random numbers, the host, the order of a set or "
+            "of a folder's listing (use sorted()), environment variables without envvars:, or "
+            "files that are neither in the commit nor frozen.",
         )
 
     def as_user(self, seen: Any) -> Any:

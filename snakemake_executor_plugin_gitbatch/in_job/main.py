@@ -80,8 +80,8 @@ def compare(comparison: Comparison, members: job_description.Members, job: Any) 
     expected = next((m for m in members if [m["rule"], m["wildcards"]] == named), None)
     if expected is None:
         raise RunError(
-            f"The job would also run {job_description.title(job)}, which the run has not asked "
-            "for: its outputs are missing here, or are taken to be out of date."
+            f"The job would also run {job_description.title(job)}, which the run has not "
+            "requested: its outputs are missing here or out of date."
         )
     inputs = [{k: v for k, v in each.items() if k != "address"} for each in expected["inputs"]]
     decided = expected | {"resources": comparison.real(expected["resources"])}
@@ -102,7 +102,7 @@ def tell_written(files: list[str], jobs: Iterable[Any]) -> None:
         if job.is_run:
             raise RunError(
                 f"{what}\nThe code of rule {job.rule.name} may depend on it.",
-                hint="It must not depend on time, chance or host; or use script: instead of run:.",
+                hint="It must not depend on time, chance or host. Or use script: instead of run:.",
             )
     print(f"{what}\nThe job sees it as it was when the run was started.", file=sys.stderr)
 

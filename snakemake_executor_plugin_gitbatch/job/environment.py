@@ -86,10 +86,10 @@ def check_names(member: Any, values: list[str]) -> None:
     for path in map(str, (*member.output, *job_description.log_paths(member))):
         if redact(path, values) != path:
             raise RunError(
-                f"The name of a file of rule {member.rule.name} holds the value of an environment "
-                "variable that envvars: declares.",
-                hint="Such values are secrets, and names stand in records and in git: use "
-                "--config for this one.",
+                f"The name of a file of rule {member.rule.name} contains the value of an "
+                "environment variable that envvars: declares.",
+                hint="Such values are secrets, but file names appear in records and in git: use "
+                "--config for this value.",
             )
 
 

@@ -19,9 +19,9 @@ from snakemake_executor_plugin_gitbatch.job import missing_files
 
 _LINES = 20
 _SHARED = (
-    "Archive, worktrees and this Python must be on file systems that the pool's machines have at "
-    "the same path. Where only some machines have all of it, the resource `requirements` can name "
-    "them."
+    "Archive, worktrees and this Python must be on file systems that the pool's machines mount at "
+    "the same path. If only some machines do, restrict the job to them with the resource "
+    "`requirements`."
 )
 _BYTES = 4000
 _EXIT_STATUS = re.compile(r"returned non-zero exit status (\d+)")
@@ -90,7 +90,7 @@ def explain(
     parts += missing_files.explained(words, mirror, stated.get("names", ()))
     parts += _denied(words, mirror, outputs, left)
     if log is not None:
-        parts.append(f"All of its output: {log}")
+        parts.append(f"Full output: {log}")
     return readable("\n".join(parts))
 
 
@@ -117,8 +117,8 @@ def _denied(
             yield f"{name} is {withheld.name} whose content was not fetched: {withheld.command}"
     if not denied.keys().isdisjoint(outputs):
         yield (
-            "Inputs are read-only, and cp gives its copy the same mode: cp --no-preserve=mode, or "
-            "cat, makes one that can be changed."
+            "Inputs are read-only, and cp copies their mode. To get a writable copy, use "
+            "cp --no-preserve=mode, or cat."
         )
 
 

@@ -43,13 +43,14 @@ def explained(said: Iterable[str], mirror: Mirror, stated: Container[str]) -> It
         add = f"git add {'-f ' if to_add[path] in ignored else ''}-- {name}; git commit"
         if is_needed:
             yield (
-                f"Only your folder has {_shown(path)}; jobs see the commit and their inputs. "
+                f"{_shown(path)} exists only in your folder; jobs see the commit and their inputs. "
                 f"Commit it ({add}), or declare it as input and freeze it (gitbatch freeze {name})."
             )
         else:
             yield (
-                f"Only your folder has the folder {_shown(path)}; jobs see the commit, and git "
-                "has no empty folders. Have the rule make it (mkdir -p), or commit a file in it "
+                f"The folder {_shown(path)} exists only in your folder; jobs see the commit, and "
+                "git cannot store empty folders. Create it in the rule (mkdir -p), or commit a "
+                "file in it "
                 f"(touch {name}; {add})."
             )
     for name in sorted(_named(_UNSET, said)):

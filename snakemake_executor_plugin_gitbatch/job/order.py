@@ -184,6 +184,6 @@ class Ordering:
         for label, names in resources.ignored(job, kind).items():
             self._said_ignored = True
             self.logger.info(
-                f"Only {label} heeds resources such as {', '.join(names)}; rule "
+                f"Only {label} uses resources such as {', '.join(names)}; rule "
                 f"{job_description.rule_name(job)} runs on {kind.label}."
             )

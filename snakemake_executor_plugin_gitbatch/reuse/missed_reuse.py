@@ -80,11 +80,11 @@ class Missed:
         advice = (
             "Their code is what --gitbatch-code or the rule's gitbatch_code names."
             if self._chosen
-            else "Every tracked file counts for every job, unless --gitbatch-code, or a rule's "
-            "gitbatch_code, says which do."
+            else "Every tracked file counts for every job; use --gitbatch-code, or a rule's "
+            "gitbatch_code, to name those that do."
         )
         return (
-            f"{count(number, 'job')} {'was' if number == 1 else 'were'} done before, and "
-            f"{'is' if number == 1 else 'are'} done again only because the code differs: "
+            f"{count(number, 'job')} {'was' if number == 1 else 'were'} done before and "
+            f"{'runs' if number == 1 else 'run'} again only because the code differs: "
             f"{self._makers.text()}. {advice}"
         )

@@ -49,7 +49,7 @@ class ResumedJobs:
         """For people."""
         done, here = len(self._records()), len(self._in_pool())
         return (
-            "The run goes on where its last controller was lost: "
+            "Resuming the lost run: "
             f"{done} of its jobs {'has' if done == 1 else 'have'} finished, "
             f"{here} {'is' if here == 1 else 'are'} queued or running."
         )
@@ -168,7 +168,7 @@ def _await_ends(owner: Owner, numbers: set[int]) -> None:
     while running := owner.jobs_here() & numbers:
         if time.monotonic() > deadline:
             raise RunError(
-                f"Jobs of run {owner.run}, whose controller is gone, are still ending on this "
+                f"Processes of the lost run {owner.run} are still ending on this "
                 f"machine: {', '.join(map(str, sorted(running)))}.",
                 hint="Try again in a moment.",
             )

@@ -48,13 +48,13 @@ def look(workflow: Any, logger: Any) -> None:
             elif found.number:
                 them = "it" if found.number == 1 else "them"
                 logger.warning(
-                    f"{_text(found)}--gitbatch-stale rerun makes {them} again; gitbatch status "
-                    "shows more."
+                    f"{_text(found)}To make {them} again, use --gitbatch-stale rerun; gitbatch "
+                    "status shows more."
                 )
             if not anything_to_do(workflow) and (edits := at.edits()):
                 logger.warning(
-                    f"Uncommitted edits are in none of the results: {_some(edits)}. Commit them, "
-                    "and the next start says which results are of older code."
+                    f"No result includes the uncommitted edits of {_some(edits)}. Commit them, "
+                    "and the next start reports results of older code."
                 )
     except _FAILS as error:
         if wish == "rerun":
@@ -96,7 +96,7 @@ class _Again:
                     found = self.at.find(dag.jobs)
                     if found.checkpoints:
                         self.logger.warning(
-                            f"Their checkpoints cannot run, as what they read is gone: "
+                            f"Their checkpoints cannot run, because their inputs are missing: "
                             f"{_some(found.checkpoints)}."
                         )
                 self.workflow.async_run(need_run.run_again(dag, found.jobs))
@@ -138,7 +138,7 @@ class _Again:
         self._marked.update(str(path) for job in dag.checkpoint_jobs for path in job.output)
 
     def _say(self, found: PresentOutputs) -> None:
-        them = "It is" if found.number == 1 else "They are"
+        them = "It will be" if found.number == 1 else "They will be"
         self.logger.info(f"{_text(found)}{them} made again.")
 
 
@@ -146,13 +146,13 @@ def _text(found: PresentOutputs) -> str:
     text = ""
     if of_code := sum(found.makers.numbers.values()):
         text += (
-            f"{count(of_code, 'result')} {'is' if of_code == 1 else 'are'} up to date to "
+            f"{count(of_code, 'result')} {'is' if of_code == 1 else 'are'} up to date for "
             f"Snakemake, but not of this commit's code: {found.makers.text()}. "
         )
     if found.tainted:
         text += (
             f"{count(found.tainted, 'result')} {'is' if found.tainted == 1 else 'are'} up to date "
-            "to Snakemake, but made by a tainted run, whose jobs changed files of the commit. "
+            "for Snakemake, but made by a tainted run, whose jobs changed files of the commit. "
         )
     return text
 
@@ -168,8 +168,8 @@ def _of_others(found: PresentOutputs) -> Iterator[str]:
     if number := len(found.unknown):
         them = "it" if number == 1 else "them"
         yield (
-            f"Of {count(number, 'result')} no run knows the origin: {_some(found.unknown)}. "
-            f"Remove {them} to have {them} made with a record."
+            f"The origin of {count(number, 'result')} is unknown: {_some(found.unknown)}. "
+            f"Remove {them} to have {them} made again with a record."
         )
 
 
@@ -178,4 +178,4 @@ def _some(names: Collection[str]) -> str:
 
 
 def _cannot_tell(error: Exception) -> str:
-    return f"Which results other code has made cannot be told: {error}"
+    return f"Cannot check which results are stale: {error}"

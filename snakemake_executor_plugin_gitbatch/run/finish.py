@@ -231,16 +231,16 @@ class Ending:
             if not tracked_results.are_files(repository):
                 command = tracked_results.command(mirror.top, paths)
                 logger.warning(
-                    f"The archive has {count(len(paths), 'file')} that git tracks, with links in "
-                    f"their places: {readable(some(paths))}. A commit of these has only the links. "
-                    f"Files again, to commit them:\n  {readable(command)}\n"
-                    f"At the end of each run by itself: git config {tracked_results.KEY} files"
+                    f"{count(len(paths), 'file')} that git tracks became links into the archive: "
+                    f"{readable(some(paths))}. A commit would contain only the links. "
+                    f"To turn them back into files:\n  {readable(command)}\n"
+                    f"To let each run do so: git config {tracked_results.KEY} files"
                 )
                 return
             tracked_results.make_files(mirror.archive, mirror.top, paths)
-            logger.info(f"Files again, as git tracks them: {readable(some(paths))}")
+            logger.info(f"Turned back into files: {readable(some(paths))}")
         except (GitbatchError, OSError) as error:
-            logger.warning(f"What git tracks as files stays links into the archive: {error}")
+            logger.warning(f"Results that git tracks as files are still links: {error}")
 
     def _free_tag(self, logger: Any) -> str | None:
         """The run's tag, unless somebody has taken its name since the run began."""
@@ -295,8 +295,8 @@ class Ending:
                     for each in others
                 )
                 logger.warning(
-                    f"Compared with run {run}: {same} the same, {len(others)} not. The rule does "
-                    "not always make the same, or depends on something else than its key:\n"
+                    f"Compared with run {run}: {same} the same, {len(others)} not. The rule is not "
+                    "deterministic, or depends on something that is not part of its job key:\n"
                     + _list(lines)
                 )
             else:
@@ -387,8 +387,8 @@ def _spared(facts: Document) -> str:
 def _report_tainted(tainted: list[str], logger: Any) -> None:
     if tainted:
         logger.error(
-            "This run is TAINTED: jobs changed files of the commit, so that others may have seen "
-            "something else than it. There is no tag, and nothing of it will be reused:\n"
+            "This run is TAINTED: jobs changed files of the commit, and other jobs may have seen "
+            "the changes. The run gets no tag, and its results will not be reused:\n"
             + _list(tainted)
         )
 

@@ -149,7 +149,7 @@ class ParseTime:
                 "Each time the workflow is read, a program that it starts, or a library, writes "
                 f"{some(files, 5)}. Each job reads the workflow, and would write it while others "
                 "use it.",
-                hint="Start the program only where the file is missing (os.path.exists), write the "
+                hint="Start the program only if the file is missing (os.path.exists), write the "
                 "file with Python's open(), or make it the output of a rule.",
             )
 
@@ -171,15 +171,15 @@ class ParseTime:
         relative = self.mirror.relative(path)
         if relative in self._secret:
             return RunError(
-                f"{path} is written while the workflow is read, and holds the value of an "
-                "environment variable that envvars: declares; such values are kept nowhere.",
-                hint="Have the jobs that read it take the value from the variable.",
+                f"{path} is written while the workflow is read, and contains the value of an "
+                "environment variable that envvars: declares. Such secrets are never stored.",
+                hint="Let the jobs read the value from the variable instead.",
             )
         if relative in self.otherwise:
             return RunError(
-                f"{path} is neither in the commit nor in the archive, and what reading the "
-                "commit's workflow makes at its place is not the same.",
-                hint=f"Delete it, and the workflow makes it again: rm -- {shlex.quote(path)}",
+                f"{path} is neither in the commit nor in the archive, and the commit's workflow "
+                "writes a different file there.",
+                hint=f"Delete it, so that the workflow writes it again: rm -- {shlex.quote(path)}",
             )
         return error
 

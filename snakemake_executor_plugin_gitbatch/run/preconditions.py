@@ -300,9 +300,9 @@ def greet(workflow: Any, logger: Any, run: Run, source: Source, why: str) -> Non
     """Say what is run, where, and what the user should know."""
     commit = commits.read(run.repository, run.worktree.commit)
     what = "uncommitted changes, as snapshot" if source.snapshot else "commit"
-    goes_on = " goes on" if run.resumed else ""
+    resumed = " resumed" if run.resumed else ""
     logger.info(
-        f"gitbatch run {run.id}{goes_on}: {what} {commit.id[:10]} {commit.subject}\n"
+        f"gitbatch run {run.id}{resumed}: {what} {commit.id[:10]} {commit.subject}\n"
         f"{why}\narchive: {run.archive.root}"
     )
     if os.getuid() == 0:

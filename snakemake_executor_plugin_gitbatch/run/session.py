@@ -211,7 +211,7 @@ class Session:
             failure = self._take_over(state)
         except Exception as error:
             why = text_of(error, self.logger)
-            failure = f"The job's results could not be taken over: {why}"
+            failure = f"The results of the job could not be recorded: {why}"
         with self.lock:
             self.report.costs.conclude(state.number, succeeded=failure is None)
             self.jobs.conclude(state, failure)
@@ -286,8 +286,8 @@ class Session:
             self.run.close(known=ended.complete)
         except (GitbatchError, OSError) as error:
             self.logger.warning(
-                f"Run {self.run.id} has ended, but not all that it needed could be removed: "
-                f"{error}\nThe next start here does that."
+                f"Run {self.run.id} has ended, but some of its files could not be removed: "
+                f"{error}\nThe next start here removes them."
             )
 
     def _report_costs(self, outcome: str) -> None:
@@ -300,15 +300,15 @@ class Session:
         """Why the run cannot end yet, for people; None: it can."""
         if not self._gone:
             return (
-                f"The jobs of run {self.run.id} are on their way out; its worktree stays until "
-                "they are gone. A later start goes on with it, or clears it away."
+                f"The jobs of run {self.run.id} are still ending; its worktree stays until then. "
+                "A later start resumes the run or clears it away."
             )
         if not self._cancelled and (names := self.resumed.not_asked_for()):
             shown = ", ".join(names[:_MOST_NAMED]) + ", …" * (len(names) > _MOST_NAMED)
             return (
-                f"Run {self.run.id} is not ended: nothing has asked for these jobs of it, which go "
-                f"on, or have finished: {shown}\n"
-                "A start that asks for what they make takes it over. To let go of it: "
+                f"Run {self.run.id} is not complete: this start did not request these jobs, which "
+                f"are still running or have finished: {shown}\n"
+                "To resume the run, request their outputs. To give it up: "
                 f"gitbatch runs cancel {self.run.id}"
             )
         return None

@@ -121,9 +121,7 @@ def finish_left_over(workflow: Any, logger: Any) -> None:
             session = _begin(beginning, logger, dead)
             session.finish(session.outcome())
         except (GitbatchError, OSError) as error:
-            logger.warning(
-                f"The run {dead.run}, whose controller is gone, cannot be ended: {error}"
-            )
+            logger.warning(f"The lost run {dead.run} cannot be ended: {error}")
 
 
 def _look(workflow: Any, logger: Any) -> _Start:
@@ -255,8 +253,8 @@ def _mirror(start: _Start, run: Run, logger: Any) -> Mirror:
     patches.leave_times_alone(workflow.dag)
     if in_groups := checkpoint_groups.take_checkpoints_out(workflow):
         logger.info(
-            f"Checkpoints run by themselves, not within their groups: {', '.join(in_groups)}. "
-            "What follows one is known only when it has ended."
+            f"Checkpoints run alone, not within their groups: {', '.join(in_groups)}. "
+            "The jobs after a checkpoint are known only when it has ended."
         )
     mirror.outside.cache = Path(workflow.sourcecache.runtime_cache_path)
     mirror.there(".").mkdir(parents=True, exist_ok=True)
@@ -303,9 +301,9 @@ def _tell_of_used(others: list[Owner], stale: list[Owner], logger: Any) -> None:
     for dead in others:
         if dead not in stale:
             logger.warning(
-                f"Jobs of run {dead.run} ({str(dead.about.get('commit'))[:10]}), whose controller "
-                "is gone, are still queued or running. It is another run than this one: end it "
-                f"with: gitbatch runs cancel {dead.run}"
+                f"Jobs of the lost run {dead.run} ({str(dead.about.get('commit'))[:10]}) "
+                "are still queued or running. It differs from this run. "
+                f"To end it: gitbatch runs cancel {dead.run}"
             )
 
 
@@ -323,9 +321,9 @@ def _choose(start: _Start, id: str, logger: Any, owner: Owner | None) -> tuple[P
         if owner is None:
             raise
         raise PoolError(
-            f"Run {owner.run}, whose controller is gone, cannot be resumed: {error.message}",
-            hint="Its jobs may be running there: try again when it is back. --gitbatch-pool local "
-            "starts another run.",
+            f"The lost run {owner.run} cannot be resumed: {error.message}",
+            hint="Its jobs may still be running in the pool: try again when the pool answers, or "
+            "start another run with --gitbatch-pool local.",
         ) from error
 
 

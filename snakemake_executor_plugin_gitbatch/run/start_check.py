@@ -78,7 +78,7 @@ def warn(workflow: Any, logger: Any) -> None:
     try:
         looked = look(workflow, workflow.executor_settings)
     except Exception as error:  # a dry run goes on
-        logger.warning(f"What a start would refuse cannot be told: {text_of(error, logger)}")
+        logger.warning(f"Cannot check whether a run would start: {text_of(error, logger)}")
         return
     if looked.obstacles:
         text = obstacles.as_list(obstacles.blocks(looked.obstacles))
@@ -102,8 +102,8 @@ def look(workflow: Any, settings: Any, *, is_locked: bool = False) -> Looked:
         found.found.append(
             Obstacle(
                 kind="folder",
-                text="Another Snakemake works in this folder, or was killed in it.",
-                hint="Wait for it. Where none runs any more: snakemake --unlock",
+                text="Another Snakemake is working in this folder, or was killed in it.",
+                hint="Wait until it has ended. If none is running: snakemake --unlock",
             )
         )
     _look_at_settings(settings, found)

@@ -60,7 +60,7 @@ class TemporaryOutputs:
             output_links.drop(self._mirror, here, there)
         except OSError as error:
             self._warn(
-                f"The temporary output {there} cannot be removed, and stays until the run's end: "
+                f"The temporary output {there} cannot be removed and stays until the run ends: "
                 f"{error}"
             )
 
@@ -79,7 +79,7 @@ class TemporaryOutputs:
                 why = error.message if isinstance(error, GitbatchError) else error
                 self._warn(
                     f"{here} could not be put into the archive: {why}\n"
-                    "It stays in the run's worktree. The next start keeps it, once it can."
+                    "It stays in the run's worktree. The next start tries again."
                 )
         self._places.clear()
         return complete

@@ -69,19 +69,19 @@ def report(left: Left, logger: Any) -> None:
     if kept:
         size = human_size(sum(each["size"] for each in kept))
         logger.info(
-            f"Jobs have left {count(len(kept), 'file')} ({size}) that no rule declares, kept "
-            "beside the outputs. Later runs bring them along; job keys and comparisons leave them "
-            "out. Declare what matters:\n" + _list(kept)
+            f"Jobs have left {count(len(kept), 'file')} ({size}) that no rule declares. They are "
+            "in the archive, and later runs find them, but job keys and comparisons ignore them. "
+            "Declare what matters:\n" + _list(kept)
         )
     if foreign:
         logger.warning(
-            "Jobs have written these files, which no rule declares. Your folder has others of its "
-            "own there, which stay; the archive has those of the jobs:\n" + _list(foreign)
+            "Jobs have written these files, which no rule declares. Your folder has other files "
+            "with these names, which stay; the archive has the jobs' files:\n" + _list(foreign)
         )
     if lost:
         logger.warning(
-            "These files were written but not declared as outputs, and go with the worktree. Where "
-            "they matter, declare them:\n" + _list(lost)
+            "These files were written but not declared as outputs. They are deleted with the "
+            "worktree. Declare those that matter:\n" + _list(lost)
         )
 
 

@@ -107,7 +107,7 @@ def test_resume_needs_no_arguments(
     assert entry["state"] == "lost" and "gitbatch run --resume" in project.gitbatch("runs").text
     (gates / "b").touch()
     done = project.gitbatch("run", "--resume", *arguments.format(gates).split())
-    assert f"run {entry['run']} goes on" in done.ok().text
+    assert f"run {entry['run']} resumed" in done.ok().text
     assert [e["state"] for e in listed(project)] == ["succeeded"]
     assert project.leftovers() == []
 

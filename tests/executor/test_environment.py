@@ -180,7 +180,11 @@ def test_what_only_the_user_has_is_told_with_what_to_do(
         (project.path / folder).mkdir(parents=True)
     given = {"SITE_DATA": "/data", "SITE_NAME": "here"}
     text = project.snakemake("--keep-going", **given).failed().text
-    told = [line for line in text.splitlines() if line.startswith(("Only your", "Jobs do not"))]
+    told = [
+        line
+        for line in text.splitlines()
+        if "exists only" in line or line.startswith("Jobs do not")
+    ]
     commands = [
         command for line in told for command in re.findall(r"\(((?:touch|git add).*?)\)", line)
     ]

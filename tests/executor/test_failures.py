@@ -64,7 +64,7 @@ def test_a_failing_rule_says_why(make_project: MakeProject, pool: str) -> None:
     assert project.read("good.txt") == "good\n"
     assert not os.path.lexists(project.path / "bad.txt")
     assert project.read("logs/bad.log") == "to the log\n"
-    [line] = [line for line in printed.splitlines() if "All of its output: " in line]
+    [line] = [line for line in printed.splitlines() if "Full output: " in line]
     assert "to the output" in Path(line.partition(": ")[2]).read_text()
     assert project.leftovers() == [] and project.tags() == []
     document = project.run_document(project.runs()[0])
@@ -235,7 +235,7 @@ def test_a_job_that_rewrites_the_commit_taints_the_run(make_project: MakeProject
 
     # What it has made stays told apart, also where a run takes it over.
     printed = project.snakemake("a.txt", *quiet).ok().text
-    assert "1 result is up to date to Snakemake, but made by a tainted run" in printed
+    assert "1 result is up to date for Snakemake, but made by a tainted run" in printed
     assert "Nothing to be done" in printed
     printed = project.snakemake("a.txt", "b.txt", *quiet).ok().text
     assert "1 output was made by a tainted run" in printed
@@ -384,6 +384,6 @@ def test_errors_are_never_quiet(make_project: MakeProject, pool: str) -> None:
     for quiet in (["-q"], ["-q", "all"], ["-q", "progress", "rules", "host"]):
         ended = project.snakemake("a.txt", "b.txt", "--keep-going", *quiet)
         ended.failed("rule a", "exit status 7", "the disk is on fire")
-        ended.failed("exit status 8", "the roof is too", "All of its output: ")
+        ended.failed("exit status 8", "the roof is too", "Full output: ")
     project.write({"Snakefile": project.read("Snakefile") + "\n"})
     project.snakemake("a.txt", "-q", "all").failed("modified:    Snakefile", "git add")

@@ -218,7 +218,7 @@ def test_common_mistakes_are_explained(make_project: MakeProject) -> None:
         }
     )
     text = project.snakemake("--keep-going").failed("cp --no-preserve=mode").text
-    assert text.count("Only your folder has local.txt") == 2
+    assert text.count("local.txt exists only in your folder") == 2
 
 
 def test_what_cannot_be_kept_at_the_end_is_kept_later(make_project: MakeProject) -> None:

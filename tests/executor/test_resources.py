@@ -191,4 +191,4 @@ def test_on_this_machine_only_the_process_is_shaped(make_project: Callable[..., 
     project.commit()
     ended = project.snakemake("--cores", "1").ok()
     assert project.read("a") == "blue yes\n"
-    assert ended.text.count("Only HTCondor heeds resources") == 1
+    assert ended.text.count("Only HTCondor uses resources") == 1

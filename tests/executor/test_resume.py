@@ -103,7 +103,7 @@ def test_no_job_runs_twice_and_no_result_is_lost(
     subprocess.run(["condor_qedit", "-constraint", of_run(run), "Free", "true"], check=True)
     gates.open("2", "3")
     text = project.end(resumed).ok().text
-    assert f"gitbatch run {run} goes on" in text
+    assert f"gitbatch run {run} resumed" in text
     assert gates.begun() == dict.fromkeys("0123", 1)
     assert project.read("sum") == "0\n1\n2\n3\n"
     assert project.tags() == [f"run/{run}"] and project.leftovers() == []
@@ -153,7 +153,7 @@ def test_another_commit_is_another_run(
     gates.open("1")
     text = project.snakemake("out/1", "--rerun-incomplete", *gates.config).ok().text
     assert f"gitbatch runs cancel {run}" in text
-    assert f"run {run} goes on" not in text
+    assert f"run {run} resumed" not in text
     project.gitbatch("runs", "cancel", run).ok()
     assert f"{run}  cancelled" in project.gitbatch("runs").ok().text
     text = project.snakemake("out/1", "--force", *gates.config).ok().text
@@ -172,10 +172,10 @@ def test_a_run_goes_on_where_its_jobs_are(
     [run] = [path.name for path in (project.path / ".git/gitbatch/runs").iterdir()]
     again = ("out/0", "--rerun-incomplete", *gates.config)
     project.snakemake(*again, CONDOR_CONFIG="/dev/null").failed(
-        f"Run {run}, whose controller is gone, cannot be resumed", "try again"
+        f"The lost run {run} cannot be resumed", "try again"
     )
     gates.open("0")
-    assert f"gitbatch run {run} goes on" in project.snakemake(*again).ok().text
+    assert f"gitbatch run {run} resumed" in project.snakemake(*again).ok().text
     assert gates.begun() == {"0": 1} and project.leftovers() == []
 
 
@@ -203,7 +203,7 @@ def test_half_a_worktree_is_not_gone_on_with(make_project: MakeProject, gates: G
     gates.open("go")
     wait_until(lambda: not processes_with(str(gates.folder)), "the end of the checkout")
     project.plain("--unlock").ok()
-    assert "goes on" not in project.snakemake("copy").ok().text
+    assert " resumed" not in project.snakemake("copy").ok().text
     assert project.read("copy") == "came late\n" and project.leftovers() == []
 
 
@@ -222,7 +222,7 @@ def test_what_nothing_asks_for_is_not_lost(
     again = ("--rerun-incomplete", *gates.config)
     for _ in range(2):
         text = project.snakemake("out/0", *again).ok().text
-        assert "is not ended" in text and "job[n=1]" in text and "job[n=2]" in text
+        assert "is not complete" in text and "job[n=1]" in text and "job[n=2]" in text
     gates.open("2")
     text = project.snakemake("out/0", "out/1", "out/2", *again).ok().text
     assert "succeeded: 3 jobs done" in text and gates.begun() == dict.fromkeys("012", 1)
@@ -243,7 +243,7 @@ def test_a_run_that_has_nothing_left_to_do_ends(
     wait_until(lambda: not states(project), "the removal")
     project.plain("--unlock", *gates.config).ok()
     text = project.snakemake("out/0", "--rerun-incomplete", *gates.config).ok().text
-    assert "goes on" in text and "succeeded: 1 job done" in text
+    assert " resumed" in text and "succeeded: 1 job done" in text
     assert len(project.tags()) == 1 and project.leftovers() == []
     assert project.git("status", "--porcelain") == "?? out/\n"
 
@@ -290,7 +290,7 @@ def test_a_second_interrupt_is_quick(
     running.send_signal(signal.SIGINT)
     wait_until(lambda: "3" in states(project), "the removal")
     running.send_signal(signal.SIGINT)
-    assert "are on their way out" in project.end(running).text
+    assert "are still ending" in project.end(running).text
     wait_until(lambda: not processes_with(str(gates.folder)), "the end of all processes")
 
 

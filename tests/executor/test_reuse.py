@@ -381,7 +381,7 @@ def test_what_stays_is_not_unfinished(make_project: MakeProject) -> None:
     project.snakemake().ok()
     (project.path / "logs/copy.txt").unlink()
     (project.path / "logs").chmod(0o555)
-    project.snakemake("-R", "data").failed("rule copy", "could not be taken over")
+    project.snakemake("-R", "data").failed("rule copy", "could not be recorded")
     (project.path / "logs").chmod(0o755)
     project.nothing_to_do()
 

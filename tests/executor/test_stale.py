@@ -81,7 +81,7 @@ def test_an_edit_that_snakemake_does_not_see(make_project: MakeProject) -> None:
     }
     # Nothing is to be done, says Snakemake, and that is not all there is to say.
     ended = project.snakemake().ok()
-    assert "1 result is up to date to Snakemake, but not of this commit's code" in ended.text
+    assert "1 result is up to date for Snakemake, but not of this commit's code" in ended.text
     assert f"commit {one[:10]} differs in tools/library.py" in ended.text
     assert "Nothing to be done" in ended.text
 
@@ -89,7 +89,7 @@ def test_an_edit_that_snakemake_does_not_see(make_project: MakeProject) -> None:
     (project.path / "out/other.txt").unlink()
     ended = project.snakemake("--gitbatch-stale", "ignore").ok()
     assert "0 jobs done, 1 reused" in ended.text
-    assert "up to date to Snakemake" not in ended.text
+    assert "up to date for Snakemake" not in ended.text
     assert "1 output is not of this commit's code" in ended.text
     assert "1 more was made from these" in ended.text
     assert marks(project) == {
@@ -122,7 +122,7 @@ def test_an_edit_that_snakemake_does_not_see(make_project: MakeProject) -> None:
     # Prose is no code.
     project.commit({"notes.md": "two\n"})
     ended = project.snakemake("--gitbatch-stale", "rerun").ok()
-    assert "up to date to Snakemake" not in ended.text
+    assert "up to date for Snakemake" not in ended.text
     assert "Nothing to be done" in ended.text
     assert set(states(project).values()) == {"current"}
 
@@ -175,7 +175,7 @@ def test_made_again_where_nothing_was_to_be_done(make_project: MakeProject) -> N
     [first] = project.tags()
     project.commit({"tools/a.sh": "echo two\n"})
     ended = project.snakemake().ok()
-    assert "3 results are up to date to Snakemake" in ended.text
+    assert "3 results are up to date for Snakemake" in ended.text
     assert project.tags() == [first]
     # Snakemake has dropped the checkpoint from what it may do.
     ended = project.snakemake("--gitbatch-stale", "rerun").ok()
@@ -245,11 +245,13 @@ def test_checkpoints_are_made_again_and_what_comes_after_them(
     assert set(states(project).values()) == {"current"}
     assert "8 jobs done" in ended.text and project.leftovers() == []
     project.nothing_to_do()
-    assert "up to date to Snakemake" not in project.snakemake("--gitbatch-stale", "rerun").ok().text
+    assert (
+        "up to date for Snakemake" not in project.snakemake("--gitbatch-stale", "rerun").ok().text
+    )
     # What stays is not made again.
     project.commit({"tools/second.sh": "echo newer second\n"})
     ended = project.snakemake("--gitbatch-stale", "rerun").ok()
-    assert "2 results are up to date to Snakemake" in ended.text and "5 jobs done" in ended.text
+    assert "2 results are up to date for Snakemake" in ended.text and "5 jobs done" in ended.text
     assert project.read("out/all.txt") == "new mid\nnewer second\n" * 2
 
 
@@ -289,7 +291,7 @@ def test_a_start_says_what_no_run_has_made_and_what_no_result_has_seen(
     project.snakemake("out/made.txt").ok()
     project.plain("--cores", "1").ok()
     unknown = (
-        "Of {} no run knows the origin: {}. Remove them to have them made with a record.".format
+        "The origin of {} is unknown: {}. Remove them to have them made again with a record.".format
     )
     assert said() == [unknown("3 results", "kept.txt, out/folder, out/plain.txt")]
     project.commit()  # git has made this one its own
@@ -298,13 +300,13 @@ def test_a_start_says_what_no_run_has_made_and_what_no_result_has_seen(
     # What is up to date to Snakemake has seen no edit; prose is none.
     project.write({"tools/a.sh": "echo b\n", "README.md": "more\n"})
     edits = (
-        "Uncommitted edits are in none of the results: tools/a.sh. Commit them, and the next start "
-        "says which results are of older code."
+        "No result includes the uncommitted edits of tools/a.sh. Commit them, and the next start "
+        "reports results of older code."
     )
     assert said() == [others, edits]
     assert said("--gitbatch-stale", "ignore") == []
     [by_code] = said("--gitbatch-dirty", "snapshot")[1:]
-    assert "1 result is up to date to Snakemake, but not of this commit's code" in by_code
+    assert "1 result is up to date for Snakemake, but not of this commit's code" in by_code
     project.git("checkout", "--quiet", "tools/a.sh")
     (project.path / "out/made.txt").unlink()
     project.write({"out/made.txt": "by hand\n", "kept.txt": "by hand\n"})
@@ -365,9 +367,9 @@ def test_a_fresh_clone_says_what_it_does_again_for_the_code_alone(
         ["git", "clone", "-q", "--no-tags", str(project.path), str(clone.path)], check=True
     )
     line = ran(ended := clone.snakemake(*own).ok())
-    assert line.startswith("4 jobs were done before, and are done again only because"), line
+    assert line.startswith("4 jobs were done before and run again only because"), line
     assert f"commit {one[:10]} differs in Snakefile." in line
-    assert line.endswith("says which do.")
+    assert line.endswith("to name those that do.")
     assert "5 jobs done" in ended.text
 
     # Whoever has chosen is told of what was chosen. The configuration is nothing that a shell

@@ -224,7 +224,7 @@ def test_a_fault_is_one_jobs_failure_or_one_error(make_project: MakeProject) -> 
     )
     ended = project.end(project.start("--keep-going", program=("-c", FAULTY)))
     ended.failed(
-        "could not be taken over: KeyError: 'no such thing'\n",
+        "could not be recorded: KeyError: 'no such thing'\n",
         "This is a bug of gitbatch",
         "Permission denied: 'shut.txt'",
         "stuck/a.txt cannot be removed, and stays until the run's end",

@@ -88,11 +88,11 @@ def test_tracked_results(make_project: MakeProject, pool: str) -> None:
     project.git("config", "gitbatch.trackedResults", "files")
     project.commit({"make.sh": FILES["make.sh"].replace("new", "newer")})
     text = project.snakemake().ok().text
-    assert "Files again, as git tracks them: plots/d/e.txt, plots/p.txt" in text, text
+    assert "Turned back into files: plots/d/e.txt, plots/p.txt" in text, text
     assert are_files(project, "newer\n") and (project.path / "n.txt").is_symlink()
     all_current(project)
 
     # What other code has made is told of files, too.
     project.commit({"tool.py": ""})
     text = project.snakemake().ok().text
-    assert "3 results are up to date to Snakemake, but not of this commit's code" in text, text
+    assert "3 results are up to date for Snakemake, but not of this commit's code" in text, text

@@ -145,8 +145,8 @@ def test_what_is_left(make_project: MakeProject, pool: str) -> None:
     assert found["link"]["address"] == found["a.json"]["address"]
     said = text[text.index("Jobs have left 5 files (10 B)") :]
     assert all(f"  {path}  (rule {rule})\n" in said for path, rule in kept.items()), said
-    assert said.index("  own.txt  (rule a)") > said.index("Your folder has others")
-    assert said.index("  dangling  (rule a)") > said.index("go with the worktree")
+    assert said.index("  own.txt  (rule a)") > said.index("Your folder has other files")
+    assert said.index("  dangling  (rule a)") > said.index("deleted with the worktree")
     assert (project.read("own.txt"), project.read("same.txt")) == ("mine\n", "1\n")
     assert all((project.path / path).is_symlink() for path in kept)
     assert not any(os.path.lexists(project.path / path) for path in lost)
@@ -167,7 +167,7 @@ def test_what_is_left(make_project: MakeProject, pool: str) -> None:
     project.commit({"mode": "22\n"})
     drop = ("--gitbatch-undeclared", "drop")
     text = project.snakemake(*all_, *drop).ok().text
-    assert "go with the worktree" in text and "  idle.txt  (rule idle)" in text
+    assert "deleted with the worktree" in text and "  idle.txt  (rule idle)" in text
     there = {path for path in kept if os.path.lexists(project.path / path)}
     assert there == {path for path, each in entries(project).items() if "address" in each}
     assert there == {"fails.txt", "other.txt"}  # that no job has written
@@ -260,14 +260,14 @@ def test_killed(make_project: MakeProject, tmp_path: Path) -> None:
 
     run = kill()
     assert not os.path.lexists(project.path / "a.bam.bai")
-    assert f"{run} goes on" in project.snakemake("--rerun-incomplete", *config).ok().text
+    assert f"{run} resumed" in project.snakemake("--rerun-incomplete", *config).ok().text
     [entry] = entries(project).values()
     assert (entry["path"], entry["run"], entry["rule"]) == ("a.bam.bai", run, "map")
     assert project.read("n.txt") == project.read("a.bam.bai") == "1\n"
 
     project.commit({"reads": "2\n"})
     run = kill()
-    assert f"{run} goes on" in project.snakemake("--rerun-incomplete", *config).ok().text
+    assert f"{run} resumed" in project.snakemake("--rerun-incomplete", *config).ok().text
     assert project.read("n.txt") == project.read("a.bam.bai") == "2\n"
 
     project.commit({"reads": "3\n"})

@@ -95,7 +95,7 @@ def test_files(terminal: Terminal, make_project: Callable[..., Project], tmp_pat
         terminal.type(text, "gitbatch freeze", PATH=f"'raw/{name}'")
     wrapped = failed.partition("no program that the commit has")[2]
     terminal.type(wrapped, "chmod", "git add", "git commit")
-    ignored = failed.partition("Only your folder has")[2]
+    ignored = failed.partition("exists only in your folder")[2]
     terminal.type(ignored, "git add -f", "git commit")
     given = ("--config", "outside=raw/b c.txt")
     snakefile = project.read("Snakefile").replace("echo >> {input:q}", "true")
