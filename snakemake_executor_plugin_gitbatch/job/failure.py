@@ -108,7 +108,7 @@ def _denied(
     for path, name in denied.items():
         if path in left:
             yield (
-                f"{name} is what another job has left beside its outputs, and can only be read: "
+                f"{name} is an undeclared file of another job, which is read-only: "
                 "declare it as an output of the rule that writes it, or remove it."
             )
     for path, name in denied.items():
