@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from gitbatch_core.cli import output
 from gitbatch_core.cli.main import add_archive_option
 from gitbatch_core.git.repository import Repository
+from gitbatch_core.model.reproduction import DIFFERS, FAILED, IDENTICAL, NOT_RUN
 from gitbatch_core.pools import choose
-from gitbatch_core.provenance.reproductions import DIFFERS, FAILED, IDENTICAL, NOT_RUN
 from gitbatch_core.reproduce import reproduction
 from gitbatch_core.reproduce.attempt import AttemptOptions
 from gitbatch_core.reproduce.environment_diff import NOTHING, PACKAGE

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from gitbatch_core.git import refs
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.run_outputs import RunOutputs
-from gitbatch_core.model.documents import Document
-from gitbatch_core.run import run_commit, undeclared_entries
+from gitbatch_core.model.run_document import UNKNOWN, RunDocument, UndeclaredFile
+from gitbatch_core.run import run_commit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +25,9 @@ class HoldingRun:
     """Outputs with the address, or that have it as a member."""
     made_outside: bool
     """Whether the run found the output there, made by nobody knows whom."""
-    undeclared: tuple[Document, ...]
-    """What jobs have left with this address, beside their outputs: entries of the document."""
-    document: Document
+    undeclared: tuple[UndeclaredFile, ...]
+    """What jobs have left with this address, beside their outputs."""
+    document: RunDocument
 
 
 def holders(repository: Repository, addresses: Sequence[str]) -> list[HoldingRun]:
@@ -35,23 +35,22 @@ def holders(repository: Repository, addresses: Sequence[str]) -> list[HoldingRun
     trees that it is a member of. Raises GitError."""
     runs: list[HoldingRun] = []
     wanted, tags, run_commits = set(addresses), None, None
-    for each in run_commit.earlier(repository, mentioning=addresses, own_first=True):
-        outputs = [o for o in each.get("outputs", ()) if o.get("address") in wanted]
-        undeclared = [
-            entry for entry in undeclared_entries.kept(each) if entry["address"] in wanted
-        ]
+    earlier = run_commit.earlier(repository, mentioning=addresses, own_first=True)
+    for each in map(RunDocument.from_dict, earlier):
+        outputs = [output for output in each.outputs if output.address in wanted]
+        undeclared = [file for file in each.kept_undeclared() if file.address in wanted]
         if outputs or undeclared:
             tags = tags or _tags(repository)
             run_commits = run_commits or RunOutputs(repository=repository).commits()
-            commit = run_commits.get(each["run"], "")
+            commit = run_commits.get(each.run, "")
             runs.append(
                 HoldingRun(
-                    run=each["run"],
+                    run=each.run,
                     commit=commit,
                     tags=tuple(tags.get(commit, ())),
-                    paths=tuple(output["path"] for output in (*outputs, *undeclared)),
+                    paths=tuple(file.path for file in (*outputs, *undeclared)),
                     made_outside=bool(outputs)
-                    and all(o.get("provenance") == "unknown" for o in outputs),
+                    and all(output.provenance == UNKNOWN for output in outputs),
                     undeclared=tuple(undeclared),
                     document=each,
                 )

@@ -3,18 +3,24 @@ runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gitbatch_core.archive import records
+from gitbatch_core.errors import FormatError
+from gitbatch_core.model.reproduction import (
+    DIFFERS,
+    IDENTICAL,
+    Difference,
+    ReproducedOutput,
+    Reproduction,
+)
 from gitbatch_core.provenance.job_index import IndexedJob, JobIndex
 
 if TYPE_CHECKING:
     from gitbatch_core.archive.store import Archive
-
-IDENTICAL, DIFFERS, FAILED, NOT_RUN = "identical", "differs", "failed", "not run"
-"""Verdicts, as in the archive's reproductions."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,14 +38,15 @@ class Reexecution:
     started: str
     address: str | None
     """Of what came out; None where nothing did."""
-    differences: Sequence[Any] = ()
+    differences: Sequence[Difference] = ()
     """What is known to have been different: interpreter, packages, host …"""
     intended: bool = True
     """Made in order to compare; otherwise a run that had the same job to do."""
 
     def as_json(self) -> dict[str, Any]:
         names = {"found" if name == "address" else name: name for name in self.__slots__}
-        return {key: getattr(self, name) for key, name in names.items()}
+        differences = [each.to_dict() for each in self.differences]
+        return {k: getattr(self, n) for k, n in names.items()} | {"differences": differences}
 
 
 def reexecutions(archive: Archive, address: str, makers: Sequence[IndexedJob]) -> list[Reexecution]:
@@ -50,11 +57,11 @@ def reexecutions(archive: Archive, address: str, makers: Sequence[IndexedJob]) -
     """
     paths = {o.path for job in makers for o in job.outputs if o.address == address and not o.log}
     by_output: dict[tuple[str, str], Reexecution] = {}
-    for document in records.reproductions(archive.root):
+    for document in map(Reproduction.from_dict, records.reproductions(archive.root)):
         for output in _outputs(document):
-            if output.get("expected") == address and output.get("path") in paths:
-                attempt = _attempt(document, output)
-                by_output[attempt.run, attempt.path] = attempt
+            with contextlib.suppress(FormatError):
+                if output.expected == address and output.path in paths:
+                    by_output[document.again, output.path] = _attempt(document, output)
     for key in dict.fromkeys(job.key for job in makers if job.reusable):
         for attempt in _again(JobIndex.with_key(archive, key).jobs, address, paths):
             there = by_output.setdefault((attempt.run, attempt.path), attempt)
@@ -92,22 +99,23 @@ def _again(jobs: Sequence[IndexedJob], address: str, paths: set[str]) -> list[Re
     return executions
 
 
-def _attempt(document: Mapping[str, Any], output: Mapping[str, Any]) -> Reexecution:
-    hosts = output.get("hosts")
-    differences = document.get("differences")
+def _attempt(document: Reproduction, output: ReproducedOutput) -> Reexecution:
     return Reexecution(
-        verdict=str(output.get("verdict") or ""),
-        path=str(output.get("path") or ""),
-        rule=str(output.get("rule") or ""),
-        run=str(document.get("again") or ""),
-        of=str(document.get("run") or ""),
-        hosts=tuple(map(str, hosts)) if isinstance(hosts, list) else (),
-        started=str(document.get("started") or ""),
-        address=None if output.get("found") is None else str(output["found"]),
-        differences=differences if isinstance(differences, list) else (),
+        verdict=output.verdict,
+        path=output.path,
+        rule=output.rule or "",
+        run=document.again,
+        of=document.run,
+        hosts=tuple(output.hosts),
+        started=document.started or "",
+        address=output.found,
+        differences=document.differences,
     )
 
 
-def _outputs(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    outputs = document.get("outputs")
-    return [o for o in outputs if isinstance(o, dict)] if isinstance(outputs, list) else []
+def _outputs(document: Reproduction) -> Iterator[ReproducedOutput]:
+    """Those that can be read; what else stands there is the business of `verify`."""
+    outputs = document.to_dict().get("outputs")
+    for each in outputs if isinstance(outputs, list) else ():
+        if isinstance(each, dict):
+            yield ReproducedOutput.from_dict(each)

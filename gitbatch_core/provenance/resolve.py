@@ -17,7 +17,7 @@ from gitbatch_core.errors import GitbatchError, GitError, NotInArchiveError, Usa
 from gitbatch_core.git import commits, objects, trees
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history import run_names
-from gitbatch_core.model.documents import Document
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.provenance import listing
 from gitbatch_core.provenance.job_index import IndexedFile, IndexedJob, JobIndex
 from gitbatch_core.run import run_commit
@@ -113,8 +113,9 @@ class Resolver:
         path = os.path.normpath(path)
         if self.repository is not None and (commit := self._commit(name)) is not None:
             document = _document(self.repository, commit)
-            run = str(document.get("run", name))
-            address = self._output(document, path) or self._committed(commit, path)
+            run = document.run if document else name
+            address = self._output(document, path) if document else None
+            address = address or self._committed(commit, path)
         else:
             jobs_there = JobIndex.read(self.archive)
             runs = sorted({job.run for job in jobs_there.jobs})
@@ -123,12 +124,12 @@ class Resolver:
             fits = run_names.fitting(runs, own, reproductions=again) if name else []
             if not fits:
                 return None
-            run, document, address = run_names.only(fits, name, what="run"), {}, None
+            run, document, address = run_names.only(fits, name, what="run"), None, None
         if address is None:
             jobs = [job for job in self._mentioning([path]).jobs if job.run == run]
             address = self._written(jobs, path)
         if address is None:
-            paths = [output["path"] for output in document.get("outputs", ())]
+            paths = [output.path for output in document.outputs] if document else []
             near = difflib.get_close_matches(path, paths) or sorted(paths)[:10]
             raise UsageError(
                 f"{name} has nothing at {path}: {what}",
@@ -151,15 +152,14 @@ class Resolver:
         except GitError:
             return None
 
-    def _output(self, document: Document, path: str) -> Address | None:
+    def _output(self, document: RunDocument, path: str) -> Address | None:
         """From what a run's document says."""
         trees = {}
-        for output in document.get("outputs", ()):
-            query = str(output.get("storage", "")).removeprefix("gitbatch://")
-            if path in (output["path"], query):
-                return Address.parse(output["address"])
-            if output["kind"] == "tree":
-                trees[output["path"]] = output["address"]
+        for output in document.outputs:
+            if path in (output.path, output.storage.removeprefix("gitbatch://")):
+                return Address.parse(output.address)
+            if output.is_tree:
+                trees[output.path] = output.address
         for above, inner in folders_above(path):
             if above in trees and (address := self._member(trees[above], inner)) is not None:
                 return address
@@ -253,8 +253,9 @@ def member_of(archive: Archive, address: str, path: str) -> tuple[str, int | Non
     return None
 
 
-def _document(repository: Repository, commit: str) -> Document:
+def _document(repository: Repository, commit: str) -> RunDocument | None:
+    """None where the commit is no run commit."""
     try:
-        return run_commit.read(repository, commit)
+        return RunDocument.from_dict(run_commit.read(repository, commit))
     except GitbatchError:
-        return {}
+        return None

@@ -10,7 +10,8 @@ from gitbatch_core.archive.store import Archive
 from gitbatch_core.archive.walk import folders_above
 from gitbatch_core.git import commits
 from gitbatch_core.git.repository import Repository
-from gitbatch_core.model.documents import Document
+from gitbatch_core.model.ended_run import EndedRun
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.provenance.job_index import JobIndex
 from gitbatch_core.provenance.resolve import member_at, member_of
 from gitbatch_core.run import run_commit
@@ -53,25 +54,26 @@ def versions(archive: Archive, repository: Repository | None, path: str) -> list
     another than the run before it. Raises GitError."""
     above = [folder for folder, _ in folders_above(path)]
     jobs = JobIndex.read(archive, [path, *above])
-    ended: dict[str, Document] = {}
+    ended: dict[str, RunDocument] = {}
     facts: list[dict[str, Any]] = []
     if repository is not None:
-        for each in run_commit.earlier(repository, mentioning=[path, *above]):
-            ended[each["run"]] = each
+        earlier = run_commit.earlier(repository, mentioning=[path, *above])
+        for each in map(RunDocument.from_dict, earlier):
+            ended[each.run] = each
             facts += _of_document(archive, each, path)
     here = {(version["run"], version["address"]) for version in facts if version["made_by"]}
     facts += [v for v in _of_jobs(archive, jobs, path) if (v["run"], v["address"]) not in here]
     subjects = commits.subjects(repository, {v["commit"] for v in facts}) if repository else {}
     complete = []
     for version in facts:
-        about = ended.get(version["run"]) or jobs.ended(version["run"])
+        run = ended.get(version["run"]) or EndedRun.from_dict(jobs.ended(version["run"]))
         complete.append(
             Version(
                 **version,
                 subject=subjects.get(version["commit"]),
-                message=str(about.get("message") or ""),
-                outcome=str(about.get("outcome") or ""),
-                tainted=bool(about.get("tainted")),
+                message=run.message or "",
+                outcome=run.outcome or "",
+                tainted=bool(run.tainted),
             )
         )
     complete.sort(key=lambda version: (version.time, version.run))
@@ -86,32 +88,31 @@ def _changes(ordered: Iterable[Version]) -> Iterator[Version]:
         last = version.address
 
 
-def _of_document(archive: Archive, document: Document, path: str) -> Iterator[dict[str, Any]]:
+def _of_document(archive: Archive, document: RunDocument, path: str) -> Iterator[dict[str, Any]]:
     """What a run's document says of the path."""
-    for output in document.get("outputs", ()):
-        address, size = output["address"], output.get("size")
-        if output["path"] != path:
-            inner = path.removeprefix(f"{output['path']}/")
-            if output["kind"] != "tree" or inner == path:
+    for output in document.outputs:
+        address, size = output.address, output.size
+        if output.path != path:
+            inner = path.removeprefix(f"{output.path}/")
+            if not output.is_tree or inner == path:
                 continue
             if (member := member_of(archive, address, inner)) is None:
                 continue
             address, size = member
-        job = document.get("jobs", {}).get(output.get("job"), {})
-        made_by = str(job.get("run") or "")
-        made_here = made_by == document["run"]
+        job = document.job_of(output)
+        made_here = job is not None and job.run == document.run
         yield {
             "path": path,
             "address": address,
             "size": size,
             "kept": True,
-            "run": document["run"],
-            "made_by": made_by,
-            "rule": str(output.get("rule") or ""),
-            "wildcards": output.get("wildcards") or {},
-            "time": str((job if made_here else document).get("ended") or ""),
-            "commit": str(document.get("source_commit") or ""),
-            "host": str((job.get("host") or {}).get("name") or ""),
+            "run": document.run,
+            "made_by": job.run if job else "",
+            "rule": output.rule or "",
+            "wildcards": output.wildcards,
+            "time": (job.ended if job and made_here else document.ended) or "",
+            "commit": document.source_commit,
+            "host": (job.host.name if job else None) or "",
         }
 
 

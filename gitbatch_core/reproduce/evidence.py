@@ -11,7 +11,7 @@ from gitbatch_core.git import commits
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import REPRODUCTION_FORMAT, REPRODUCTION_VERSION
-from gitbatch_core.provenance.reproductions import DIFFERS
+from gitbatch_core.model.reproduction import DIFFERS, Reproduction
 from gitbatch_core.reproduce.verdicts import Verdict
 
 _OF_RUN = ("user", "host", "pool", "started", "ended")
@@ -43,13 +43,12 @@ def unsteady(archive: Archive, repository: Repository) -> dict[str, list[str]]:
     the attempts that found it, by the ids of their runs."""
     attempts: dict[str, dict[str, None]] = {}
     is_here: dict[str, bool] = {}
-    for each in records.reproductions(archive.root):
-        commit = str(each.get("source_commit", ""))
+    for each in map(Reproduction.from_dict, records.reproductions(archive.root)):
+        commit = each.source_commit
         if commit not in is_here:
             # Others use the archive too, and may call another rule the same.
             is_here[commit] = commits.exists(repository, commit)
-        for output in each.get("outputs", ()) if is_here[commit] else ():
-            rule = output.get("rule")
-            if rule and output.get("verdict") == DIFFERS and not output.get("after"):
-                attempts.setdefault(rule, {})[str(each.get("again", ""))] = None
+        for output in each.outputs if is_here[commit] else ():
+            if output.rule and output.verdict == DIFFERS and not output.after:
+                attempts.setdefault(output.rule, {})[each.again] = None
     return {rule: list(runs) for rule, runs in attempts.items()}

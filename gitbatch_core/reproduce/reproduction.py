@@ -11,7 +11,7 @@ from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import UsageError
 from gitbatch_core.history.recorded_outputs import jobs_of, outputs_of
 from gitbatch_core.model.documents import Document
-from gitbatch_core.provenance.reproductions import DIFFERS, IDENTICAL
+from gitbatch_core.model.reproduction import DIFFERS, IDENTICAL
 from gitbatch_core.reproduce import (
     attempt,
     content_diff,

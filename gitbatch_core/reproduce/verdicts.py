@@ -10,7 +10,7 @@ from typing import Any
 from gitbatch_core.history.document_diff import member_changes
 from gitbatch_core.history.recorded_outputs import RecordedOutput, job_inputs
 from gitbatch_core.model.documents import Document
-from gitbatch_core.provenance.reproductions import DIFFERS, FAILED, IDENTICAL, NOT_RUN
+from gitbatch_core.model.reproduction import DIFFERS, FAILED, IDENTICAL, NOT_RUN
 from gitbatch_core.wording import job_title
 
 _OF_JOBS = ("command", "params", "threads")

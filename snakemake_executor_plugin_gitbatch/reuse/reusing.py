@@ -10,7 +10,7 @@ from gitbatch_core.errors import UsageError
 from gitbatch_core.history import recorded_outputs
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_documents import Output
-from gitbatch_core.provenance.reproductions import DIFFERS, IDENTICAL
+from gitbatch_core.model.reproduction import DIFFERS, IDENTICAL
 from gitbatch_core.reproduce.verdicts import Verdict
 from gitbatch_core.run import reusable_records
 from gitbatch_core.run.executions import Execution

@@ -22,7 +22,7 @@ from gitbatch_core.history import logs, stale_outputs
 from gitbatch_core.history.origins import Origin
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.masking import redact
-from gitbatch_core.provenance.reproductions import IDENTICAL
+from gitbatch_core.model.reproduction import IDENTICAL
 from gitbatch_core.reports.costs import Costs
 from gitbatch_core.reproduce import evidence
 from gitbatch_core.run import completion, run_commit, superseded_records

@@ -6,8 +6,9 @@ from typing import Any
 
 from gitbatch_core.archive import records
 from gitbatch_core.archive.store import Archive
+from gitbatch_core.model.reproduction import DIFFERS, FAILED, IDENTICAL
 from gitbatch_core.provenance.job_index import JobIndex
-from gitbatch_core.provenance.reproductions import DIFFERS, FAILED, IDENTICAL, reexecutions
+from gitbatch_core.provenance.reproductions import reexecutions
 
 A, B = f"xxh3:{'a' * 32}", f"xxh3:{'b' * 32}"
 FIRST, SECOND, THIRD = (f"2026010{n}-000000-abcd" for n in (1, 2, 3))
@@ -48,7 +49,7 @@ def attempt(archive: Archive, again: str, **output: Any) -> None:
             "run": FIRST,
             "again": again,
             "started": f"{again}T00",
-            "outputs": [entry | output],
+            "outputs": [entry | output, 5],  # and what cannot be read
             "differences": [{"what": "host", "then": "host1", "now": "host2"}],
         },
     )

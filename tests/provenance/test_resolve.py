@@ -121,7 +121,7 @@ def test_runs_that_hold_it(folder: Folder) -> None:
     one, tree = (str(resolve(folder, f"{FIRST}:{path}").address) for path in ("out/a", "out/tree"))
     [run] = holders(folder.repository, [one])
     assert (run.run, run.paths, run.made_outside) == (FIRST, ("out/a",), False)
-    assert run.tags == (f"run/{FIRST}",) and run.document["run"] == FIRST
+    assert run.tags == (f"run/{FIRST}",) and run.document.run == FIRST
     folder.git("tag", "paper", f"run/{FIRST}")
     [run] = holders(folder.repository, [tree, one])
     assert set(run.tags) == {f"run/{FIRST}", "paper"} and set(run.paths) == {"out/a", "out/tree"}

@@ -10,7 +10,7 @@ from gitbatch_core.cli import output
 from gitbatch_core.cli.archive import path_in_folder, resolve
 from gitbatch_core.git import commits
 from gitbatch_core.model.job_documents import software_used
-from gitbatch_core.provenance import reproductions
+from gitbatch_core.model.reproduction import DIFFERS, FAILED, IDENTICAL
 from gitbatch_core.provenance.holders import HoldingRun, holders
 from gitbatch_core.provenance.object_report import ObjectReport, report_on
 from gitbatch_core.wording import some
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gitbatch_core.archive.store import Archive
     from gitbatch_core.model.documents import Document
     from gitbatch_core.provenance.job_index import IndexedFile, IndexedJob
+    from gitbatch_core.provenance.reproductions import Reexecution
     from gitbatch_core.provenance.resolve import ResolvedReference
 
 _SHOWN = 10
@@ -101,10 +102,8 @@ def _what(reference: ResolvedReference, report: ObjectReport, runs: Sequence[Hol
     rows += _list("in runs", [_run(report, holder) for holder in runs])
     undeclared = next((entry for holder in runs for entry in holder.undeclared), None)
     if undeclared is not None and not report.makers:
-        rule = f"rule {output.printable(undeclared['rule'])}" if "rule" in undeclared else "a job"
-        rows.append(
-            ("made by", f"{rule}, run {undeclared['run']}, beside its outputs: not declared")
-        )
+        rule = f"rule {output.printable(undeclared.rule)}" if undeclared.rule else "a job"
+        rows.append(("made by", f"{rule}, run {undeclared.run}, beside its outputs: not declared"))
     elif runs and all(holder.made_outside for holder in runs) and not report.makers:
         rows.append(("made by", "unknown: a run found it there, made without gitbatch"))
     elif report.is_of_parse_time:
@@ -129,8 +128,8 @@ def _holder(report: ObjectReport, holder: Any) -> str:
 def _run(report: ObjectReport, holder: HoldingRun) -> str:
     tags = ", ".join(output.printable(tag) for tag in holder.tags)
     text = tags or f"{holder.run} (commit {holder.commit[:10]})"
-    outcome = str(holder.document.get("outcome") or "")
-    marks = ["TAINTED"] if holder.document.get("tainted") else []
+    outcome = holder.document.outcome
+    marks = ["TAINTED"] if holder.document.tainted else []
     marks += [outcome] if outcome and outcome != "succeeded" else []
     return text + (f"  {', '.join(marks)}" if marks else "")
 
@@ -150,7 +149,7 @@ def _maker(
     rows: Rows = [("", ""), ("made by", output.printable(title) + (" (a log)" if file.log else ""))]
     subject = subjects.get(job.commit)
     said = f"  {output.printable(subject)}" if subject is not None else ""
-    message = str(report.jobs.ended(job.run).get("message") or _document(runs, job.run, "message"))
+    message = str(report.jobs.ended(job.run).get("message") or _message(runs, job.run))
     tainted = _mark(report, job)
     rows.append(
         ("  run", f"{job.run}{tainted}" + (f"  {output.cut(message, 70)}" if message else ""))
@@ -174,7 +173,7 @@ def _maker(
             )
         )
         rows += _list("  params", output.folded(text, lines=8), most=None)
-    rows.append(("  software", _software(record, whole, _document(runs, job.run, "packages"))))
+    rows.append(("  software", _software(record, whole, _packages(runs, job.run))))
     rows += _list(
         "  inputs", [f"{each.address}  {output.printable(each.path)}" for each in job.inputs]
     )
@@ -195,37 +194,37 @@ def _brief(report: ObjectReport, job: IndexedJob, file: IndexedFile) -> str:
     return f"{job.run}{_mark(report, job)}  {title} -> {output.printable(file.path)}"
 
 
-def _reproduced(attempts: Sequence[reproductions.Reexecution]) -> list[str]:
+def _reproduced(attempts: Sequence[Reexecution]) -> list[str]:
     """For people, one line per verdict."""
     lines = []
-    same = [each for each in attempts if each.verdict == reproductions.IDENTICAL]
+    same = [each for each in attempts if each.verdict == IDENTICAL]
     if same:
         hosts = sorted({host for each in same for host in each.hosts})
         on = f", on {_hosts(hosts)}" if hosts else ""
         lines.append(f"{_times(len({each.run for each in same}))}{on}")
     for each in attempts:
-        if each.verdict == reproductions.DIFFERS:
+        if each.verdict == DIFFERS:
             on = f" on {_hosts(each.hosts)}" if each.hosts else ""
             lines.append(
                 f"differed in run {each.run}{on}: {output.printable(each.path)} came out as "
                 f"{each.address}; " + _why(each)
             )
-        elif each.verdict == reproductions.FAILED:
+        elif each.verdict == FAILED:
             lines.append(f"failed in run {each.run}: rule {output.printable(each.rule)}")
     return lines
 
 
-def _why(each: reproductions.Reexecution) -> str:
+def _why(each: Reexecution) -> str:
     rule = output.printable(each.rule)
     if not each.differences:
         return f"rule {rule} is not deterministic"
-    names = [str(d.get("what")) if isinstance(d, dict) else str(d) for d in each.differences]
+    names = [difference.what for difference in each.differences]
     return f"rule {rule} is not deterministic, or it is because of: " + output.cut(
         ", ".join(names), 100
     )
 
 
-def _software(record: Document, member: Document, packages: Any) -> str:
+def _software(record: Document, member: Document, packages: Mapping[str, str]) -> str:
     versions = record.get("versions") or {}
     host = record.get("host") or {}
     parts = [f"Python {host['python']}"] if host.get("python") else []
@@ -264,8 +263,12 @@ def _member(record: Document, job: IndexedJob, file: IndexedFile) -> Document:
     return member
 
 
-def _document(runs: Sequence[HoldingRun], run: str, name: str) -> Any:
-    return next((each.document.get(name) for each in runs if each.run == run), None) or ""
+def _message(runs: Sequence[HoldingRun], run: str) -> str:
+    return next((each.document.message for each in runs if each.run == run), "")
+
+
+def _packages(runs: Sequence[HoldingRun], run: str) -> Mapping[str, str]:
+    return next((each.document.packages for each in runs if each.run == run), {})
 
 
 def _mark(report: ObjectReport, job: IndexedJob) -> str:
@@ -343,15 +346,16 @@ def _as_json(
 
 
 def _run_as_json(holder: HoldingRun) -> dict[str, Any]:
+    document = holder.document
     return {
         "run": holder.run,
         "commit": holder.commit,
         "tags": holder.tags,
         "paths": holder.paths,
         "made_outside": holder.made_outside,
-        "outcome": holder.document.get("outcome"),
-        "tainted": bool(holder.document.get("tainted")),
-        "packages": holder.document.get("packages"),
+        "outcome": document.outcome or None,
+        "tainted": bool(document.tainted),
+        "packages": dict(document.packages) if document.packages else None,
     }
 
 
