@@ -236,8 +236,14 @@ def test_it_starts_without_snakemake(tmp_path: Path) -> None:
 
 
 def test_memory_is_that_of_all_processes_together(place: Place) -> None:
-    take = "import os, time; x = bytearray(b'x') * 100_000_000; os.fork(); time.sleep(2)"
-    # Two processes with memory of their own; each has a child with which it shares that.
+    # Two processes with memory of their own, at the same time; each has a child with which it
+    # shares that.
+    take = (
+        "import glob, os, time; x = bytearray(b'x') * 100_000_000; os.fork(); "
+        "open(f'has-it.{os.getppid()}.{os.getpid()}', 'w').close()\n"
+        "while len(glob.glob('has-it.*')) < 4: time.sleep(0.05)\n"
+        "time.sleep(2)"
+    )
     script = f'{sys.executable} -c "{take}" & {sys.executable} -c "{take}"; wait'
     _, answer = place.run(place.order(script))
     assert 195 < answer.record["usage"]["memory_mb"] < 300
