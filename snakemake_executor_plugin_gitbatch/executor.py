@@ -27,6 +27,7 @@ from gitbatch_core.run import lease
 from snakemake_executor_plugin_gitbatch.errors import text_of
 from snakemake_executor_plugin_gitbatch.run import parse_writes
 from snakemake_executor_plugin_gitbatch.snakemake_internals import (
+    interrupts,
     local_rules,
     running_jobs,
     scheduler,
@@ -67,6 +68,7 @@ class Executor(RemoteExecutor):
         # To Snakemake, the worktree is the shared folder: this process gets what jobs read from
         # other storages, and stores what they made, once that is taken over.
         self.workflow.storage_settings.shared_fs_usage = SharedFSUsage.all()
+        interrupts.keep_while_printing()
         try:
             self._session = start.start(self.workflow, self.logger)
         except BaseException as error:
