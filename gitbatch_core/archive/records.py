@@ -16,11 +16,10 @@ from gitbatch_core.archive.staging import staging, storing_error
 from gitbatch_core.errors import ArchiveError, FormatError
 from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
+from gitbatch_core.model.ended_run import EndedRun
 from gitbatch_core.model.job_documents import (
     REPRODUCTION_FORMAT,
     REPRODUCTION_VERSION,
-    RUN_FORMAT,
-    RUN_VERSION,
 )
 
 if TYPE_CHECKING:
@@ -76,11 +75,11 @@ def write_run(root: Path, run: str, document: documents.Document) -> Path:
     return write(root, layout.run_path(run), document)
 
 
-def read_run(root: Path, run: str) -> documents.Document | None:
+def read_run(root: Path, run: str) -> EndedRun | None:
     """How a run has ended; None where it has not, or where nobody knows. Raises FormatError,
     OSError."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        return documents.read(root / layout.run_path(run), format=RUN_FORMAT, version=RUN_VERSION)
+        return EndedRun.read(root / layout.run_path(run))
     return None
 
 

@@ -185,10 +185,10 @@ class JobIndex:
     def ended(self, run: str) -> Document:
         """How a run has ended, as the archive knows it; empty where it does not."""
         if run not in self._ended:
-            document = None
+            ended = None
             with suppressed(GitbatchError, OSError):
-                document = records.read_run(self.archive.root, run)
-            self._ended[run] = document or {}
+                ended = records.read_run(self.archive.root, run)
+            self._ended[run] = {} if ended is None else ended.to_dict()
         return self._ended[run]
 
     def is_tainted(self, run: str) -> bool:

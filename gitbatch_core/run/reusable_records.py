@@ -63,8 +63,8 @@ class ReusableRecords:
                 ended = records.read_run(self.mirror.archive.root, run)
             except (GitbatchError, OSError):
                 ended = None
-            self._sound[run] = ended is not None and ended.get("tainted") is False
-            self._left[run] = undeclared_entries.by_job(ended or {})
+            self._sound[run] = ended is not None and ended.tainted is False
+            self._left[run] = undeclared_entries.by_job(ended.to_dict() if ended else {})
         return self._sound[run]
 
     def left_by(self, record: Document) -> list[Document]:

@@ -54,12 +54,12 @@ class DoneBefore:
         return None
 
     def _read(self) -> dict[str, str]:
-        found: dict[str, str] = {}
+        names: dict[str, str] = {}
         with contextlib.suppress(OSError):
             runs = sorted(os.listdir(self.root / layout.RUNS))[-_MOST_RUNS:]
-            for run in (name.removesuffix(".json") for name in runs):
+            for run in (file.removesuffix(".json") for file in runs):
                 with suppressed(GitbatchError, OSError):
-                    ended = records.read_run(self.root, run) or {}
-                    if ended.get("tainted") is False:
-                        found |= ended.get(JOBS, {})
-        return found
+                    ended = records.read_run(self.root, run)
+                    if ended is not None and ended.tainted is False:
+                        names.update(ended.jobs_without_code)
+        return names

@@ -10,6 +10,7 @@ from gitbatch_core.archive import records
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.log import suppressed
 from gitbatch_core.model.documents import Document
+from gitbatch_core.model.ended_run import EndedRun
 
 TAINTED = "tainted"
 """In the document of a run: the files; of an output that another run has left: whether that is
@@ -29,9 +30,9 @@ class TaintedRuns:
         if document.get("run") == run and TAINTED in document:
             return bool(document[TAINTED])
         if run not in self._known:
-            ended: Document | None = None
+            ended: EndedRun | None = None
             if self.root is not None and run:
                 with suppressed(GitbatchError, OSError):
                     ended = records.read_run(self.root, run)
-            self._known[run] = bool((ended or {}).get(TAINTED))
+            self._known[run] = ended is not None and bool(ended.tainted)
         return self._known[run]
