@@ -170,7 +170,8 @@ def test_what_is_left_alone_when_it_is_there(make_project: MakeProject) -> None:
     )
     (project.path / "resources/env.yaml").unlink()
     project.snakemake("--forceall").failed(
-        "resources/old.txt is neither in the commit nor in the archive, and what reading",
+        "resources/old.txt is neither in the commit nor in the archive, and the commit's workflow "
+        "writes a different file there.",
         "rm -- resources/old.txt",
     )
     (project.path / "resources/old.txt").unlink()

@@ -214,7 +214,7 @@ def test_what_was_done_is_not_done_again(make_project: MakeProject, tmp_path: Pa
     assert counts(off) == (1, 0, 0) and clone.read("tmp/first.txt") == "words\n"
 
     clone.snakemake("--gitbatch-tag", "again", "-F").failed("There is already a tag again")
-    clone.snakemake("--gitbatch-tag", "a..b", "-F").failed("'a..b' cannot be the name of a tag")
+    clone.snakemake("--gitbatch-tag", "a..b", "-F").failed("'a..b' is not a valid name for a tag")
 
 
 PARTS = {

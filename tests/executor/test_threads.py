@@ -227,7 +227,7 @@ def test_a_fault_is_one_jobs_failure_or_one_error(make_project: MakeProject) -> 
         "could not be recorded: KeyError: 'no such thing'\n",
         "This is a bug of gitbatch",
         "Permission denied: 'shut.txt'",
-        "stuck/a.txt cannot be removed, and stays until the run's end",
+        "stuck/a.txt cannot be removed and stays until the run ends",
     )
     assert project.read("lucky.txt") == "a\n" and project.leftovers() == []
     document = project.run_document(project.runs()[0])
