@@ -177,8 +177,8 @@ def test_a_job_that_nobody_knows_is_not_a_success(deaf: Jobs) -> None:
     deaf.pool.submit([spec])
     pool = deaf.pool
     assert isinstance(pool, HTCondorPool)
-    (place,) = pool._jobs
-    pool._jobs = {(place[0], 999): pool._jobs[place]}
+    ((cluster, proc),) = pool._jobs._progress
+    pool._jobs._progress = {(cluster, 999): pool._jobs._progress[cluster, proc]}
     status = deaf.follow([spec])[spec.number]
     assert status.state is State.FAILED
     assert "lost" in (status.reason or "")

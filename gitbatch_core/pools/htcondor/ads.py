@@ -51,6 +51,11 @@ _IDLE, _RUNNING, _REMOVED, _COMPLETED, _HELD = 1, 2, 3, 4, 5
 Ad = Mapping[str, Any]
 
 
+def job_of(ad: Ad) -> tuple[int, int]:
+    """The cluster and proc of the job whose ad it is."""
+    return ad["ClusterId"], ad["ProcId"]
+
+
 def observe(progress: Progress, ad: Ad) -> Step:
     """Take a job's ad into account."""
     if progress.state.final:

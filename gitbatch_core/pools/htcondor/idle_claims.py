@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from gitbatch_core.pools.htcondor.events import Event
     from gitbatch_core.pools.htcondor.schedd import Schedd
-    from gitbatch_core.pools.htcondor.submission import Place
+    from gitbatch_core.pools.htcondor.submission import JobId
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class IdleSlots:
     """Since when which slots have no job of the run. Pure: the caller has the clock."""
 
     def __init__(self) -> None:
-        self._busy: dict[Place, str] = {}
+        self._busy: dict[JobId, str] = {}
         self._idle: dict[str, float] = {}
         self._looked = float("-inf")
 
@@ -60,15 +60,15 @@ class IdleSlots:
 
     def hear(self, event: Event, now: float) -> None:
         """Take an event of a job of the run into account."""
-        place = (event.cluster, event.proc)
+        job = (event.cluster, event.proc)
         match event.kind:
             case "EXECUTE":
-                self._busy[place] = slot = event.text("SlotName") or f"of {place}"
+                self._busy[job] = slot = event.text("SlotName") or f"of {job}"
                 self._idle.pop(slot, None)
-            case "JOB_TERMINATED" | "JOB_ABORTED" if slot := self._busy.pop(place, ""):
+            case "JOB_TERMINATED" | "JOB_ABORTED" if slot := self._busy.pop(job, ""):
                 self._idle[slot] = now
             case "JOB_EVICTED" | "JOB_HELD":  # the claim is given back
-                self._busy.pop(place, None)
+                self._busy.pop(job, None)
 
     def over(self, keep_s: int, now: float) -> bool:
         """Whether a claim is to be given back."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitbatch_core.errors import PoolError
-from gitbatch_core.pools.htcondor.submission import Place
+from gitbatch_core.pools.htcondor.submission import JobId
 
 if TYPE_CHECKING:
     from gitbatch_core.pools.htcondor.events import Event
@@ -37,24 +37,24 @@ class Following:
         self._claims = claims
         self._notice = notice
         self._log_is_bad = False
-        self._signs: dict[Path, dict[str, Place]] = {}
+        self._signs: dict[Path, dict[str, JobId]] = {}
         """Folder -> name of the file -> job."""
         self._times: dict[Path, int] = {}
-        self._files: dict[Place, Path] = {}
+        self._files: dict[JobId, Path] = {}
         """The signs of jobs of which HTCondor has not said yet that they ended."""
-        self._leaving: set[Place] = set()
+        self._leaving: set[JobId] = set()
         """Those of them that gave their sign."""
-        self._held: set[Place] = set()
+        self._held: set[JobId] = set()
 
-    def expect(self, sign: Path, place: Place) -> None:
+    def expect(self, sign: Path, job: JobId) -> None:
         """The job is to make this file when it has done its work."""
-        self._files[place] = sign
-        self._signs.setdefault(sign.parent, {})[sign.name] = place
+        self._files[job] = sign
+        self._signs.setdefault(sign.parent, {})[sign.name] = job
         self._times.pop(sign.parent, None)  # it may be there already
 
-    def done(self) -> list[Place]:
+    def done(self) -> list[JobId]:
         """The jobs that have given their sign since the last look."""
-        found = []
+        signed = []
         for folder, expected in self._signs.items():
             try:
                 changed = os.stat(folder).st_mtime_ns
@@ -64,14 +64,14 @@ class Following:
             except OSError:  # the event log has it too
                 continue
             self._times[folder] = changed
-            found += [expected.pop(name) for name in names if name in expected]
-        self._leaving.update(found)
-        return found
+            signed += [expected.pop(name) for name in names if name in expected]
+        self._leaving.update(signed)
+        return signed
 
     def events(self) -> list[Event]:
         """What is new in the event log; where it cannot be read, the queue must do."""
         try:
-            found = self._log.read()
+            news = self._log.read()
         except (PoolError, OSError) as error:
             if not self._log_is_bad:
                 self._log_is_bad = True
@@ -80,25 +80,25 @@ class Following:
                     "now and then"
                 )
             return []
-        for event in found:
+        for event in news:
             self._claims.hear(event)
-            place = (event.cluster, event.proc)
+            job = (event.cluster, event.proc)
             if event.kind == "JOB_HELD":
-                self._held.add(place)
+                self._held.add(job)
             elif event.kind == "JOB_RELEASED":
-                self._held.discard(place)
+                self._held.discard(job)
             elif event.kind in _ENDS:
-                self._ended(place)
-        return found
+                self._ended(job)
+        return news
 
-    def _ended(self, place: Place) -> None:
+    def _ended(self, job: JobId) -> None:
         """A sign that is seen only now is no news, and there is nothing to wait for."""
-        self._leaving.discard(place)
-        self._held.discard(place)
-        if (sign := self._files.pop(place, None)) is not None:
+        self._leaving.discard(job)
+        self._held.discard(job)
+        if (sign := self._files.pop(job, None)) is not None:
             self._signs[sign.parent].pop(sign.name, None)
 
-    def see_off(self, hurried: Callable[[], bool]) -> Iterable[Place]:
+    def see_off(self, hurried: Callable[[], bool]) -> Iterable[JobId]:
         """Wait until HTCondor has said of all that gave their sign that they ended: until then it
         needs their folders. Those of which it says nothing, and those that are on hold."""
         deadline = time.monotonic() + _LEFT_S

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gitbatch_core.pools.htcondor.retry import Patience
     from gitbatch_core.pools.htcondor.schedd import Schedd
 
-Place = tuple[int, int]
+JobId = tuple[int, int]
 """A job's cluster and proc."""
 
 _LATE = "late-{}.json"
@@ -40,7 +40,7 @@ def among(numbers: Iterable[int]) -> str:
     return f"member(GitbatchNumber, {{{', '.join(map(str, sorted(numbers)))}}})"
 
 
-def place_of(text: str) -> Place:
+def job_id(text: str) -> JobId:
     """Of `12.0`."""
     cluster, proc = text.split(".")
     return int(cluster), int(proc)
@@ -61,11 +61,11 @@ class HandOver:
     def __call__(self, parts: Sequence[Submission]) -> dict[int, str]:
         """Submit all or, where one is refused, none; the jobs' ids by their numbers. Raises
         PoolError."""
-        found: dict[int, str] = {}
+        ids: dict[int, str] = {}
         done: list[Submission] = []
         try:
             for submission in parts:
-                found |= self._one(submission)
+                ids |= self._one(submission)
                 done.append(submission)
         except PoolError:
             if done:
@@ -73,19 +73,21 @@ class HandOver:
                 why = "handed over together with jobs that were refused"
                 self._patience.insist(lambda: self._schedd.remove(clusters, why))
             raise
-        return found
+        return ids
 
-    def not_made_yet(self) -> dict[Place, int]:
+    def not_made_yet(self) -> dict[JobId, int]:
         """Numbers of the jobs, of this run's earlier processes too, that the schedd is to make bit
         by bit, and has not made yet. Raises PoolError."""
-        found: dict[Place, int] = {}
+        numbers_by_job: dict[JobId, int] = {}
         for file in self._folder.glob(_LATE.format("*")):
             numbers = json.loads(file.read_bytes())
             ours = f"{of_run(self._run)} && GitbatchFirst == {numbers[0]}"
             for cluster, first in self._schedd.not_made(ours).items():
                 self.late.add(cluster)
-                found |= {(cluster, proc): n for proc, n in enumerate(numbers) if proc >= first}
-        return found
+                numbers_by_job |= {
+                    (cluster, proc): n for proc, n in enumerate(numbers) if proc >= first
+                }
+        return numbers_by_job
 
     def _cluster(self, submission: Submission) -> str:
         """The constraint that its jobs meet, and what makes them where that comes late."""
@@ -98,18 +100,18 @@ class HandOver:
         look = self._look_late if submission.late else self._look
         for last_try in (False, True):
             try:
-                found = dict(zip(numbers, self._schedd.submit(submission), strict=True))
+                ids = dict(zip(numbers, self._schedd.submit(submission), strict=True))
             except PoolError as error:
-                found = self._patience.insist(lambda: look(submission, numbers))
-                if not found and last_try:
+                ids = self._patience.insist(lambda: look(submission, numbers))
+                if not ids and last_try:
                     raise PoolError(
                         f"HTCondor does not take {named(submission.jobs)}: {error.message}"
                     ) from error
-            if found:
+            if ids:
                 break
         if submission.late:
-            self.late |= {place_of(text)[0] for text in found.values()}
-        return found
+            self.late |= {job_id(text)[0] for text in ids.values()}
+        return ids
 
     def _look(self, submission: Submission, numbers: Sequence[int]) -> dict[int, str]:
         """The jobs' ids, where they are in the queue."""
