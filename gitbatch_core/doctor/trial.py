@@ -19,6 +19,7 @@ from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.model.check import Check, failed, fine, wrong
 from gitbatch_core.model.job_documents import LOG_NAME, ORDER_NAME, Answer, Order, Output
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.pools.base import JobSpec, JobStatus, PoolOptions, State
 from gitbatch_core.pools.choose import choose
 from gitbatch_core.run import archive_location
@@ -77,8 +78,7 @@ def _job(folder: Path, algorithm: str) -> JobSpec:
         archive=str(archive.root),
         environment={"PATH": os.environ.get("PATH", os.defpath)},
         outputs=(Output(path="host.txt"),),
-        record={"format": "gitbatch-record", "version": 1, "run": new_id(), "number": 1}
-        | {"key": key},
+        record=JobRecord(run=new_id(), number=1, key=key).to_dict(),
     )
     order.write(folder / ORDER_NAME)
     argv = (sys.executable, "-m", "gitbatch_core.runner", str(folder))
@@ -123,8 +123,8 @@ def _judge(
     if not answer.succeeded:
         why = answer.reason or f"exit code {answer.exit_code}"
         return wrong(_CHECK, f"it failed{host}: {why}{_tail(folder / LOG_NAME)}")
-    name = answer.record["outputs"][0]["name"]
-    object_ = folder / "archive" / name
+    [stored] = JobRecord.from_dict(answer.record).outputs
+    object_ = folder / "archive" / str(stored.name)
     if not object_.exists():
         return wrong(_CHECK, f"its output is not to be seen here: {object_}")
     all_s = time.monotonic() - began

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_record import JobRecord, Usage
 from gitbatch_core.pools.base import JobSpec
 from gitbatch_core.reports import advice
 
@@ -126,58 +127,56 @@ class Costs:
             asked_disk_mb=_asked_mb(spec.request.disk_mb),
         )
 
-    def recall(self, record: Mapping[str, Any], id: str, submitted: float) -> None:
+    def recall(self, record: JobRecord, id: str, submitted: float) -> None:
         """Take note of a job that another process has handed over, by the beginning of its record
         and the time, in seconds since 1970."""
-        members = record["members"]
 
         def asked(unit: str) -> int | None:
-            amounts = [member["resources"].get(unit) for member in members]
+            amounts = [member.resources.get(unit) for member in record.members]
             return max((value for value in amounts if isinstance(value, int)), default=None)
 
-        self._jobs[record["number"]] = JobCost(
-            number=record["number"],
-            name=record["rule"],
-            rule=record["rule"],
-            attempt=record["attempt"],
-            group=len(members) > 1,
-            cpus=max(member["threads"] for member in members),
+        self._jobs[record.number] = JobCost(
+            number=record.number,
+            name=record.rule,
+            rule=record.rule,
+            attempt=record.attempt,
+            group=len(record.members) > 1,
+            cpus=max(member.threads for member in record.members),
             asked_mb=_asked_mb(asked("mem_mib")),
             asked_disk_mb=_asked_mb(asked("disk_mib")),
             submitted=submitted,
             id=id,
         )
 
-    def reuse(self, record: Mapping[str, Any]) -> None:
+    def reuse(self, record: JobRecord) -> None:
         """Take note of a job that an earlier run has done, by its record: another time it may have
         to run again."""
-        used = _mb((record.get("usage") or {}).get("memory_mb"))
-        self._reused.setdefault(record["rule"], []).append(used)
+        self._reused.setdefault(record.rule, []).append(_mb(record.usage.memory_mb))
 
     def submit(self, number: int, id: str) -> None:
         """The pool has taken it."""
         self._change(number, submitted=self.clock(), id=id)
 
     def measure(
-        self, number: int, record: Mapping[str, Any], pool: Mapping[str, float], host: str | None
+        self, number: int, record: JobRecord, pool: Mapping[str, float], host: str | None
     ) -> None:
         """Take what the runner says in the job record, which may be empty, before what the pool
         says, whose numbers are coarser and include what the pool itself needs."""
-        runner = record.get("usage", {})
+        runner, coarse = record.usage, Usage.from_dict(pool)
 
-        def first(name: str) -> float | None:
-            return next((s[name] for s in (runner, pool) if s.get(name) is not None), None)
+        def first(measured: float | None, instead: float | None) -> float | None:
+            return instead if measured is None else measured
 
         self._change(
             number,
-            host=record.get("host", {}).get("name", host),
-            started=_moment(record.get("started")),
-            wall_s=first("wall_s"),
-            cpu_s=first("cpu_s"),
-            memory_mb=_mb(first("memory_mb")),
-            disk_mb=_mb(pool.get("disk_mb")),
-            read_mb=runner.get("read_mb"),
-            written_mb=runner.get("written_mb"),
+            host=record.host.name or host,
+            started=_moment(record.started),
+            wall_s=first(runner.wall_s, coarse.wall_s),
+            cpu_s=first(runner.cpu_s, coarse.cpu_s),
+            memory_mb=_mb(first(runner.memory_mb, coarse.memory_mb)),
+            disk_mb=_mb(coarse.disk_mb),
+            read_mb=runner.read_mb,
+            written_mb=runner.written_mb,
         )
 
     def conclude(self, number: int, *, succeeded: bool) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.job import job_description, workflow_view
 from snakemake_executor_plugin_gitbatch.job.job_table import JobState, JobTable
@@ -101,7 +102,7 @@ class Preparation:
         state = self.jobs.add(job)
         state.reused, state.in_place, state.unchanged = True, in_place, unchanged
         state.key, state.result = str(record["key"]), record
-        self.report.costs.reuse(record)
+        self.report.costs.reuse(JobRecord.from_dict(record))
         lasting = {o["path"] for o in record["outputs"] if not o.get("temporary")}
         if gone := [p for p in job.output if self.mirror.relative(str(p)) not in lasting]:
             patches.may_lack(job, gone)

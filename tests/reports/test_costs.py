@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gitbatch_core.errors import UsageError
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.pools.base import JobSpec, Request
 from gitbatch_core.reports import advice, efficiency
 from gitbatch_core.reports.costs import Costs
@@ -52,7 +53,7 @@ class Run:
         self.costs.submit(self.number, f"12.{self.number}")
         if succeeded is not None:
             measured = {"started": START, "usage": usage} if record is None else record
-            self.costs.measure(self.number, measured, pool or {}, "node7")
+            self.costs.measure(self.number, JobRecord.from_dict(measured), pool or {}, "node7")
             self.costs.conclude(self.number, succeeded=succeeded)
         return self.number
 
@@ -114,7 +115,7 @@ def test_less_is_only_advised_where_all_is_known() -> None:
         run.costs.undone = frozenset([undone])
         if reused_mb != 0:
             usage = {} if reused_mb is None else {"memory_mb": reused_mb}
-            run.costs.reuse({"rule": "a", "usage": usage})
+            run.costs.reuse(JobRecord.from_dict({"rule": "a", "usage": usage}))
         [row] = run.costs.rules()
         return row.next_time
 
