@@ -34,6 +34,7 @@ _TOGETHER = {
 _FAST = (
     *(
         "archive",
+        "doctor",
         "executor_plugin",
         "git",
         "model",
