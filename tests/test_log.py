@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from repositories import git, new_repository
 from gitbatch_core.errors import FormatError
 from gitbatch_core.log import suppressed
 from gitbatch_core.run import run_commit
+
+ADMINISTRATORS = Path(__file__).parent.parent / "docs" / "administrators.md"
 
 
 def test_an_error_that_is_passed_over_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -40,5 +43,7 @@ def test_a_variable_shows_it(tmp_path: Path, is_asked: bool) -> None:
         text=True,
     )
     assert done.returncode == 0
-    is_shown = "DEBUG gitbatch_core.run.run_commit: read_all" in done.stderr
+    [documented] = re.findall(r"gitbatch runs\n(DEBUG .*)", ADMINISTRATORS.read_text())
+    line = ".+".join(map(re.escape, documented.split("…")))
+    is_shown = any(re.fullmatch(line, each) for each in done.stderr.splitlines())
     assert is_shown == is_asked, done.stderr
