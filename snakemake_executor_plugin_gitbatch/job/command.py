@@ -107,7 +107,7 @@ def _group_arguments(workflow: Any, group: Any) -> tuple[str, ...]:
 def _configfiles(workflow: Any, run: Run, mirror: Mirror) -> list[str]:
     """The config files that the command line names, as jobs are to read them: the commit's, or a
     copy of what lies outside of the repository. Last, the settings of the command line itself."""
-    found = []
+    paths = []
     for number, path in enumerate(map(str, workflow.overwrite_configfiles)):
         there = mirror.there(path)
         if mirror.relative(path) is None:
@@ -117,10 +117,10 @@ def _configfiles(workflow: Any, run: Run, mirror: Mirror) -> list[str]:
             address, _ = hashing.hash_file(copy, run.archive.algorithm)
             mirror.outside.addresses[str(there)] = str(address)
             there = copy
-        found.append(str(there))
+        paths.append(str(there))
     if workflow.config_settings.config:
-        given = run.staging / "config.yaml"
+        settings = run.staging / "config.yaml"
         text = yaml.safe_dump(dict(workflow.config_settings.config))
-        fs.replace_with_bytes(given, text.encode(), mode=0o600)
-        found.append(str(given))
-    return found
+        fs.replace_with_bytes(settings, text.encode(), mode=0o600)
+        paths.append(str(settings))
+    return paths

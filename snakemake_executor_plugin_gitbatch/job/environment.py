@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from gitbatch_core.errors import RunError
+from gitbatch_core.model.documents import Document
 from gitbatch_core.model.masking import redact
 from gitbatch_core.pools.base_environment import start_environment
 from gitbatch_core.run.mirror.paths import Mirror
@@ -63,6 +65,17 @@ def of_jobs(mirror: Mirror) -> dict[str, str]:
         folders = found[name].split(os.pathsep)
         found[name] = os.pathsep.join(_in_worktree(folder, mirror) for folder in folders)
     return found
+
+
+def for_record(variables: dict[str, str], secrets: Iterable[str]) -> Document:
+    """The environment by name; values only of those that are harmless."""
+    harmless = ("LANG", "PATH", "TZ", "VIRTUAL_ENV", "CONDA_PREFIX")
+    values = {
+        name: value
+        for name, value in variables.items()
+        if name in harmless or name.startswith("LC_")
+    }
+    return {"names": sorted({*variables, *secrets}), "values": values}
 
 
 def brought(job: Any, stated: dict[str, str], *, title: str, mirror: Mirror) -> dict[str, str]:

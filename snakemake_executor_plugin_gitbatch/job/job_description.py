@@ -63,12 +63,12 @@ def has_outputs(job: Any) -> bool:
 
 def log_paths(job: Any) -> list[str]:
     """Logs and benchmarks."""
-    found: list[str] = []
+    paths: list[str] = []
     for inner in members(job):
-        found += [str(path) for path in inner.log]
+        paths += [str(path) for path in inner.log]
         if inner.benchmark:
-            found.append(str(inner.benchmark))
-    return found
+            paths.append(str(inner.benchmark))
+    return paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +86,12 @@ class Description:
 def describe(job: Any, address_of: Callable[[str], str], *, top: Path) -> Description:
     """Describe `job`; `address_of` gives the address of an input as the job names it, `top` is the
     repository's."""
-    made = {str(path) for inner in members(job) for path in inner.output}
+    products = {str(path) for inner in members(job) for path in inner.output}
     descriptions, all_exact = [], True
     for inner in members(job):
         plain, exact = view(inner)
         inputs = [
-            each if each["path"] in made else each | {"address": address_of(each["path"])}
+            each if each["path"] in products else each | {"address": address_of(each["path"])}
             for each in plain["inputs"]
         ]
         all_exact &= exact and all(_is_address(each.get("address")) for each in inputs)
@@ -156,10 +156,10 @@ def take_over(
         # A path of the worktree is what was decided where the run was started: there is another.
         return value if as_recorded(str(value)) == recorded[name] else recorded[name]
 
-    known = recorded.keys() | ONLY_HERE | {name for name in own if _unitless(name) in later}
-    found = {name: decided(name, value) for name, value in own.items() if name in known}
-    found |= {n: v for n, v in recorded.items() if n not in own and not _is_later(v)}
-    evaluation.set_resources(job, found)
+    names = recorded.keys() | ONLY_HERE | {name for name in own if _unitless(name) in later}
+    resources = {name: decided(name, value) for name, value in own.items() if name in names}
+    resources |= {n: v for n, v in recorded.items() if n not in own and not _is_later(v)}
+    evaluation.set_resources(job, resources)
 
 
 def _unitless(name: str) -> str:
@@ -182,17 +182,6 @@ def record_head(run: Run, folder: str) -> Document:
         "folder": folder,
         "versions": {"gitbatch": __version__, "snakemake": snakemake_version},
     }
-
-
-def environment_for_record(environment: dict[str, str], secrets: Iterable[str]) -> Document:
-    """The environment by name; values only of those that are harmless."""
-    harmless = ("LANG", "PATH", "TZ", "VIRTUAL_ENV", "CONDA_PREFIX")
-    values = {
-        name: value
-        for name, value in environment.items()
-        if name in harmless or name.startswith("LC_")
-    }
-    return {"names": sorted({*environment, *secrets}), "values": values}
 
 
 def plain_config(config: Any) -> Any:

@@ -7,7 +7,7 @@ which is the one lock of the run: see docs/adr/0010.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +105,7 @@ class JobTable:
         self._adopted[state.key].remove(state)
         state.job = job
 
-    def drop(self, numbers: list[int]) -> None:
+    def drop(self, numbers: Iterable[int]) -> None:
         """Adopted jobs were removed from the pool."""
         for number in numbers:
             state = self._states.pop(number)

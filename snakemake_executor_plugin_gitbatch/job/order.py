@@ -39,6 +39,8 @@ class Draft:
     key: JobKey
     updated: dict[str, str]
     """Outputs that are changed in place -> their old addresses."""
+    rivals: tuple[int, ...] = ()
+    """Numbers of jobs of an earlier process that would write what this one is about to write."""
 
 
 @dataclass(kw_only=True)
@@ -68,16 +70,18 @@ class Ordering:
             **environment.brought(draft.job, variables, title=title, mirror=self.mirror),
         }
         kind = choose.kind_named(pool.kind)
+        record = self._record(draft, number, pool)
+        record["environment"] = environment.for_record(variables, secrets)
+        spec = self._spec(draft, number, kind, title, secrets)
         self._say_ignored(draft.job, kind)
-        folder = self.run.job_folder(number)
-        logs = map(self.mirror.relative, job_description.log_paths(draft.job))
+        path = spec.folder / ORDER_NAME
         order = Order(
             argv=(
                 *resources.wrapper(draft.job, title=title, mirror=self.mirror),
                 *command.command(
                     self.workflow,
                     draft.job,
-                    order=folder / ORDER_NAME,
+                    order=path,
                     general=self.general,
                     most_cores=cores,
                 ),
@@ -87,26 +91,19 @@ class Ordering:
             archive=str(self.run.archive.root),
             environment=variables,
             outputs=outputs,
-            sign=str(self.run.sign(number)),
-            logs=tuple(path for path in logs if path is not None),
+            sign=str(spec.sign),
+            logs=self._logs(draft.job),
             tools=programs.programs(
                 draft.description.members, variables, prefix=shell_command.prefix()
             ),
-            record=self._record(draft, number, pool, variables, secrets),
+            record=redact(record, self.secrets.values()),
         )
-        order.write(folder / ORDER_NAME)
-        return order, self._spec(draft, number, pool, title, secrets)
+        order.write(path)
+        return order, spec
 
-    def _record(
-        self,
-        draft: Draft,
-        number: int,
-        pool: Pool,
-        variables: dict[str, str],
-        secrets: dict[str, str],
-    ) -> Document:
+    def _record(self, draft: Draft, number: int, pool: Pool) -> Document:
         """What is known of the job record before the job has run."""
-        record = {
+        return {
             **job_description.record_head(self.run, self.folder),
             "number": number,
             "key": draft.key.key,
@@ -116,16 +113,19 @@ class Ordering:
             "attempt": draft.job.attempt,
             "members": resources.for_record(draft.description.members),
             "updated": draft.updated,
-            "environment": job_description.environment_for_record(variables, secrets),
+            "environment": {},
             "pool": {"kind": pool.kind},
             **({"parse_time": written} if (written := self._written(draft.members)) else {}),
             **({CHOSEN: draft.key.choice.as_json()} if draft.key.choice != ALL else {}),
         }
-        masked: Document = redact(record, self.secrets.values())
-        return masked
+
+    def _logs(self, job: Any) -> tuple[str, ...]:
+        """Logs and benchmarks, relative to the top."""
+        paths = map(self.mirror.relative, job_description.log_paths(job))
+        return tuple(path for path in paths if path is not None)
 
     def _spec(
-        self, draft: Draft, number: int, pool: Pool, title: str, secrets: dict[str, str]
+        self, draft: Draft, number: int, kind: PoolKind, title: str, secrets: dict[str, str]
     ) -> JobSpec:
         folder = self.run.job_folder(number)
         labels = {
@@ -141,11 +141,7 @@ class Ordering:
             argv=(sys.executable, "-m", "gitbatch_core.runner", str(folder)),
             folder=folder,
             request=resources.request(
-                draft.job,
-                choose.kind_named(pool.kind),
-                title=title,
-                secrets=secrets,
-                mirror=self.mirror,
+                draft.job, kind, title=title, secrets=secrets, mirror=self.mirror
             ),
             private=secrets,
             sign=self.run.sign(number),

@@ -55,7 +55,6 @@ class OpenRun:
 
     def assemble(self) -> Session:
         """Raises GitbatchError."""
-        settings = self.workflow.executor_settings
         temporary = TemporaryOutputs(self.mirror, self.logger.warning)
         room = Room(
             workflow=self.workflow,
@@ -66,11 +65,7 @@ class OpenRun:
         ordering = self._ordering()
         self._write_comparison()
         keys = self._keys()
-        reusing = Reusing(
-            mode=settings.reuse,
-            mirror=self.mirror,
-            undeclared=self.undeclared if settings.undeclared == "keep" else None,
-        )
+        reusing = self._reusing()
         plan = Plan(
             workflow=self.workflow,
             mirror=self.mirror,
@@ -78,14 +73,7 @@ class OpenRun:
             reusing=reusing,
             outputs=ordering.outputs,
         )
-        new_jobs = NewJobs(
-            workflow=self.workflow,
-            run=self.run,
-            mirror=self.mirror,
-            keys=keys,
-            jobs=self.jobs,
-            warn=self.logger.warning,
-        )
+        new_jobs = self._new_jobs(keys)
         missed = Missed.of(self.run, keys)
         pools = Pools(main=self.pool, local_cores=self.workflow.resource_settings.local_cores)
         return Session(
@@ -120,17 +108,38 @@ class OpenRun:
                 report=self.report,
                 is_local=self.workflow.is_local,
             ),
-            conclusion=Conclusion(
-                run=self.run,
-                mirror=self.mirror,
-                report=self.report,
-                plan=plan,
-                reusing=reusing,
-                temporary=temporary,
-                undeclared=self.undeclared,
-                mask=Mask(self.secrets.values()).all,
-            ),
+            conclusion=self._conclusion(plan, reusing, temporary),
             ending=self._ending(keys, reusing, missed),
+        )
+
+    def _new_jobs(self, keys: Keys) -> NewJobs:
+        return NewJobs(
+            workflow=self.workflow,
+            run=self.run,
+            mirror=self.mirror,
+            keys=keys,
+            jobs=self.jobs,
+            warn=self.logger.warning,
+        )
+
+    def _reusing(self) -> Reusing:
+        settings = self.workflow.executor_settings
+        return Reusing(
+            mode=settings.reuse,
+            mirror=self.mirror,
+            undeclared=self.undeclared if settings.undeclared == "keep" else None,
+        )
+
+    def _conclusion(self, plan: Plan, reusing: Reusing, temporary: TemporaryOutputs) -> Conclusion:
+        return Conclusion(
+            run=self.run,
+            mirror=self.mirror,
+            report=self.report,
+            plan=plan,
+            reusing=reusing,
+            temporary=temporary,
+            undeclared=self.undeclared,
+            mask=Mask(self.secrets.values()).all,
         )
 
     def _ordering(self) -> Ordering:

@@ -81,10 +81,10 @@ def bring_all(mirror: Mirror, members: list[Any]) -> None:
     paths = (path for member in members for path in member.input)
     plain = (str(path) for path in paths if workflow_view.storage(path) is None)
     linked_folders.open_folders(mirror, plain, ())
-    made = {str(path) for member in members for path in member.output}
+    products = {str(path) for member in members for path in member.output}
     for member in members:
         for path in member.input:
-            if str(path) not in made:
+            if str(path) not in products:
                 _bring(mirror, path, member.rule.name)
     linked_folders.settle(mirror)
     mirror.tell_outside()
@@ -101,8 +101,8 @@ def _bring(mirror: Mirror, path: Any, rule: str) -> None:
     elif storage.retrieve:
         storage_copies.bring(mirror, str(path))
     else:
-        known = workflow_view.address_in(storage) or storage.print_query
-        storage_copies.refer(mirror, str(path), known)
+        name = workflow_view.address_in(storage) or storage.print_query
+        storage_copies.refer(mirror, str(path), name)
 
 
 def products_of(jobs: Iterable[Any]) -> set[str]:
@@ -124,11 +124,11 @@ def bring_outputs(job: Any, mirror: Mirror, *, is_needed: bool, is_new: bool) ->
 def _bring_all_inputs(
     jobs: Iterable[Any], mirror: Mirror, coming: Container[str]
 ) -> dict[str, RunError]:
-    found: dict[str, RunError] = {}
+    missing: dict[str, RunError] = {}
     for job in jobs:
         for path, error in bring_inputs(job, mirror, coming).items():
-            found.setdefault(path, error)
-    return found
+            missing.setdefault(path, error)
+    return missing
 
 
 def bring_inputs(job: Any, mirror: Mirror, coming: Container[str]) -> dict[str, RunError]:

@@ -4,7 +4,7 @@ the run has handed over, or it is ordered."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gitbatch_core.model.documents import Document
@@ -66,16 +66,12 @@ class Preparation:
             key=self.keys.job_key(job, description, updated),
             updated=updated,
         )
-        return self._adopt(draft) or draft
-
-    def rivals(self, draft: Draft) -> list[int]:
-        """Numbers of jobs of an earlier process that would write what this one is about to write:
-        to be ended."""
-        paths = {self.mirror.relative(str(path)) for m in draft.members for path in m.output}
-        return self.resumed.writers(paths)
+        return self._adopt(draft) or replace(draft, rivals=self._rivals(members))
 
     def decide(self, draft: Draft) -> JobState:
-        """Reuse what an earlier run has made, or make room for the job and write its order."""
+        """Reuse what an earlier run has made, or make room for the job and write its order. Its
+        rivals have been ended."""
+        self.jobs.drop(draft.rivals)
         outputs = tuple(self.ordering.outputs(draft.members))
         if draft.description.exact and self.reusing.is_open_to(draft.job):
             inner = map(self.mirror.relative, map(str, workflow_view.inner_temporaries(draft.job)))
@@ -95,6 +91,10 @@ class Preparation:
         )
         self.report.costs.order(state.spec, draft.job.attempt, group=draft.job.is_group())
         return state
+
+    def _rivals(self, members: list[Any]) -> tuple[int, ...]:
+        paths = {self.mirror.relative(str(path)) for m in members for path in m.output}
+        return tuple(self.resumed.writers(paths))
 
     def _reuse(self, job: Any, record: Document, *, in_place: bool = False) -> JobState:
         """The job is done already, as the record of an earlier one says."""

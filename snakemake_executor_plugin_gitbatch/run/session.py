@@ -19,6 +19,7 @@ from snakemake_executor_plugin_gitbatch.errors import text_of
 from snakemake_executor_plugin_gitbatch.job import job_description
 from snakemake_executor_plugin_gitbatch.job.job_table import JobState, JobTable
 from snakemake_executor_plugin_gitbatch.job.key import Keys
+from snakemake_executor_plugin_gitbatch.job.order import Draft
 from snakemake_executor_plugin_gitbatch.reuse.missed_reuse import Missed
 from snakemake_executor_plugin_gitbatch.reuse.planner import Plan
 from snakemake_executor_plugin_gitbatch.reuse.resumed_jobs import ResumedJobs
@@ -126,12 +127,10 @@ class Session:
         try:
             with self.lock:
                 prepared = self.preparation.begin(job)
-                rivals = [] if isinstance(prepared, JobState) else self.preparation.rivals(prepared)
-            if rivals:
-                self.pools.main.cancel(rivals)
-            with self.lock:
-                self.jobs.drop(rivals)
-                if not isinstance(prepared, JobState):
+            if isinstance(prepared, Draft):
+                if prepared.rivals:
+                    self.pools.main.cancel(prepared.rivals)
+                with self.lock:
                     prepared = self.preparation.decide(prepared)
         except Exception as error:
             return self._refuse(job, text_of(error, self.logger))

@@ -34,18 +34,18 @@ class Leaving:
 
     def gather(
         self,
-        known: Callable[[str], bool],
+        is_known: Callable[[str], bool],
         declared: Iterable[str],
         records: Iterable[Document],
         reused: Iterable[Document],
         restarted: set[int],
     ) -> Left:
-        """Keep what the run's jobs have left. `known`: what is no news in the worktree; `declared`:
-        as the workflow names it; `records`: of jobs that succeeded; `restarted`: numbers of those
-        that may have been started more than once. Raises GitError."""
+        """Keep what the run's jobs have left. `is_known`: what is no news in the worktree;
+        `declared`: as the workflow names it; `records`: of jobs that succeeded; `restarted`:
+        numbers of those that may have been started more than once. Raises GitError."""
         is_declared = inside(filter(None, map(self.files.mirror.relative, declared)))
         new = worktrees.added(self.run.worktree, (*CACHES, *self.caches))
-        paths = {path for path in new if path not in self.passing and not known(path)}
+        paths = {path for path in new if path not in self.passing and not is_known(path)}
         paths.update(
             p for p in self.files.known if self.files.is_rewritten(p) and not is_declared(p)
         )
