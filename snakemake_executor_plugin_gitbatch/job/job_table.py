@@ -143,11 +143,9 @@ class JobTable:
         """Of all jobs of the run that have succeeded: those that nothing has asked for again, then
         the others in the order in which they ended."""
         earlier = [s.result for s in self._states.values() if s.adopted and s.job is None]
-        return [
-            record
-            for record in (*earlier, *(s.result for s in self._concluded if not s.reused))
-            if record is not None
-        ]
+        succeeded = [s for s in self._concluded if s.failure is None and not s.reused]
+        results = (*earlier, *(state.result for state in succeeded))
+        return [record for record in results if record is not None]
 
     def reused(self) -> list[Document]:
         """Records of earlier jobs whose outputs were taken."""

@@ -141,6 +141,13 @@ def test_what_an_earlier_process_has_done_comes_first(table: JobTable) -> None:
     assert table.failed() == ["r[1]", "bad"] and table.failures() == [("bad", "why")]
 
 
+def test_a_result_that_could_not_be_put_in_place_is_no_record(table: JobTable) -> None:
+    table.adopt(state := adopted(2, result={"number": 2}))
+    table.claim(state, ReadyJob("a", 1))
+    table.conclude(state, "no space")
+    assert table.records() == []
+
+
 def test_restarted_jobs(table: JobTable) -> None:
     states = [ordered(table, ReadyJob("r", number)) for number in range(3)]
     states[1].restarted = True
