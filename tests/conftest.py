@@ -7,6 +7,7 @@ import functools
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 from debian_tree import DebianTree, ToolError
 from hypothesis import settings
+from projects import Project
 
 from gitbatch_core.archive.store import Archive
 
@@ -32,19 +34,18 @@ _TOGETHER = {
 """Modules whose tests share a project that is made once, or a pool that nobody else may use."""
 
 _FAST = (
-    *(
-        "archive",
-        "doctor",
-        "executor_plugin",
-        "git",
-        "model",
-        "provenance",
-        "reports",
-        "reproduce",
-        "run",
-        "runner",
-    ),
-    *("runner", "snakemake_internals", "tests"),
+    "archive",
+    "doctor",
+    "executor_plugin",
+    "git",
+    "model",
+    "provenance",
+    "reports",
+    "reproduce",
+    "run",
+    "runner",
+    "snakemake_internals",
+    "tests",
 )
 """Folders of tests that start neither Snakemake nor HTCondor; Snakemake's objects are not it."""
 _GIT_FILTERS = DebianTree(
@@ -180,11 +181,53 @@ def archive(tmp_path: Path) -> Archive:
     return Archive.create(tmp_path / "archive")
 
 
+@pytest.fixture(params=["local", "htcondor"])
+def pool(request: pytest.FixtureRequest) -> str:
+    """For tests that are run on every pool."""
+    name: str = request.param
+    if name == "htcondor":
+        request.getfixturevalue("htcondor_pool")
+    return name
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> Iterator[Callable[..., Project]]:
+    """Projects from files, committed."""
+    made: list[Project] = []
+
+    def make(
+        files: dict[str, str],
+        *,
+        name: str = "project",
+        pool: str = "local",
+        commit: bool = True,
+        object_format: str = "sha1",
+    ) -> Project:
+        project = Project(path=tmp_path / name, pool=pool)
+        project.path.mkdir(parents=True)
+        project.git("init", "--quiet", f"--object-format={object_format}")
+        project.write({".gitignore": ".snakemake/\n", **files})
+        if commit:
+            project.commit()
+        made.append(project)
+        return project
+
+    yield make
+    for project in made:
+        for process in project.started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+
+
 @pytest.fixture
 def make_workflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """`workflows_here.build` in a folder of its own, which is the current one."""
     import workflows_here
 
+    from snakemake_executor_plugin_gitbatch.run import parse_writes
+
+    parse_writes.stop()  # what a test writes is not what an earlier one's workflow does
     monkeypatch.chdir(tmp_path)
     with contextlib.ExitStack() as stack:
         yield functools.partial(workflows_here.build, stack)

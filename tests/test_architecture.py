@@ -1,4 +1,4 @@
-"""What docs/architecture.md says of the code is true."""
+"""What docs/architecture.md says of the code is true, and each test stands by itself."""
 
 from __future__ import annotations
 
@@ -49,3 +49,14 @@ def test_each_package_is_described() -> None:
     core = REPOSITORY / "gitbatch_core"
     packages = {path.parent.name for path in core.glob("*/__init__.py")}
     assert set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)) == packages
+
+
+def test_no_test_imports_a_test_or_a_conftest() -> None:
+    for path in sorted((REPOSITORY / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                module = node.module or ""
+                names = [module, *(f"{module}.{each.name}" for each in node.names)]
+            modules = [part for name in names for part in name.split(".")[:-1] or [name]]
+            assert not [m for m in modules if m == "conftest" or m.startswith("test_")], path

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from executor.conftest import Project
+from projects import Project
 
 _FILES = {
     ".gitignore": ".snakemake/\n/data/\n/out/\n/logs/\n/bench/\n",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from executor.conftest import Ended, Project
+from projects import Ended, Project
 
 from gitbatch_core.archive import records
 

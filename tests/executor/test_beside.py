@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-from .conftest import Project, wait_until
+from projects import Project, wait_until
 
 boto3 = pytest.importorskip("boto3", reason="needs the other plugins: pip install .[beside]")
 

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from projects import Project
 from snakemake.api import DAGApi
-
-from .conftest import Project
 
 MakeProject = Callable[..., Project]
 

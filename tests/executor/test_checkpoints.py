@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 
-from .conftest import Project, counts
+from projects import Project, counts
 
 MakeProject = Callable[..., Project]
 

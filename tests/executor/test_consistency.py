@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .conftest import Project
+from projects import Project
 
 MakeProject = Callable[..., Project]
 

@@ -9,9 +9,9 @@ import stat
 import subprocess
 from collections.abc import Callable
 
-from gitbatch_core.cli.output import printable
+from projects import Project
 
-from .conftest import Project
+from gitbatch_core.cli.output import printable
 
 MakeProject = Callable[..., Project]
 

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from .conftest import Project, run_twice
+from projects import Project, run_twice
 
 pytestmark = pytest.mark.usefixtures("git_filters")
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from .conftest import Project, processes_with, wait_until
+from projects import Project, processes_with, wait_until
 
 MakeProject = Callable[..., Project]
 

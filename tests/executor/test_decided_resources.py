@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from .conftest import Project
+from projects import Project
 
 SEEN = """\
 import os, tempfile

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from .conftest import Project, wait_until
+from projects import Project, wait_until
 
 MakeProject = Callable[..., Project]
 

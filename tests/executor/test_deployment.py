@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .conftest import Project
+from projects import Project
 
 CONDA = """\
 #!/bin/bash

@@ -15,12 +15,11 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from projects import Project, wait_until
 
 from gitbatch_core.archive import names
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.store import Archive
-
-from .conftest import Project, wait_until
 
 MakeProject = Callable[..., Project]
 

@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Callable
 from textwrap import dedent
 
-from gitbatch_core.archive import links
+from projects import Ended, Project, wait_until
 
-from .conftest import Ended, Project, wait_until
+from gitbatch_core.archive import links
 
 MakeProject = Callable[..., Project]
 

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from .conftest import Ended, Project
+from projects import Ended, Project
 
 MakeProject = Callable[..., Project]
 

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from projects import Project
 
 from snakemake_executor_plugin_gitbatch.job import environment
-
-from .conftest import Project
 
 MakeProject = Callable[..., Project]
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .conftest import Project, processes_with, wait_until
+from projects import Project, processes_with, wait_until
 
 MakeProject = Callable[..., Project]
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from .conftest import Project
+from projects import Project
 
 MakeProject = Callable[..., Project]
 

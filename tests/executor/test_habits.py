@@ -6,8 +6,7 @@ import os
 from collections.abc import Callable
 
 import pytest
-
-from .conftest import Project
+from projects import Project
 
 MakeProject = Callable[..., Project]
 

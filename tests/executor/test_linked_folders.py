@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mirrors import bare_mirror
+from projects import Project
 
 from gitbatch_core.errors import RunError
 from gitbatch_core.run.mirror import inputs, linked_folders
-
-from .conftest import Project, bare_mirror
 
 MakeProject = Callable[..., Project]
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .conftest import Project
+from projects import Project
 
 MakeProject = Callable[..., Project]
 
@@ -180,7 +180,7 @@ def test_edits_during_the_run_reach_no_job(make_project: MakeProject, pool: str)
     )
     running = project.start("script.txt", "local.txt")
     worktrees = project.path / ".gitbatch/worktrees"
-    from .conftest import wait_until
+    from projects import wait_until
 
     wait_until(lambda: bool(list(worktrees.glob("*/gate.txt"))), "the first job")
     project.write(

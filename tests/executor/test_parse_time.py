@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.executor.conftest import Project
+from projects import Project
 
 MakeProject = Callable[..., Project]
 

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from .conftest import Project, wait_until
+from projects import Project, wait_until
 
 MakeProject = Callable[..., Project]
 

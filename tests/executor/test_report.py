@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from .conftest import Project
+from projects import Project
 
 MakeProject = Callable[..., Project]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
-from .conftest import Project, run_twice
+from projects import Project, run_twice
 
 MakeProject = Callable[..., Project]
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.executor.conftest import Ended, Project, wait_until
+from projects import Ended, Project, wait_until
 
 SNAKEFILE = """
     configfile: "config.yaml"

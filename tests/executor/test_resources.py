@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from .conftest import Project
+from projects import Project
 
 WRAPPER = """\
     #!/bin/sh

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from .conftest import Project, processes_with, wait_until
+from projects import Project, processes_with, wait_until
 
 MakeProject = Callable[..., Project]
 

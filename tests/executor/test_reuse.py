@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from .conftest import Project, counts, processes_with, wait_until
+from projects import Project, counts, processes_with, wait_until
 
 MakeProject = Callable[..., Project]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .conftest import Ended, Project
+from projects import Ended, Project
 
 MakeProject = Callable[..., Project]
 

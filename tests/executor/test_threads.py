@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .conftest import Ended, Project, processes_with, wait_until
+from projects import Ended, Project, processes_with, wait_until
 
 MakeProject = Callable[..., Project]
 

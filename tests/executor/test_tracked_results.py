@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
-from .conftest import Project
+from projects import Project
 
 MakeProject = Callable[..., Project]
 

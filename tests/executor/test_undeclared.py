@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from .conftest import Project, wait_until
+from projects import Project, wait_until
 
 MakeProject = Callable[..., Project]
 

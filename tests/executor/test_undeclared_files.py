@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mirrors import bare_mirror
 
 from gitbatch_core.archive.layout import ObjectName
 from gitbatch_core.model.job_documents import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order
 from gitbatch_core.run import undeclared_entries
 from gitbatch_core.run.executions import Execution, all_of, nearest, running_at
 from gitbatch_core.run.mirror.undeclared import UndeclaredFiles
-
-from .conftest import bare_mirror
 
 
 def execution(number: int, start: int = 0, end: int = 0, *outputs: str) -> Execution:

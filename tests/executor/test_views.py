@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from mirrors import bare_mirror
 
 from gitbatch_core.errors import RunError
 from gitbatch_core.model import documents
@@ -23,8 +24,6 @@ from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.in_job.consistency import Comparison
 from snakemake_executor_plugin_gitbatch.job import job_description
 from snakemake_executor_plugin_gitbatch.job.failure import explain
-
-from .conftest import bare_mirror
 
 TOP, WORKTREE = Path("/home/it's me/project"), Path("/archive/staging/it's/worktree")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mirrors import bare_mirror
 from repositories import git
 from workflows_here import job
 
@@ -14,7 +15,6 @@ from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.job import job_description
 from snakemake_executor_plugin_gitbatch.job.key import JobKey, Keys
 from snakemake_executor_plugin_gitbatch.settings import ExecutorSettings
-from tests.executor.conftest import bare_mirror
 
 BASE = """
     rule a:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mirrors import bare_mirror
 from workflows_here import job
 
 from gitbatch_core.model.job_documents import Output
 from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.job import workflow_view
 from snakemake_executor_plugin_gitbatch.reuse.planner import Plan
-from tests.executor.conftest import bare_mirror
 
 CHAIN = """
     rule all:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mirrors import bare_mirror
 from repositories import git
 from snakemake.api import ResourceSettings
 from workflows_here import job
@@ -17,7 +18,6 @@ from gitbatch_core.git.repository import Repository
 from gitbatch_core.run.obstacles import ObstaclesError
 from snakemake_executor_plugin_gitbatch.run import job_preconditions, preconditions
 from snakemake_executor_plugin_gitbatch.run.preconditions import Source
-from tests.executor.conftest import bare_mirror
 
 SNAKEFILE = """\
 configfile: "config.yaml"

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mirrors import bare_mirror
 from workflows_here import job
 
 from gitbatch_core.errors import RunError
@@ -14,7 +15,6 @@ from gitbatch_core.pools.base import Request
 from gitbatch_core.pools.choose import kind_named
 from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.job import resources
-from tests.executor.conftest import bare_mirror
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_functions_of_a_rule(make_workflow: Any, mirror: Mirror) -> None:
             output: "a"
             threads: lambda wildcards: 2
             resources:
-                mem="2GB", runtime="2h", disk_mb=lambda wildcards, attempt: attempt * 300
+                mem_mb=2000, runtime="2h", disk_mb=lambda wildcards, attempt: attempt * 300
             shell: "touch {output}"
     """
     single = job(make_workflow(snakefile, "a"), "a")

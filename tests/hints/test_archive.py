@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from executor.conftest import Ended, Project
+from projects import Ended, Project
 
 from gitbatch_core.archive import layout
 from gitbatch_core.errors import GitbatchError
@@ -14,7 +14,7 @@ from snakemake_storage_plugin_gitbatch.content import Reader
 from snakemake_storage_plugin_gitbatch.place import Place
 from snakemake_storage_plugin_gitbatch.query import parse
 
-from .conftest import Terminal, types
+from .terminals import Terminal, types
 
 FILES = {
     "Snakefile": """

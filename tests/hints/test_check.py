@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .conftest import Terminal, types
+from .terminals import Terminal, types
 
 SNAKEFILE = "rule a:\n    output: 'a.txt'\n    shell: 'touch {output}'\n"
 

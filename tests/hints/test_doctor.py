@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from executor.conftest import Ended
+from projects import Ended
 
 from gitbatch_core.doctor import archive
 from gitbatch_core.pools.htcondor import checks
 from gitbatch_core.pools.htcondor.pool_report import Survey
 
-from .conftest import Terminal, types
+from .terminals import Terminal, types
 
 
 def wrong(ended: Ended) -> Ended:

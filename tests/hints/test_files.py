@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from executor.conftest import Project
+from projects import Project
 
-from .conftest import Terminal, types
+from .terminals import Terminal, types
 
 FILES = {
     "Snakefile": """

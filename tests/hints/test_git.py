@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from executor.conftest import Project
+from projects import Project
 
 from gitbatch_core.errors import GitError, UsageError
 from gitbatch_core.git import refs, work_tree_status
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repository import Repository
 
-from .conftest import Terminal, types
+from .terminals import Terminal, types
 
 MakeProject = Callable[..., Project]
 FILE = ("-c", "protocol.file.allow=always")

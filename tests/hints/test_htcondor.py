@@ -6,9 +6,9 @@ import signal
 import subprocess
 from pathlib import Path
 
-from executor.conftest import wait_until
+from projects import wait_until
 
-from .conftest import GATED, TOKEN, Terminal, types
+from .terminals import GATED, TOKEN, Terminal, types
 
 MORE = """
         rule grid:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from executor.conftest import Ended
+from projects import Ended
 
-from .conftest import Terminal, rewrite, types
+from .terminals import Terminal, rewrite, types
 
 FILES = {
     "Snakefile": """

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from executor.conftest import Ended, Project
+from projects import Ended, Project
 
-from .conftest import Terminal, types
+from .terminals import Terminal, types
 
 FILES = {
     "Snakefile": """

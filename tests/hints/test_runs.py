@@ -9,14 +9,14 @@ import signal
 from pathlib import Path
 
 import pytest
-from executor.conftest import Ended, Project, processes_with, wait_until
+from projects import Ended, Project, processes_with, wait_until
 
 from gitbatch_core.cli.runs import ls
 from gitbatch_core.errors import GitError
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.run_outputs import RunOutputs
 
-from .conftest import GATED, TOKEN, Terminal, rewrite, types
+from .terminals import GATED, TOKEN, Terminal, rewrite, types
 
 
 def refused(ended: Ended, code: int = 2) -> Ended:

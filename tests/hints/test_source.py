@@ -6,8 +6,8 @@ import importlib
 from collections import Counter
 from pathlib import Path
 
-from .conftest import DECLARED
 from .source import commands
+from .terminals import DECLARED
 
 NOT_TYPED = Counter(
     {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from .conftest import Terminal, types
+from .terminals import Terminal, types
 
 SIMPLE = {
     "Snakefile": """

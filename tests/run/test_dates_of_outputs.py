@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from mirrors import bare_mirror
 
 from gitbatch_core.archive import hashing, links
 from gitbatch_core.run.mirror import inputs, output_links
 from gitbatch_core.run.mirror.paths import Mirror
-from tests.executor.conftest import bare_mirror
 
 
 @pytest.fixture

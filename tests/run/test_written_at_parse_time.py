@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from mirrors import bare_mirror
+
 from gitbatch_core.run.mirror import parse_time
-from tests.executor.conftest import bare_mirror
 
 
 def test_what_may_be_meant_for_jobs(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mirrors import bare_mirror
 from snakemake.dag import DAG
 from snakemake.deployment.conda import Env
 from snakemake.jobs import GroupJob, Job
@@ -20,7 +21,6 @@ from workflows_here import job
 
 from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.snakemake_internals import patches
-from tests.executor.conftest import bare_mirror
 
 SNAKEFILE = """
     rule a:

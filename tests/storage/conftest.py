@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from executor.conftest import Project, make_project, pool  # noqa: F401
+from projects import Project
 
 SNAKEFILE = """
 rule all:

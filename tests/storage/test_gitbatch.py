@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from executor.conftest import Project
+from projects import Project
 
 from gitbatch_core.archive import names
 from gitbatch_core.archive.store import Archive

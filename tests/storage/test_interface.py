@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from executor.conftest import Project
+from projects import Project
 from snakemake_interface_storage_plugins.tests import TestStorageBase
 
 from gitbatch_core.archive.store import Archive, Take

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from executor.conftest import Project
+from projects import Project
 from snakemake_interface_common.exceptions import WorkflowError
 
 from gitbatch_core.archive import layout, names

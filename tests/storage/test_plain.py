@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from executor.conftest import Project
+from projects import Project
 
 MakeProject = Callable[..., Project]
 DEFAULT = ("--default-storage-provider", "gitbatch", "--default-storage-prefix")

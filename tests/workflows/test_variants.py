@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from debian_tree import DebianTree, ToolError
-from executor.conftest import Project, make_project  # noqa: F401
+from projects import Project
 
 SOURCE = Path(__file__).parents[2] / "workflows" / "variants"
 EXAMPLES = "usr/share/doc/bowtie2/examples"
@@ -47,7 +47,7 @@ def examples(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def example(make_project: Callable[..., Project], examples: Path) -> Callable[[str], Project]:  # noqa: F811
+def example(make_project: Callable[..., Project], examples: Path) -> Callable[[str], Project]:
     """The workflow in a folder of its own, with the data, as its README says."""
 
     def make(name: str) -> Project:

@@ -6,21 +6,14 @@ import contextlib
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
-
-import pytest
-
-from gitbatch_core.archive.store import Archive
-from gitbatch_core.run.mirror.outside_inputs import OutsideInputs
-from gitbatch_core.run.mirror.paths import Mirror
 
 
 @dataclass(kw_only=True)
@@ -41,25 +34,6 @@ class Ended:
             assert word in self.text, self.text
         assert "\nTraceback" not in self.text, self.text
         return self
-
-
-def bare_mirror(folder: Path, *, pinned_ns: int = 0) -> Mirror:
-    """The mirror of a folder where no run is."""
-    for name in ("top", "worktree"):
-        (folder / name).mkdir()
-    archive = Archive.create(folder / "archive", "xxh3")
-    return Mirror(
-        top=folder / "top",
-        folder=folder / "top",
-        worktree=folder / "worktree",
-        archive=archive,
-        outside=OutsideInputs(archive=archive),
-        tracked=frozenset(),
-        changed=frozenset(),
-        withheld={},
-        warn=print,
-        pinned_ns=pinned_ns,
-    )
 
 
 @dataclass(kw_only=True)
@@ -196,45 +170,6 @@ def processes_with(sign: str) -> list[int]:
                 if os.fsencode(sign) in (entry / "cmdline").read_bytes():
                     found.append(int(entry.name))
     return found
-
-
-@pytest.fixture(params=["local", "htcondor"])
-def pool(request: pytest.FixtureRequest) -> str:
-    """For tests that are run on every pool."""
-    name: str = request.param
-    if name == "htcondor":
-        request.getfixturevalue("htcondor_pool")
-    return name
-
-
-@pytest.fixture
-def make_project(tmp_path: Path) -> Iterator[Callable[..., Project]]:
-    """Projects from files, committed."""
-    made: list[Project] = []
-
-    def make(
-        files: dict[str, str],
-        *,
-        name: str = "project",
-        pool: str = "local",
-        commit: bool = True,
-        object_format: str = "sha1",
-    ) -> Project:
-        project = Project(path=tmp_path / name, pool=pool)
-        project.path.mkdir(parents=True)
-        project.git("init", "--quiet", f"--object-format={object_format}")
-        project.write({".gitignore": ".snakemake/\n", **files})
-        if commit:
-            project.commit()
-        made.append(project)
-        return project
-
-    yield make
-    for project in made:
-        for process in project.started:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
 
 
 def counts(text: str) -> tuple[int, int, int]:
