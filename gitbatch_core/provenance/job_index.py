@@ -18,7 +18,6 @@ from gitbatch_core.archive import layout, records
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
-from gitbatch_core.model.job_documents import reproduced_run
 from gitbatch_core.wording import job_title
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from gitbatch_core.archive.store import Archive
     from gitbatch_core.model.documents import Document
+    from gitbatch_core.model.ended_run import EndedRun
 
 
 _ADDRESS = re.compile("|".join(f"{a}:[0-9a-f]{{{n}}}" for a, n in layout.DIGEST_LENGTHS.items()))
@@ -125,7 +125,7 @@ class JobIndex:
 
     archive: Archive
     jobs: Sequence[IndexedJob]
-    _ended: dict[str, Document] = field(default_factory=dict)
+    _ended: dict[str, EndedRun | None] = field(default_factory=dict)
 
     @classmethod
     def read(cls, archive: Archive, mentioning: Iterable[str] = ()) -> JobIndex:
@@ -182,22 +182,23 @@ class JobIndex:
         document: Document = json.loads((self.archive.root / job.record).read_bytes())
         return document
 
-    def ended(self, run: str) -> Document:
-        """How a run has ended, as the archive knows it; empty where it does not."""
+    def ended(self, run: str) -> EndedRun | None:
+        """How a run has ended, as the archive knows it; None where it does not."""
         if run not in self._ended:
-            ended = None
+            self._ended[run] = None
             with suppressed(GitbatchError, OSError):
-                ended = records.read_run(self.archive.root, run)
-            self._ended[run] = {} if ended is None else ended.to_dict()
+                self._ended[run] = records.read_run(self.archive.root, run)
         return self._ended[run]
 
     def is_tainted(self, run: str) -> bool:
         """Whether jobs of the run changed files of its commit."""
-        return bool(self.ended(run).get("tainted"))
+        ended = self.ended(run)
+        return ended is not None and bool(ended.tainted)
 
     def reproduces(self, run: str) -> str | None:
         """The run that this run was to make again; None for a run of its own."""
-        return reproduced_run(self.ended(run))
+        ended = self.ended(run)
+        return None if ended is None else ended.reproduced_run
 
     def latest(
         self, pairs: Iterable[tuple[IndexedJob, IndexedFile]], before: str = ""

@@ -10,7 +10,6 @@ from gitbatch_core.archive.store import Archive
 from gitbatch_core.archive.walk import folders_above
 from gitbatch_core.git import commits
 from gitbatch_core.git.repository import Repository
-from gitbatch_core.model.ended_run import EndedRun
 from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.provenance.job_index import JobIndex
 from gitbatch_core.provenance.resolve import member_at, member_of
@@ -66,14 +65,14 @@ def versions(archive: Archive, repository: Repository | None, path: str) -> list
     subjects = commits.subjects(repository, {v["commit"] for v in facts}) if repository else {}
     complete = []
     for version in facts:
-        run = ended.get(version["run"]) or EndedRun.from_dict(jobs.ended(version["run"]))
+        run = ended.get(version["run"]) or jobs.ended(version["run"])
         complete.append(
             Version(
                 **version,
                 subject=subjects.get(version["commit"]),
-                message=run.message or "",
-                outcome=run.outcome or "",
-                tainted=bool(run.tainted),
+                message=(run and run.message) or "",
+                outcome=(run and run.outcome) or "",
+                tainted=run is not None and bool(run.tainted),
             )
         )
     complete.sort(key=lambda version: (version.time, version.run))

@@ -9,6 +9,7 @@ from gitbatch_core.cli.archive.show import _environments
 from gitbatch_core.history.document_diff import member_changes
 from gitbatch_core.history.recorded_outputs import RecordedOutput
 from gitbatch_core.model.job_documents import software_used
+from gitbatch_core.model.job_record import SingleJob
 from gitbatch_core.reproduce import environment_diff
 
 CONTENT = "0123456789abcdef0123456789abcdef"
@@ -81,7 +82,10 @@ def test_values_are_told_as_their_smallest_parts() -> None:
 
 
 def test_an_environment_that_was_not_used_is_not_shown() -> None:
-    assert _environments(UNUSED) == []
-    assert _environments(USED) == [f"conda envs/e.yaml ({CONTENT})"]
-    assert _environments(member({"modules": "b, a"}, modules="b, a")) == ["modules b, a"]
-    assert _environments(OLD)[1] == "container docker://image (declared)"
+    def shown(member: dict[str, Any]) -> list[str]:
+        return _environments(SingleJob.from_dict(member))
+
+    assert shown(UNUSED) == []
+    assert shown(USED) == [f"conda envs/e.yaml ({CONTENT})"]
+    assert shown(member({"modules": "b, a"}, modules="b, a")) == ["modules b, a"]
+    assert shown(OLD)[1] == "container docker://image (declared)"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
 from gitbatch_core.cli import output
 from gitbatch_core.cli.archive import path_in_folder, resolve
 from gitbatch_core.git import commits
-from gitbatch_core.model.job_documents import software_used
+from gitbatch_core.log import suppressed
+from gitbatch_core.model.job_record import JobRecord, SingleJob
 from gitbatch_core.model.reproduction import DIFFERS, FAILED, IDENTICAL
 from gitbatch_core.provenance.holders import HoldingRun, holders
 from gitbatch_core.provenance.object_report import ObjectReport, report_on
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gitbatch_core.archive.store import Archive
-    from gitbatch_core.model.documents import Document
     from gitbatch_core.provenance.job_index import IndexedFile, IndexedJob
     from gitbatch_core.provenance.reproductions import Reexecution
     from gitbatch_core.provenance.resolve import ResolvedReference
@@ -149,7 +148,8 @@ def _maker(
     rows: Rows = [("", ""), ("made by", output.printable(title) + (" (a log)" if file.log else ""))]
     subject = subjects.get(job.commit)
     said = f"  {output.printable(subject)}" if subject is not None else ""
-    message = str(report.jobs.ended(job.run).get("message") or _message(runs, job.run))
+    ended = report.jobs.ended(job.run)
+    message = (ended and ended.message) or _message(runs, job.run)
     tainted = _mark(report, job)
     rows.append(
         ("  run", f"{job.run}{tainted}" + (f"  {output.cut(message, 70)}" if message else ""))
@@ -164,7 +164,7 @@ def _maker(
         rows += _list("  command", output.folded(member.command), most=None)
     elif member and member.command_kind == "run":
         rows.append(("  command", f"the run: of rule {member.rule}, in the commit's Snakefile"))
-    if params := whole.get("params"):
+    if params := whole.params:
         text = (
             json.dumps(params, ensure_ascii=False)
             if not isinstance(params, dict)
@@ -224,43 +224,45 @@ def _why(each: Reexecution) -> str:
     )
 
 
-def _software(record: Document, member: Document, packages: Mapping[str, str]) -> str:
-    versions = record.get("versions") or {}
-    host = record.get("host") or {}
-    parts = [f"Python {host['python']}"] if host.get("python") else []
-    parts += [f"{name} {version}" for name, version in sorted(versions.items())]
+def _software(record: JobRecord, member: SingleJob, packages: Mapping[str, str]) -> str:
+    parts = [f"Python {record.host.python}"] if record.host.python else []
+    parts += [f"{name} {version}" for name, version in sorted((record.versions or {}).items())]
     parts += _environments(member)
-    if tools := record.get("tools"):
-        parts.append("tools " + " ".join(sorted(tools)))
+    if record.tools:
+        parts.append("tools " + " ".join(sorted(record.tools)))
     if packages:
         parts.append(f"{len(packages)} packages (--json)")
     return output.cut(", ".join(parts), 200)
 
 
-def _environments(member: Document) -> list[str]:
+def _environments(member: SingleJob) -> list[str]:
     """What the job used of what its rule declares."""
     texts = []
-    for kind, used in sorted(software_used(member).items()):
-        name = (member.get("software") or {}).get(kind, used)
+    for kind, used in sorted(member.used_software().items()):
+        name = (member.software or {}).get(kind, used)
         content = f" ({used})" if used != name else ""
         texts.append(f"{kind} {name}" + (" (declared)" if used is None else content))
     return texts
 
 
-def _record(report: ObjectReport, job: IndexedJob) -> Document:
-    with contextlib.suppress(OSError, ValueError):
-        return report.jobs.record(job)
-    return {}
+def _record(report: ObjectReport, job: IndexedJob) -> JobRecord:
+    """The whole record; an empty one where it cannot be read."""
+    with suppressed(OSError, ValueError):
+        return JobRecord.from_dict(report.jobs.record(job))
+    return JobRecord.from_dict({})
 
 
-def _member(record: Document, job: IndexedJob, file: IndexedFile) -> Document:
+def _ended(report: ObjectReport, job: IndexedJob) -> dict[str, Any]:
+    ended = report.jobs.ended(job.run)
+    return {} if ended is None else ended.to_dict()
+
+
+def _member(record: JobRecord, job: IndexedJob, file: IndexedFile) -> SingleJob:
     """What the record says of the single job that made the file."""
     maker = job.maker(file.path)
-    members = record.get("members") or []
-    if maker is None or len(members) != len(job.members):
-        return {}
-    member: Document = members[job.members.index(maker)]
-    return member
+    if maker is None or len(record.members) != len(job.members):
+        return SingleJob()
+    return record.members[job.members.index(maker)]
 
 
 def _message(runs: Sequence[HoldingRun], run: str) -> str:
@@ -333,7 +335,7 @@ def _as_json(
         ],
         "made_by": [
             _job_as_json(report, job, file, subjects)
-            | {"job": _record(report, job), "run_ended": report.jobs.ended(job.run)}
+            | {"job": _record(report, job).to_dict(), "run_ended": _ended(report, job)}
             for job, file in makers
         ],
         "used_by": [
