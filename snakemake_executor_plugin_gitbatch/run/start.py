@@ -183,19 +183,8 @@ def _begin(start: _Start, logger: Any, dead: Owner | None) -> Session:
     pool, why = _choose(start, id, logger, owner)
     with contextlib.ExitStack() as undo:
         undo.callback(pool.close)
-        if owner is not None:
-            owner = owner.with_new(start.about)
-            run = Run.resume(repository, archive, owner)
-        else:
-            run = Run.start(
-                repository,
-                archive,
-                id=id,
-                commit=start.source.commit,
-                pool=pool.kind,
-                about=start.about,
-                worktree_parent=settings.worktrees,
-            )
+        run = _open(start, archive, owner, id, pool)
+        if not run.resumed:
             undo.callback(run.close)
         mirror = _mirror(start, run, logger)
         jobs = JobTable() if owner is None else resumed_jobs.adopt(run, owner, pool)
@@ -240,6 +229,21 @@ def _claimed(dead: Owner | None, archive: Archive, pool: str) -> Owner | None:
     if dead is None or dead.staging != archive.root / "staging" / dead.run:
         return None
     return dead.claim() if pool in ("auto", dead.pool) else None
+
+
+def _open(start: _Start, archive: Archive, owner: Owner | None, id: str, pool: Pool) -> Run:
+    """The run `id` with its worktree, as a new one or as the one that `owner` has held."""
+    if owner is not None:
+        return Run.resume(start.repository, archive, owner.with_new(start.about))
+    return Run.start(
+        start.repository,
+        archive,
+        id=id,
+        commit=start.source.commit,
+        pool=pool.kind,
+        about=start.about,
+        worktree_parent=start.workflow.executor_settings.worktrees,
+    )
 
 
 def _mirror(start: _Start, run: Run, logger: Any) -> Mirror:
