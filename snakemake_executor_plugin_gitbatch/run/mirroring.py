@@ -10,7 +10,7 @@ from typing import Any
 
 from gitbatch_core.errors import RunError
 from gitbatch_core.git.work_tree_status import Changes
-from gitbatch_core.run.mirror import inputs, linked_folders, storage_copies
+from gitbatch_core.run.mirror import inputs, linked_folders, storage_copies, user_links
 from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.run.obstacles import Obstacle, refuse
 from snakemake_executor_plugin_gitbatch.job import workflow_view
@@ -37,7 +37,7 @@ def fill(
     linked_folders.open_folders(
         mirror, workflow_view.inputs(workflow), workflow_view.local_products(workflow)
     )
-    mirror.bring_links(dead, is_new=is_new)
+    user_links.bring(mirror, dead, is_new=is_new)
     needed = set(workflow.dag.needrun_jobs())
     coming = products_of(needed)
     for path in workflow.checkpoints.created_output:  # their jobs may be no part of the DAG

@@ -9,7 +9,7 @@ import pytest
 from mirrors import bare_mirror
 
 from gitbatch_core.archive import hashing, links
-from gitbatch_core.run.mirror import inputs, output_links
+from gitbatch_core.run.mirror import inputs, output_links, user_links
 from gitbatch_core.run.mirror.paths import Mirror
 
 
@@ -26,7 +26,7 @@ def test_an_output_folder_is_marked_in_the_worktree_as_in_the_folder(mirror: Mir
     (mirror.top / mark).parent.mkdir(parents=True)
     (mirror.top / mark).touch()
     os.utime(mirror.top / mark, ns=(5 * 10**17, 5 * 10**17))
-    mirror.bring_links()
+    user_links.bring(mirror)
     assert (mirror.worktree / mark).lstat().st_mtime_ns == 5 * 10**17
     assert mark in mirror.placed, "no job has written it"
     inputs.bring(mirror, mark, "each")

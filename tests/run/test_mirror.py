@@ -12,7 +12,7 @@ from gitbatch_core.archive import hashing
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import RunError
 from gitbatch_core.model.documents import Document
-from gitbatch_core.run.mirror import inputs, output_links
+from gitbatch_core.run.mirror import inputs, output_links, user_links
 from gitbatch_core.run.mirror.outside_inputs import OutsideInputs
 from gitbatch_core.run.mirror.paths import Mirror
 
@@ -71,7 +71,7 @@ def output(mirror: Mirror, name: str, make: Callable[[Path], object]) -> Documen
 
 def test_a_link_of_the_user_wins_over_the_commit(mirror: Mirror) -> None:
     address = link(mirror, "tracked", "frozen\n")
-    mirror.bring_links()
+    user_links.bring(mirror)
     assert (mirror.worktree / "tracked").is_symlink()
     assert (mirror.worktree / "tracked").read_text() == "frozen\n"
     assert mirror.addresses["tracked"] == address
@@ -101,7 +101,7 @@ def test_the_address_of_a_link_is_known_without_reading(
 @pytest.mark.parametrize("name", HARD_NAMES)
 def test_names(mirror: Mirror, name: str) -> None:
     address = link(mirror, f"in {name}/{name}", name)
-    mirror.bring_links()
+    user_links.bring(mirror)
     there = mirror.worktree / f"in {name}" / name
     assert there.read_text() == name and mirror.address_of(f"in {name}/{name}") == address
     output_links.place(mirror, output(mirror, name, lambda path: path.write_text("x")), 5)
@@ -110,7 +110,7 @@ def test_names(mirror: Mirror, name: str) -> None:
 
 def test_what_is_updated_in_place_is_a_writable_copy(mirror: Mirror) -> None:
     address = link(mirror, "counts", "1\n")
-    mirror.bring_links()
+    user_links.bring(mirror)
     assert mirror.lend("counts") == address
     copy = mirror.worktree / "counts"
     assert not copy.is_symlink() and os.access(copy, os.W_OK)

@@ -11,7 +11,7 @@ from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import ArchiveError, GitError, RunError, UsageError
 from gitbatch_core.git.repository import Repository, call
 from gitbatch_core.run import permissions
-from gitbatch_core.run.mirror import inputs
+from gitbatch_core.run.mirror import inputs, user_links
 from gitbatch_core.run.mirror.inputs import FREEZE
 from gitbatch_core.run.mirror.preview import Preview
 from gitbatch_core.run.obstacles import Collection, Obstacle, ObstaclesError, refuse
@@ -127,7 +127,7 @@ def test_a_look_finds_what_a_run_would_and_changes_nothing(
         )
 
     look = preview()
-    look.bring_links()
+    user_links.bring(look)
     look.bring_output("folder")
     for path in ("tracked", "folder/inner/file", "folder", "elsewhere", str(outside)):
         inputs.bring(look, path, "rule")

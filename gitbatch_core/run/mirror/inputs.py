@@ -79,7 +79,7 @@ def _bring_file(mirror: Mirror, relative: str, path: str, rule: str) -> None:
         return
     inner = mirror.inner(real)
     if here.is_symlink():
-        mirror.linked.files[relative] = real
+        mirror.linked.note_file(relative, real)
     if inner is not None and inner != relative:  # through links within the work tree
         if inner not in mirror.linked.products:
             _bring_file(mirror, inner, path, rule)

@@ -14,9 +14,7 @@ import os
 import shlex
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from gitbatch_core import fs
 from gitbatch_core.archive import manifests
@@ -24,39 +22,17 @@ from gitbatch_core.archive.layout import linked_object
 from gitbatch_core.archive.walk import NOT_DATA
 from gitbatch_core.errors import RunError
 from gitbatch_core.git import content_pointers
-
-if TYPE_CHECKING:
-    from gitbatch_core.run.mirror.paths import Mirror
+from gitbatch_core.run.mirror.paths import Mirror
 
 MOST = 5_000
 """Files and folders behind one link for which the worktree has links and folders of its own."""
-
-
-@dataclass(kw_only=True)
-class LinkedFolders:
-    """What a run knows of them. All names are relative to the top."""
-
-    folders: dict[str, str] = field(default_factory=dict)
-    """The links that the worktree has, too, and where they lead to."""
-    files: dict[str, str] = field(default_factory=dict)
-    """The same of links to files that are inputs."""
-    opened: set[str] = field(default_factory=set)
-    """Those in whose place the worktree has a real folder."""
-    products: set[str] = field(default_factory=set)
-    """Outputs, logs and benchmarks of all jobs."""
-    above: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """By folder: the links on the way there, and it itself if it is one."""
-    writable: set[str] = field(default_factory=set)
-    """Folders of products, seen to in the worktree."""
-    replaced: set[str] = field(default_factory=set)
-    """Tracked links in whose place the worktree has something else, and git was not told yet."""
 
 
 def open_folders(mirror: Mirror, inputs: Iterable[str], products: Iterable[str]) -> None:
     """See to the links to folders that these paths, as the workflow names them, lead through.
     `products`: outputs, logs and benchmarks. Raises RunError for one that leads nowhere."""
     written = [name for path in products if (name := mirror.relative(path)) is not None]
-    mirror.linked.products.update(written)
+    mirror.linked.note_products(written)
     for name in written:
         for link in above(mirror, name):
             if link not in mirror.linked.opened:
@@ -76,16 +52,17 @@ def above(mirror: Mirror, name: str) -> tuple[str, ...]:
     folder = os.path.dirname(name)
     if not folder:
         return ()
-    if (known := mirror.linked.above.get(folder)) is None:
+    if (way := mirror.linked.above.get(folder)) is None:
         itself = (folder,) if os.path.islink(f"{mirror.top}/{folder}") else ()
-        known = mirror.linked.above[folder] = (*above(mirror, folder), *itself)
-    return known
+        way = (*above(mirror, folder), *itself)
+        mirror.linked.note_way(folder, way)
+    return way
 
 
 def _clear_way(mirror: Mirror, folder: str) -> None:
     """Where the user has a folder in the place of the commit's link to one, so has the worktree."""
     if folder and folder not in mirror.linked.writable:
-        mirror.linked.writable.add(folder)
+        mirror.linked.note_writable(folder)
         _clear_way(mirror, os.path.dirname(folder))
         there = f"{mirror.worktree}/{folder}"
         if os.path.islink(there) and not os.path.islink(f"{mirror.top}/{folder}"):
@@ -102,7 +79,7 @@ def _open(mirror: Mirror, link: str) -> None:
             f"{link} is a link to a folder that is not there: {os.readlink(here)}",
             hint=f"Make the folder: mkdir -p {shlex.quote(real)}",
         )
-    mirror.linked.folders[link] = real
+    mirror.linked.note_folder(link, real)
     entries = list(islice(_entries(mirror, link, real), MOST + 1))
     _mirror(mirror, link, entries[:MOST])
     if len(entries) > MOST:
@@ -121,7 +98,7 @@ def _bring(mirror: Mirror, link: str) -> None:
         return
     real = os.path.realpath(here)
     if (inner := mirror.inner(real)) is not None:
-        mirror.linked.folders[link] = real
+        mirror.linked.note_folder(link, real)
         lead(mirror, link, str(mirror.worktree / inner))
     else:
         bring_folder(mirror, link, real, most=MOST)
@@ -131,7 +108,7 @@ def bring_folder(mirror: Mirror, name: str, real: str, *, most: int | None = Non
     """See to it that the worktree has at `name` what is in the folder `real`, outside of the work
     tree: where that is more than so much, by one link."""
     if (mirror.top / name).is_symlink():
-        mirror.linked.folders[name] = real
+        mirror.linked.note_folder(name, real)
     if not mirror.is_in_worktree(os.path.realpath((mirror.worktree / name).parent)):
         return  # a link further up leads there
     entries = list(islice(_entries(mirror, name, real), None if most is None else most + 1))
@@ -165,7 +142,7 @@ def _entries(mirror: Mirror, link: str, real: str) -> Iterator[tuple[str, os.Dir
 
 
 def _mirror(mirror: Mirror, link: str, entries: Iterable[tuple[str, os.DirEntry[str]]]) -> None:
-    mirror.linked.opened.add(link)
+    mirror.linked.note_opened(link)
     there = mirror.worktree / link
     if there.is_symlink():
         there.unlink()
@@ -232,11 +209,11 @@ def bring_other(mirror: Mirror, name: str) -> None:
 
 def settle(mirror: Mirror) -> None:
     """Have git, in the worktree, not look at what is in the place of tracked links by now."""
-    if mirror.linked.replaced:
-        mirror.overlook(mirror.linked.replaced)
-        mirror.linked.replaced = set()
+    if replaced := mirror.linked.replaced:
+        mirror.overlook(replaced)
+        mirror.linked.forget_replaced()
 
 
 def _note(mirror: Mirror, name: str) -> None:
     if name in mirror.tracked:
-        mirror.linked.replaced.add(name)
+        mirror.linked.note_replaced(name)

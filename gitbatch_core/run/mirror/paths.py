@@ -7,34 +7,34 @@ a job reads must be in the archive, so that the run can say what it read.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
+from typing import ClassVar
 
 from gitbatch_core import fs
 from gitbatch_core.archive import hashing, links, manifests
-from gitbatch_core.archive.layout import ObjectName, linked_object
+from gitbatch_core.archive.layout import ObjectName
 from gitbatch_core.archive.store import Archive, Take
-from gitbatch_core.archive.walk import NOT_DATA, folders_below, link_names_below
-from gitbatch_core.errors import NotInArchiveError, RunError
+from gitbatch_core.archive.walk import NOT_DATA, folders_below
+from gitbatch_core.errors import RunError
 from gitbatch_core.git import work_tree_status
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.worktree import Unfetched
-from gitbatch_core.log import suppressed
-from gitbatch_core.run.mirror import linked_folders
-from gitbatch_core.run.mirror.linked_folders import LinkedFolders
 from gitbatch_core.run.mirror.outside_addresses import HashedBefore
 from gitbatch_core.run.mirror.outside_inputs import OutsideInputs
-from gitbatch_core.run.mirror.tables import MirrorTables
+from gitbatch_core.run.mirror.tables import LinkedFolders, MirrorTables
 from gitbatch_core.run.run import Run
 
 
 @dataclass(kw_only=True)
 class Mirror(MirrorTables):
     """Two folders with the same names below them. Paths given are as the workflow names them."""
+
+    looks_at_all_links: ClassVar[bool] = True
+    """Else only at those that jobs read."""
 
     top: Path
     """The user's."""
@@ -134,72 +134,9 @@ class Mirror(MirrorTables):
 
     # ------------------------------------------------------------------ before jobs run
 
-    def bring_links(self, dead: Sequence[Path] = (), *, is_new: bool = True) -> None:
-        """Link everything into the worktree that is a link into the archive for the user, and mark
-        the folders that Snakemake has marked: what Snakefiles look for when they are parsed may be
-        anything.
-
-        In a worktree that is not new, what jobs have written there stays. A link into one of the
-        `dead` worktrees is a temporary output that its run finished: it goes into the archive,
-        before the worktree goes.
-        """
-        saved = []
-        opened = {f"{self.top}/{name}" for name in self.linked.opened}
-        for link in link_names_below(self.top, opened, besides=manifests.IGNORED):
-            try:
-                text, mtime_ns = os.readlink(link), os.lstat(link).st_mtime_ns
-            except OSError:  # gone by now, or replaced: another run works in this folder
-                self._bring_mark(link)
-                continue
-            if dead:
-                target = Path(os.path.normpath(os.path.join(os.path.dirname(link), text)))
-                if any(map(target.is_relative_to, dead)):
-                    saved.append((Path(link), target))
-                    continue
-            relative = link[len(str(self.top)) + 1 :]
-            if linked_object(text) is None and relative in self.tracked:
-                linked_folders.bring_tracked(self, relative, text)
-                continue
-            written = not is_new and relative not in self.tracked
-            # Snakemake names what is not there, where a job needs it.
-            with suppressed(NotInArchiveError, FileNotFoundError):
-                if (name := self.archive.object_at(link)) is None:
-                    linked_folders.bring_other(self, relative)
-                elif written and _is_file(self.worktree / relative):
-                    self.note_outdated(relative, str(name.address))
-                else:
-                    self.bring_link(relative, name, mtime_ns)
-        for here, target in saved:
-            self._save(here, target)
-
-    def _save(self, here: Path, target: Path) -> None:
-        """Put what a dead run's worktree has at `target` in the place of the link to it."""
-        mtime_ns = here.lstat().st_mtime_ns
-        if target.is_symlink():  # within a folder, or to an object
-            text = os.readlink(target)
-            if (name := linked_object(text)) is None:
-                self.replace(here, lambda place: os.symlink(text, place))
-                return
-        elif target.is_file():
-            name = self.archive.put([target])[0].name
-        else:
-            return
-        self.link(here, name, mtime_ns)
-        self.bring_link(str(here.relative_to(self.top)), name, mtime_ns)
-
     def bring_link(self, relative: str, name: ObjectName, mtime_ns: int) -> None:
         self.link(self.worktree / relative, name, mtime_ns)
         self.note_address(relative, str(name.address))
-
-    def _bring_mark(self, mark: str) -> None:
-        """The file by which Snakemake dates an output folder, at the absolute path `mark`."""
-        relative = mark[len(str(self.top)) + 1 :]
-        if os.path.basename(mark) != manifests.IGNORED or relative in self.tracked:
-            return
-        with contextlib.suppress(OSError):
-            mtime_ns = os.lstat(mark).st_mtime_ns
-            self.replace(self.worktree / relative, Path.touch)
-            os.utime(self.worktree / relative, ns=(mtime_ns, mtime_ns))
 
     def tell_outside(self) -> None:
         """Warn, once, of inputs outside of the repository that can be changed."""
@@ -384,7 +321,3 @@ class Mirror(MirrorTables):
             path.unlink()
         elif path.is_dir():
             fs.remove_tree(path)
-
-
-def _is_file(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from gitbatch_core.archive.layout import Address, ObjectName
@@ -44,6 +44,8 @@ class _UnreadInputs(OutsideInputs):
 class Preview(Mirror):
     """Neither the user's folder nor the archive is written to."""
 
+    looks_at_all_links = False
+
     @classmethod
     def into(
         cls,
@@ -73,9 +75,6 @@ class Preview(Mirror):
     def there(self, path: str) -> Path:
         """The worktree would have what the user's folder has."""
         return self.here(path)
-
-    def bring_links(self, dead: Sequence[Path] = (), *, is_new: bool = True) -> None:
-        """A link is looked at where a job reads it."""
 
     def link(self, path: Path, name: ObjectName, mtime_ns: int) -> None:
         """No link is made."""

@@ -84,3 +84,55 @@ class MirrorTables:
         """The workflow writes this file while it is read; the address is empty in a preview."""
         self.parse_time[path] = address
         self.addresses.setdefault(path, address)
+
+
+@dataclass(kw_only=True)
+class LinkedFolders:
+    """What a run knows of links to folders. To be read by anybody."""
+
+    folders: dict[str, str] = field(default_factory=dict)
+    """The links that the worktree has, too, and where they lead to."""
+    files: dict[str, str] = field(default_factory=dict)
+    """The same of links to files that are inputs."""
+    opened: set[str] = field(default_factory=set)
+    """Those in whose place the worktree has a real folder."""
+    products: set[str] = field(default_factory=set)
+    """Outputs, logs and benchmarks of all jobs."""
+    above: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By folder: the links on the way there, and it itself if it is one."""
+    writable: set[str] = field(default_factory=set)
+    """Folders of products, seen to in the worktree."""
+    replaced: set[str] = field(default_factory=set)
+    """Tracked links in whose place the worktree has something else, and git was not told yet."""
+
+    def note_folder(self, link: str, target: str) -> None:
+        """The worktree has this link to a folder, too."""
+        self.folders[link] = target
+
+    def note_file(self, link: str, target: str) -> None:
+        """This link to a file is an input."""
+        self.files[link] = target
+
+    def note_opened(self, link: str) -> None:
+        """The worktree has a real folder in its place."""
+        self.opened.add(link)
+
+    def note_products(self, paths: Iterable[str]) -> None:
+        """These are outputs, logs or benchmarks."""
+        self.products.update(paths)
+
+    def note_way(self, folder: str, links: tuple[str, ...]) -> None:
+        """These links are on the way there."""
+        self.above[folder] = links
+
+    def note_writable(self, folder: str) -> None:
+        """The worktree has it as the user has it, a link or not."""
+        self.writable.add(folder)
+
+    def note_replaced(self, link: str) -> None:
+        """The worktree has something else in the place of this tracked link."""
+        self.replaced.add(link)
+
+    def forget_replaced(self) -> None:
+        """Git was told."""
+        self.replaced = set()
