@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_storage_plugins.io import IOCacheStorageInterface, Mtime
@@ -22,9 +22,10 @@ from gitbatch_core.log import suppressed
 from snakemake_storage_plugin_gitbatch.query import SCHEME, QueryKind, parse
 
 if TYPE_CHECKING:
+    from logging import Logger
+
     from gitbatch_core.archive.names import Name
     from snakemake_storage_plugin_gitbatch.content import Content, Reader
-    from snakemake_storage_plugin_gitbatch.provider import StorageProvider
 
 _NS = 10**9  # not a float: a quotient of integers is exact where it can be
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -59,10 +60,24 @@ class NameTime(Mtime):
         return self._changed if follow_symlinks else self.storage()
 
 
+class OpensArchive(Protocol):
+    """What an object asks of its provider."""
+
+    logger: Logger
+    removed: dict[str, Name]
+
+    @property
+    def reader(self) -> Reader:
+        """Answers queries. Raises GitbatchError."""
+
+    def say_missing(self, query: str, why: Exception) -> None:
+        """Say why a query leads nowhere."""
+
+
 class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, StorageObjectTouch):
     """A query, maybe with wildcards."""
 
-    provider: StorageProvider
+    provider: OpensArchive
 
     @property
     def is_read_only(self) -> bool:
