@@ -37,7 +37,7 @@ class Place:
         except GitError as error:
             if chosen is None:
                 raise UsageError(
-                    f"No archive is known here: {error.message}",
+                    f"No archive was found: {error.message}",
                     hint="Name it: --storage-gitbatch-archive DIR, or $GITBATCH_ARCHIVE.",
                 ) from error
             archive = open_named(chosen)

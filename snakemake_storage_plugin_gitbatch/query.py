@@ -56,7 +56,7 @@ class Query:
 def parse(text: str) -> Query:
     """The query that `text` writes. Raises UsageError, FormatError."""
     if not text.startswith(SCHEME):
-        raise UsageError(f"a query for gitbatch begins with {SCHEME}")
+        raise UsageError(f"A query for gitbatch begins with `{SCHEME}`.")
     head, _, path = _split(text.removeprefix(SCHEME).removesuffix("/"))
     if head == "name":
         query = Query(kind=QueryKind.NAME, head="", path=path)
@@ -71,7 +71,7 @@ def parse(text: str) -> Query:
         query = Query(kind=QueryKind.RUN, head="", path="/".join(filter(None, (head, path))))
         if not path:
             raise UsageError(
-                f"{text} names no output",
+                f"{text} names no output.",
                 hint=f"{SCHEME}<tag-or-run>/<path>, or {SCHEME}name/<prefix>/<path>",
             )
         check_path(_plain(query.path))

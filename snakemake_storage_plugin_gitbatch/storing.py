@@ -33,7 +33,7 @@ def put(place: Place, path: Path) -> Put:
     Raises UsageError where there is none, ArchiveError; then it is as it was.
     """
     if not os.path.exists(path):
-        raise UsageError(f"There is no {path} that could be stored.")
+        raise UsageError(f"{path} cannot be stored: it does not exist.")
     made_ns = links.time_of(path)
     if path.is_dir():
         tree = place.archive.put_tree(path, take=Take.SHARE)

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     Archive.create(archive.root, archive.algorithm, exist_ok=True)  # folders that it has lost, too
     if arguments.hash and arguments.hash != archive.algorithm:
         raise UsageError(
-            f"the archive {archive.root} uses {archive.algorithm}, not {arguments.hash}",
+            f"The archive {archive.root} uses {archive.algorithm}, not {arguments.hash}.",
             hint="An archive keeps its hash; choose another folder for another hash.",
         )
     if archive.root != archive_location.embedded(repository):

@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(f"gitbatch: {error.message}" + (f"\n{error.hint}" if error.hint else ""))
         return error.exit_code
     except KeyboardInterrupt:
-        _say("gitbatch: interrupted")
+        _say("gitbatch: Interrupted.")
         return 130
     except BrokenPipeError:
         # Whoever read our output has seen enough. Python would complain again at its end.
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception:
         import traceback
 
-        _say(traceback.format_exc() + f"gitbatch: this is a bug. Please report it {_where()}")
+        _say(traceback.format_exc() + f"gitbatch: This is a bug. Please report it {_where()}")
         return 3
     return code
 

@@ -101,7 +101,7 @@ def _say_after(report: ReproductionReport, folder: Path | None) -> None:
         )
     if folder is not None:
         output.message(
-            f"It is in {folder}; git worktree remove --force {typed(folder)} takes it away."
+            f"Its worktree is {folder}. To remove it: git worktree remove --force {typed(folder)}"
         )
 
 
@@ -115,7 +115,7 @@ def _print(report: ReproductionReport, source: str) -> None:
     for rule, runs in report.unsteady.items():
         print(f"rule {rule} has differed before, in {', '.join(runs[-_MOST_NAMED:])}")
     if differences := report.document["differences"]:
-        print("\nnot the same as then:")
+        print("\nNot the same as in the original run:")
         _print_surroundings(differences)
 
 

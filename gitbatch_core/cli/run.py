@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         command = controller.Command.new(arguments.arguments, message=arguments.message)
     else:
         if arguments.message is not None:
-            raise UsageError("A run that goes on has its message already: leave --message out.")
+            raise UsageError("A resumed run has its message already: leave --message out.")
         dead = [o for o in owners(repository) if o.is_dead and not o.is_cancelled]
         what = "run, started on this host, that has lost its controller"
         lost = run_names.open_run(dead, arguments.resume, what=what)
@@ -90,7 +90,7 @@ def _detached(command: Command, repository: Repository) -> int:
     kind = _pool_of(command)
     if (submit := kind.controller_submit()) is not None:
         id = controller.start_job(submit, command, log, repository)
-        output.message(f"the controller is job {id} of {kind.label}")
+        output.message(f"The controller is job {id} of {kind.label}")
         goes_on: Callable[[], bool] = controller.job_folder(log, repository).exists
     else:
         process = controller.start_process(command, log)
@@ -105,7 +105,7 @@ def _detached(command: Command, repository: Repository) -> int:
             print(log.read_text(errors="replace"), end="", file=sys.stderr)
             return process.wait() if process else controller.status_of(log)
         time.sleep(0.1)
-    raise RunError(f"The run has not started in {_STARTED_S:.0f} s.", hint=f"Look into {log}")
+    raise RunError(f"The run has not started in {_STARTED_S:.0f} s.", hint=f"See its log: {log}")
 
 
 def _pool_of(command: Command) -> PoolKind:

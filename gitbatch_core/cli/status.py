@@ -94,7 +94,9 @@ def _print(status: FolderStatus, repository: Repository, *, all_paths: bool) -> 
     note = " (HEAD is the commit of a run of it)" if status.head != status.source else ""
     print(f"commit {status.source[:10]} {output.cut(subject, 60)}".rstrip() + note)
     if not status.results:
-        output.message("No run is known here." if not status.run else "There are no results here.")
+        output.message(
+            "This repository has no runs yet." if not status.run else "There are no results here."
+        )
         return
     groups = _groups(status.results)
     stale = {each.path for each in status.results if each.state != CURRENT}

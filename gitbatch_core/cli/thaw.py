@@ -36,7 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.tracked:
         paths += [repository.top / path for path in tracked_results.linked_of_runs(repository)]
     elif not paths:
-        raise UsageError("Nothing to thaw is named.", hint="Name links or folders, or --tracked.")
+        raise UsageError(
+            "No files to thaw were named.", hint="Name links or folders, or --tracked."
+        )
     with output.progress(None, "thaw") as progress:
         done = thaw(archive, repository.top, paths, progress=progress)
     here = Path.cwd()

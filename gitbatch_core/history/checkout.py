@@ -205,7 +205,7 @@ def _put_back(links: Iterable[tuple[Path, tuple[str, int]]]) -> None:
 
 def _add(repository: Repository, folder: Path, commit: str) -> Repository:
     if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
-        raise UsageError(f"There is something at {folder} already.", hint="Name a new folder.")
+        raise UsageError(f"{folder} exists already.", hint="Name a new folder.")
     try:
         checkout.check_out(repository, folder, commit)
         return Repository.find(folder)

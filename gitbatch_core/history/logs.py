@@ -58,7 +58,7 @@ def of_run(runs: Runs, known: Known, archive: Archive | None) -> Printed:
     if not log:
         raise RunError(
             f"Run {known.run} has kept no log of its own.",
-            hint="Runs of earlier versions have none; those of their rules may be there: "
+            hint="Runs of earlier versions have none; logs of their rules may exist: "
             f"gitbatch runs out {known.run} RULE",
         )
     return Printed(title=f"run {known.run}", data=_bytes(archive, log))
@@ -138,6 +138,6 @@ def _job(job: Document) -> str:
 
 def _bytes(archive: Archive | None, log: Document) -> bytes:
     if archive is None:
-        raise RunError("There is no archive here, which has the logs.")
+        raise RunError("This repository has no archive, and logs are kept there.")
     with archive.open_object(Address.parse(log["address"])) as file:
         return file.read()

@@ -16,7 +16,7 @@ def write_note(runs: Runs, known: Known, text: str) -> None:
     """Replace the run's note. Raises UsageError for one that says nothing."""
     if not text.strip():
         raise UsageError(
-            "The note is empty.", hint=f"gitbatch runs note --remove {known.run} takes it away."
+            "The note is empty.", hint=f"gitbatch runs note --remove {known.run} removes the note."
         )
     refs.write_note(runs.repository, NOTES, known.ended(), text.rstrip("\n") + "\n")
 
@@ -35,7 +35,7 @@ def tag(runs: Runs, known: Known, name: str) -> None:
             return
         if there.name == ref:
             raise UsageError(
-                f"There is a tag {name} already, at {there.commit[:10]}; run {known.run} is "
+                f"The tag {name} exists already, at {there.commit[:10]}; run {known.run} is "
                 f"{commit[:10]}.",
                 hint="Choose another name.",
             )

@@ -46,7 +46,7 @@ def kinds() -> list[PoolKind]:
 def kind_named(name: str) -> PoolKind:
     """The kind of pool with this name. Raises PoolError where there is none."""
     if name not in KINDS:
-        raise PoolError(f"There is no pool `{name}`", hint=f"Choose one of {', '.join(names())}.")
+        raise PoolError(f"There is no pool `{name}`.", hint=f"Choose one of {', '.join(names())}.")
     return KINDS[name]()
 
 

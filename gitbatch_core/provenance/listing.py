@@ -54,12 +54,12 @@ def resolve(archive: Archive, text: str) -> Address:
     match = _PREFIX.fullmatch(text)
     if match is None or (match[1] and match[1] not in layout.DIGEST_LENGTHS):
         raise UsageError(
-            f"{text} is neither an address nor a file",
+            f"{text} is neither an address nor a file.",
             hint=f"An address looks like {archive.algorithm}:1f3c...",
         )
     digits = match[2]
     if len(digits) < SHORTEST_PREFIX:
-        raise UsageError(f"{text} is too short: give at least {SHORTEST_PREFIX} hex digits")
+        raise UsageError(f"{text} is too short: give at least {SHORTEST_PREFIX} hex digits.")
     digests = set()
     if match[1] in (None, archive.algorithm):
         for folder in (layout.OBJECTS, layout.MANIFESTS):
@@ -69,10 +69,10 @@ def resolve(archive: Archive, text: str) -> Address:
                 if digest and digest.startswith(digits):
                     digests.add(digest)
     if not digests:
-        raise NotInArchiveError(f"the archive {archive.root} has nothing that begins with {text}")
+        raise NotInArchiveError(f"The archive {archive.root} has nothing that begins with {text}.")
     if len(digests) > 1:
         raise UsageError(
-            f"{text} fits {len(digests)} addresses", hint="\n".join(sorted(digests)[:10])
+            f"{text} fits {len(digests)} addresses.", hint="\n".join(sorted(digests)[:10])
         )
     return Address(algorithm=archive.algorithm, digest=digests.pop())
 

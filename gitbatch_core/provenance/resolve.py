@@ -84,7 +84,7 @@ class Resolver:
             address, _ = hashing.hash_file(path, self.archive.algorithm)
         if address is None:
             raise UsageError(
-                f"{what} is not in the archive: it is no file, and no folder of links",
+                f"{what} is not in the archive: it is no file, and no folder of links.",
                 hint=f"gitbatch freeze {typed(path)}",
             )
         relative = self.repository.relative(path) or str(path)
@@ -100,7 +100,7 @@ class Resolver:
             matches = matches or [a for a in addresses if a.startswith(what) or f":{what}" in a]
             if len(matches) > 1:
                 hint = "\n".join(sorted(matches)[:10])
-                raise UsageError(f"{what} fits {len(matches)} addresses", hint=hint) from None
+                raise UsageError(f"{what} fits {len(matches)} addresses.", hint=hint) from None
             if not matches:
                 raise
             return Address.parse(matches[0])

@@ -128,7 +128,7 @@ def _worktree(original: OriginalRun, options: AttemptOptions, path: Path) -> Ite
     top = (options.keep or path).expanduser().resolve()
     if options.keep and os.path.lexists(top) and (not top.is_dir() or any(top.iterdir())):
         raise UsageError(
-            f"{options.keep} is there already.", hint="--keep wants a new or empty folder."
+            f"{options.keep} exists already.", hint="--keep wants a new or empty folder."
         )
     try:
         worktree = worktrees.create(original.repository, top, original.source, read_only=False)

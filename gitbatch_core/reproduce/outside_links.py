@@ -59,7 +59,7 @@ def _put_link(top: Path, here: Path, target: str, read: list[str]) -> bool:
         if not read:
             return False
         raise RunError(
-            f"The run has read {read[0]} by way of a link to what is not there: {target}",
+            f"The run has read {read[0]} through a link to what does not exist: {target}.",
             hint="Bring it back, or name as targets what is made without it.",
         )
     if os.path.realpath(here) == os.path.realpath(target):

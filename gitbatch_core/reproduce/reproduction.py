@@ -116,7 +116,7 @@ def _warnings(before: Document, archive: Archive) -> list[str]:
     run, warnings = before["run"], []
     if "settings" not in before or "given_config" not in before:
         warnings.append(
-            f"run {run} does not say with what arguments and configuration it was started, as an "
+            f"Run {run} does not say with what arguments and configuration it was started, as an "
             "older gitbatch has made it. Give them after --."
         )
     if before.get("outcome") != "succeeded":

@@ -102,7 +102,7 @@ def link(top: Path, archive: Path, common_dir: Path | None = None) -> None:
     except OSError as error:
         raise ArchiveError(
             f"The link {path} cannot be made: {error.strerror}.",
-            hint="It leads to the archive; nothing else may lie at its place.",
+            hint="It leads to the archive; nothing else may lie there.",
         ) from error
 
 

@@ -28,7 +28,7 @@ _GONE = ".gone"
 """Ends the name of a private folder that is on its way out."""
 
 JOBS_NAME = "jobs"
-"""The folder of jobs' folders, in a run's staging; there while others can go on with the run."""
+"""The folder of jobs' folders, in a run's staging; there while the run can be resumed."""
 
 LOG_VARIABLE = "GITBATCH_RUN_LOG"
 """Environment variable: the file that takes what a controller without a terminal prints."""
@@ -129,11 +129,11 @@ class Owner:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether nobody is to go on with it."""
+        """Whether it is not to be resumed."""
         return bool(self.about.get("cancelled"))
 
     def cancel(self) -> None:
-        """Have nobody go on with a dead run: the next start clears it away."""
+        """Never resume this lost run: the next start removes what is left of it."""
         if (mine := self.claim()) is not None:
             replace(mine, about=mine.about | {"cancelled": True}).write()
 
@@ -180,7 +180,7 @@ def owners(repository: Repository) -> list[Owner]:
 
 
 def dead(repository: Repository) -> list[Owner]:
-    """Of those, the dead runs of this work tree or of one that is gone."""
+    """Of those, the lost runs of this work tree or of one that no longer exists."""
     top = str(repository.top)
     found = []
     for each in owners(repository):

@@ -39,13 +39,13 @@ def check_folders(repository: Repository, worktrees: Path | None) -> None:
     if (why := _why_not(repository.common_dir)) is not None:
         raise GitError(
             f"The repository cannot be written to: {why}.",
-            hint="A run needs a worktree and leaves a commit: clone it to a place of your own.",
+            hint="A run needs a worktree and leaves a commit: clone it to a folder of your own.",
         )
     link = repository.top / layout.LINK_PATH
     if os.path.lexists(link) and not link.is_symlink():
         raise ArchiveError(
             f"The link {link} cannot be made: something else is there.",
-            hint="It leads to the archive: move away what lies in its place.",
+            hint="It must lead to the archive: move away what lies there.",
         )
     if worktrees is not None and (why := _why_not(worktrees.expanduser())) is not None:
         raise RunError(

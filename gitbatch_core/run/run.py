@@ -83,7 +83,7 @@ class Run:
                 raise RunError(
                     f"The run's folders cannot be made: {error}.",
                     hint="The worktree lies beside the archive unless --gitbatch-worktrees "
-                    "names another place; check space and permissions there.",
+                    "names another folder; check space and permissions there.",
                 ) from error
             raise
         return cls(
@@ -98,9 +98,11 @@ class Run:
 
     @classmethod
     def resume(cls, repository: Repository, archive: Archive, mine: Owner) -> Run:
-        """Go on with a run that was claimed. Raises RunError where its worktree is gone."""
+        """Resume a run that was claimed. Raises RunError where its worktree is missing."""
         if not mine.can_go_on:
-            raise RunError(f"The worktree of run {mine.run} is gone: {mine.worktree}.")
+            raise RunError(
+                f"Run {mine.run} cannot be resumed: its worktree {mine.worktree} is missing."
+            )
         commit = str(mine.about["commit"])
         return cls(
             id=mine.run,
@@ -114,7 +116,7 @@ class Run:
         )
 
     def ready(self) -> None:
-        """The worktree has all that it needs: from now on others can go on with the run."""
+        """The worktree has all that it needs: from now on the run can be resumed."""
         (self.staging / JOBS_NAME).mkdir(exist_ok=True)
 
     def job_folder(self, number: int) -> Path:

@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         required=True,
         metavar="FILE",
         help="JSON object of the job's secrets; -: one line of standard input, whose end then "
-        "means that the controller is gone",
+        "means that the controller has died",
     )
     options = parser.parse_args(arguments)
     folder: Path = options.folder

@@ -88,7 +88,7 @@ def run(
                 elif ready != wake_read and not data:
                     watched.discard(ready)
                     asked.append(signal.SIGTERM)
-                    reason = "ended because the controller is gone"
+                    reason = "ended because the controller has died"
             if asked:
                 reason = reason or f"ended by {signal.Signals(asked[0]).name}"
                 _end_descendants()

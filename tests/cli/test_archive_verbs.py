@@ -272,7 +272,7 @@ def test_ctrl_c(user: User) -> None:
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=10)
-    assert (process.returncode, err) == (130, b"gitbatch: interrupted\n")
+    assert (process.returncode, err) == (130, b"gitbatch: Interrupted.\n")
 
 
 def test_a_bug_of_ours(user: User) -> None:

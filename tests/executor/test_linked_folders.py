@@ -280,7 +280,7 @@ def test_what_cannot_be_had_is_said(make_project: MakeProject) -> None:
     (disk / "in.txt").write_text("in\n")
     (top / "data").symlink_to(disk)
     (top / "results").symlink_to(scratch)
-    project.snakemake("results/a.txt").failed("results is a link to a folder that is not there")
+    project.snakemake("results/a.txt").failed("results is a link to a folder that does not exist")
     scratch.mkdir()
     # Frozen, it is safe: in the run commit, too.
     assert "link to a folder" in project.gitbatch("freeze", "data").text

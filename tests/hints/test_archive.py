@@ -116,7 +116,7 @@ def test_an_archive(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.Monk
     outside = Project(path=tmp_path / "outside")
     outside.path.mkdir()
     outside.write({"Snakefile": f"rule a:\n input: storage.gitbatch('gitbatch://{tree}/i.txt')\n"})
-    told = outside.plain("--cores", "1").failed("No archive is known here")
+    told = outside.plain("--cores", "1").failed("No archive was found")
     option = terminal.option(told, "--storage-gitbatch-archive", str(project.archive))
     outside.plain("--cores", "1", *option).ok()
 

@@ -61,7 +61,7 @@ def test_a_pool(terminal: Terminal, tmp_path: Path, htcondor_pool: Path) -> None
         project.end(running)
         return run
 
-    # Another run than the one whose controller is gone.
+    # Another run than the one whose controller has died.
     run = killed("a")
     (gates / "b").touch()
     told = project.snakemake("b", *given, "more=1").ok()

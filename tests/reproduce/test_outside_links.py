@@ -63,5 +63,5 @@ def test_what_is_gone(attempt: Worktree, tmp_path: Path) -> None:
     document = run(tmp_path, gone=str(tmp_path / "gone"))
     outside_links.put(attempt, document, [])
     assert not os.path.lexists(attempt.path / "gone")
-    with pytest.raises(RunError, match=r"has read gone/in\.txt by way of a link"):
+    with pytest.raises(RunError, match=r"has read gone/in\.txt through a link"):
         outside_links.put(attempt, document, ["gone/in.txt"])

@@ -21,7 +21,7 @@ def cat(archive: Archive, arguments: argparse.Namespace) -> int:
     address = resolve(archive, arguments, arguments.what).address
     if archive.has_tree(address) and not archive.variants(address):
         raise UsageError(
-            f"{arguments.what} is a tree, which has no bytes of its own",
+            f"{arguments.what} is a tree, which has no bytes of its own.",
             hint=f"gitbatch archive tree --archive {typed(archive.root)} {address}",
         )
     with archive.open_object(address) as file:

@@ -39,7 +39,7 @@ _HOW = {MEMBER: "in the folder", SAME: "the same bytes"}
 def lineage(archive: Archive, arguments: argparse.Namespace) -> int:
     """Print or write the graph."""
     if arguments.depth is not None and arguments.depth < 0:
-        raise UsageError(f"--depth {arguments.depth}: a number of jobs is not negative")
+        raise UsageError(f"--depth {arguments.depth} is negative: it is a number of jobs.")
     reference = resolve(archive, arguments, arguments.what)
     jobs = JobIndex.read(archive)
     tracer = Tracer(archive=archive, jobs=jobs, depth=arguments.depth)
@@ -84,7 +84,7 @@ def _svg(text: bytes) -> bytes:
         done = subprocess.run(["dot", "-Tsvg"], input=text, capture_output=True, check=False)
     except FileNotFoundError as error:
         raise UsageError(
-            "graphviz is not installed: an SVG is drawn by its program `dot`",
+            "An SVG is drawn by the program `dot` of graphviz, which is not installed.",
             hint="Install the package graphviz (apt, dnf, conda, brew …), or use --format dot.",
         ) from error
     if done.returncode != 0 or not done.stdout:

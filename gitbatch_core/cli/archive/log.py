@@ -29,7 +29,7 @@ def log(archive: Archive, arguments: argparse.Namespace) -> int:
             break
     if not every:
         raise NotInArchiveError(
-            f"no run has made {arguments.path}",
+            f"No run has made {arguments.path}.",
             hint="gitbatch archive ls shows what there is. What was frozen has the versions that "
             f"git knows: git log -- {typed(repository.top / path if repository else path)}",
         )

@@ -18,7 +18,7 @@ def tree(archive: Archive, arguments: argparse.Namespace) -> int:
     """List a tree's members."""
     address = resolve(archive, arguments, arguments.what).address
     if not archive.has_tree(address) and archive.variants(address):
-        raise UsageError(f"{arguments.what} is a file, not a tree")
+        raise UsageError(f"{arguments.what} is a file, not a tree.")
     entries = archive.manifest(address)
     if arguments.json:
         output.print_json(

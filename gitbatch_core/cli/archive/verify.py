@@ -48,5 +48,5 @@ def verify(archive: Archive, arguments: argparse.Namespace) -> int:
         counts += f", {len(chosen.names)} names"
     counts += f" ({output.human_size(chosen.size)})"
     result = f"{len(findings)} findings" if findings else "no damage"
-    output.message(f"checked {counts}: {result}")
+    output.message(f"Checked {counts}: {result}.")
     return 1 if findings else 0

@@ -22,13 +22,14 @@ def attach(arguments: argparse.Namespace) -> int:
     owner = open_run(repository, arguments.run)
     log = Path(owner.about["log"])
     if not log.is_file():
-        raise RunError(f"The log of run {owner.run} is not there: {log}")
+        raise RunError(f"The log of run {owner.run} is missing: {log}.")
     for text in controller.follow(log, lambda: goes_on(repository, owner)):
         print(text, end="", flush=True)
     ended = [e for e in summary.entries(run_names.Runs.of(repository)) if e.run == owner.run]
     state = ended[0].state if ended else ""
     if state in (summary.RUNNING, summary.LOST):
         output.message(
-            f"The controller of run {owner.run} is gone: gitbatch run --resume {owner.run}"
+            f"Run {owner.run} is lost: its controller has died. To resume it: "
+            f"gitbatch run --resume {owner.run}"
         )
     return 0 if state == "succeeded" else 1

@@ -1,4 +1,4 @@
-"""gitbatch runs cancel: end a run and its jobs, also where its controller is gone."""
+"""gitbatch runs cancel: end a run and its jobs, also where its controller has died."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def cancel(arguments: argparse.Namespace) -> int:
 def _cancel_lost(owner: Owner) -> None:
     choose.kind_named(owner.pool).remove_jobs(owner.run)
     owner.cancel()
-    output.message(f"run {owner.run} is cancelled; the next start clears it away")
+    output.message(f"Run {owner.run} is cancelled; the next start removes what is left of it.")
 
 
 def _interrupt(repository: Repository, owner: Owner) -> None:
@@ -52,7 +52,7 @@ def _interrupt(repository: Repository, owner: Owner) -> None:
         if time.monotonic() > deadline:
             raise RunError(
                 f"The controller of run {owner.run}, process {owner.pid}, was asked to end, but "
-                f"goes on after {_ENDED_S:.0f} s."
+                f"has not ended after {_ENDED_S:.0f} s."
             )
         time.sleep(0.1)
-    output.message(f"run {owner.run} has ended")
+    output.message(f"Run {owner.run} has ended.")

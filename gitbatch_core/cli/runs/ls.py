@@ -32,8 +32,8 @@ def ls(arguments: argparse.Namespace) -> int:
     for entry in summaries:
         if entry.state == summary.LOST:
             output.message(
-                f"The controller of {entry.run} is gone, and its jobs may go on. "
-                f"gitbatch run --resume {entry.run} goes on with it, gitbatch runs cancel "
+                f"Run {entry.run} is lost: its controller has died, and its jobs may still run. "
+                f"gitbatch run --resume {entry.run} resumes it, gitbatch runs cancel "
                 f"{entry.run} ends it."
             )
     return 0

@@ -22,7 +22,7 @@ def out(arguments: argparse.Namespace) -> int:
         printed = logs.of_jobs(runs, run, archive, name)
         texts += printed
         if not printed:
-            output.message(f"{name}: no log. It declares none, and no failed job is known here.")
+            output.message(f"{name}: no log. It declares none, and no failed job has left one.")
     for text in texts:
         if len(texts) > 1:
             print(f"==> {output.printable(text.title)} <==", flush=True)

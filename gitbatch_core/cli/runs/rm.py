@@ -23,7 +23,7 @@ def rm(arguments: argparse.Namespace) -> int:
     if not (arguments.dry_run or arguments.yes or sys.stdin.isatty()):
         raise UsageError(
             "Cannot ask for confirmation: standard input is not a terminal.",
-            hint="--dry-run says what would be removed, -y removes it.",
+            hint="--dry-run shows what would be removed; -y removes it without asking.",
         )
     for run in chosen:
         tags = f"  {' '.join(run.tags)}" if run.tags else ""

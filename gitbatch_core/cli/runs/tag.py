@@ -20,7 +20,7 @@ def tag(arguments: argparse.Namespace) -> int:
         if arguments.run is not None:
             raise UsageError("--delete takes the tag's name only.")
         run = marks.delete_tag(runs, arguments.delete)
-        output.message(f"run {run} is no longer called {arguments.delete}")
+        output.message(f"Run {run} is no longer called {arguments.delete}.")
     elif arguments.name is None:
         raise UsageError("Which run, and which name?", hint="gitbatch runs tag RUN NAME")
     else:

@@ -64,7 +64,7 @@ class HTCondorKind:
 
         gate = Gate(unmatched=options.unmatched, notice=options.notice)
         if options.held_timeout_s < 0:
-            raise UsageError(f"held_timeout is a number of seconds, not {options.held_timeout_s}")
+            raise UsageError(f"held_timeout is a number of seconds, not {options.held_timeout_s}.")
         return gate.check_request
 
     def heeds(self, resource: str) -> bool:

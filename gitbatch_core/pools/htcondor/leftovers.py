@@ -32,7 +32,8 @@ def remove_jobs(run: str) -> None:
     while Schedd().query(_of(run), ["ClusterId"]):
         if time.monotonic() > deadline:
             raise PoolError(
-                f"Jobs of run {run} were removed, but have not gone in {_GONE_S:.0f} seconds.",
+                f"Jobs of run {run} were removed, but are still in the queue after "
+                f"{_GONE_S:.0f} seconds.",
                 hint=f"condor_q -constraint '{_of(run)}' shows them.",
             )
         time.sleep(0.1)

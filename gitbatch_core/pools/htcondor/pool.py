@@ -133,7 +133,7 @@ class HTCondorPool:
         memory = Memory(default=self._default_memory, most_mb=self._gate.slots().most_memory_mb)
         with self._lock:
             if self._closed:
-                raise PoolError("The HTCondor pool is closed and takes no more jobs")
+                raise PoolError("The HTCondor pool is closed and takes no more jobs.")
             self._jobs.begin_hand_over()
         try:
             ids = self._hand_over(self._submissions(jobs, memory))
@@ -345,9 +345,9 @@ class HTCondorPool:
 def _check(run: str, held_timeout_s: int) -> None:
     """Raises PoolError."""
     if not re.fullmatch(r"[\w.:-]+", run, re.ASCII):
-        raise PoolError(f"{run!r} cannot be the id of a run in HTCondor")
+        raise PoolError(f"{run!r} cannot be the id of a run in HTCondor.")
     if held_timeout_s < 0:
-        raise PoolError(f"held_timeout is a number of seconds, not {held_timeout_s}")
+        raise PoolError(f"held_timeout is a number of seconds, not {held_timeout_s}.")
 
 
 def _numbers(steps: Iterable[str]) -> tuple[int | None, ...]:

@@ -68,5 +68,5 @@ class Patience:
             raise PoolError(
                 f"HTCondor's schedd has not answered for {(now - since) / 60:.0f} minutes: "
                 f"{error.message}",
-                hint="Jobs in its queue go on when it is back; `condor_q` shows them.",
+                hint="Jobs in its queue still run; `condor_q` shows them when it answers again.",
             ) from error

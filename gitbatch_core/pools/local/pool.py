@@ -129,7 +129,7 @@ class LocalPool:
                 )
         with self._lock:
             if self._closed:
-                raise PoolError("The local pool is closed and takes no more jobs")
+                raise PoolError("The local pool is closed and takes no more jobs.")
             self._queue.add(jobs)
             if self._thread is None:
                 self._thread = threading.Thread(

@@ -76,7 +76,7 @@ def _open(mirror: Mirror, link: str) -> None:
     real = os.path.realpath(here)
     if not os.path.isdir(real):
         raise RunError(
-            f"{link} is a link to a folder that is not there: {os.readlink(here)}",
+            f"{link} is a link to a folder that does not exist: {os.readlink(here)}.",
             hint=f"Make the folder: mkdir -p {shlex.quote(real)}",
         )
     mirror.linked.note_folder(link, real)

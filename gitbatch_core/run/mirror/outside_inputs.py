@@ -77,7 +77,7 @@ class OutsideInputs:
         key = self._places.get(name, name)
         if key in self._stamps and self._stamps[key] != _stamp(Path(key)):
             raise RunError(
-                f"The input {path} was changed during the run; nobody can say what the job "
+                f"The input {path} was changed during the run: it is unknown what the job "
                 "has read.",
                 hint=_SAFE,
             )
