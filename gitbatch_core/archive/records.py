@@ -16,15 +16,12 @@ from gitbatch_core.archive.staging import staging, storing_error
 from gitbatch_core.errors import ArchiveError, FormatError
 from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
-from gitbatch_core.model.ended_run import EndedRun
-from gitbatch_core.model.job_documents import (
-    REPRODUCTION_FORMAT,
-    REPRODUCTION_VERSION,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from gitbatch_core.model.ended_run import EndedRun
 
 
 def write(root: Path, relative: str, document: documents.Document) -> Path:
@@ -78,6 +75,8 @@ def write_run(root: Path, run: str, document: documents.Document) -> Path:
 def read_run(root: Path, run: str) -> EndedRun | None:
     """How a run has ended; None where it has not, or where nobody knows. Raises FormatError,
     OSError."""
+    from gitbatch_core.model.ended_run import EndedRun  # nothing for the runner
+
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         return EndedRun.read(root / layout.run_path(run))
     return None
@@ -92,11 +91,13 @@ def write_reproduction(root: Path, run: str, again: str, document: documents.Doc
 def reproductions(root: Path, run: str | None = None) -> Iterator[documents.Document]:
     """The attempts to make the outputs of a run, or of all runs, again, sorted by name. Those that
     cannot be read are passed over: `verify` names them."""
+    from gitbatch_core.model.reproduction import Reproduction
+
     for name in _names(root / layout.REPRODUCTIONS) if run is None else [run]:
         folder = root / layout.REPRODUCTIONS / name
         for path in (folder / each for each in _names(folder)):
             with suppressed(FormatError, OSError):
-                yield documents.read(path, format=REPRODUCTION_FORMAT, version=REPRODUCTION_VERSION)
+                yield documents.read(path, format=Reproduction.FORMAT, version=Reproduction.VERSION)
 
 
 def _in_folder(root: Path, folder: str) -> Iterator[Path]:

@@ -18,8 +18,9 @@ from gitbatch_core.archive import hashing, layout
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.model.check import Check, failed, fine, wrong
-from gitbatch_core.model.job_documents import LOG_NAME, ORDER_NAME, Answer, Order, Output
+from gitbatch_core.model.job_order import ORDER_NAME, DeclaredOutput, JobOrder
 from gitbatch_core.model.job_record import JobRecord
+from gitbatch_core.model.job_result import LOG_NAME, JobResult
 from gitbatch_core.pools.base import JobSpec, JobStatus, PoolOptions, State
 from gitbatch_core.pools.choose import choose
 from gitbatch_core.run import archive_location
@@ -71,14 +72,14 @@ def _job(folder: Path, algorithm: str) -> JobSpec:
     worktree.mkdir()
     archive = Archive.create(folder / "archive", algorithm)
     key = hashing.hash_bytes(os.fsencode(folder), algorithm).digest
-    order = Order(
+    order = JobOrder(
         argv=("/bin/sh", "-c", "uname -n > host.txt"),
         folder=str(worktree),
         worktree=str(worktree),
         archive=str(archive.root),
         environment={"PATH": os.environ.get("PATH", os.defpath)},
-        outputs=(Output(path="host.txt"),),
-        record=JobRecord(run=new_id(), number=1, key=key).to_dict(),
+        outputs=(DeclaredOutput(path="host.txt"),),
+        record=JobRecord(run=new_id(), number=1, key=key),
     )
     order.write(folder / ORDER_NAME)
     argv = (sys.executable, "-m", "gitbatch_core.runner", str(folder))
@@ -111,7 +112,7 @@ def _judge(
     if status.state is State.FAILED:
         hint = f"Does{host or ' each machine'} see {sys.executable} and {folder.parent}?"
         return wrong(_CHECK, f"the pool could not run it{host}: {status.reason}", hint)
-    answer = Answer.of_job(folder, within_s=_LATE_S if status.exit_code == 0 else 0)
+    answer = JobResult.of_job(folder, within_s=_LATE_S if status.exit_code == 0 else 0)
     if answer is None:
         shared = "Repository, archive and this Python must be on file systems that it shares."
         words = _tail(folder / "process.log")
@@ -123,8 +124,8 @@ def _judge(
     if not answer.succeeded:
         why = answer.reason or f"exit code {answer.exit_code}"
         return wrong(_CHECK, f"it failed{host}: {why}{_tail(folder / LOG_NAME)}")
-    [stored] = JobRecord.from_dict(answer.record).outputs
-    object_ = folder / "archive" / str(stored.name)
+    [output] = answer.record.outputs
+    object_ = folder / "archive" / str(output.name)
     if not object_.exists():
         return wrong(_CHECK, f"its output is not to be seen here: {object_}")
     all_s = time.monotonic() - began

@@ -15,7 +15,7 @@ from gitbatch_core.history.run_names import Known, Runs
 from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import RECORD_FORMAT, RECORD_VERSION
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.run import run_commit
 
 _LOG_ENDING = ".snakemake.log"
@@ -97,7 +97,9 @@ def logs_of(archive: Archive | None, job: Document) -> list[Document]:
         return []
     with suppressed(FileNotFoundError, GitbatchError, KeyError):
         path = layout.record_path(job["key"], job["run"], job["number"])
-        record = documents.read(archive.root / path, format=RECORD_FORMAT, version=RECORD_VERSION)
+        record = documents.read(
+            archive.root / path, format=JobRecord.FORMAT, version=JobRecord.VERSION
+        )
         return list(record.get("logs", ()))
     return []
 
@@ -115,7 +117,7 @@ def _records(archive: Archive, run: str) -> Iterator[Document]:
     for path in records.paths(archive.root):
         if path.name.startswith(f"{run}-"):
             with suppressed(GitbatchError, OSError):
-                yield documents.read(path, format=RECORD_FORMAT, version=RECORD_VERSION)
+                yield documents.read(path, format=JobRecord.FORMAT, version=JobRecord.VERSION)
 
 
 def _kept(folder: Path, run: str, rule: str) -> Iterator[Printed]:

@@ -12,7 +12,7 @@ from gitbatch_core.errors import FormatError
 from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import RECORD_FORMAT, RECORD_VERSION
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.run.run_commit import OTHER_CODE, STALE_INPUTS, makers
 
 
@@ -71,7 +71,7 @@ def jobs_of(archive: Archive, document: Document) -> dict[str, Document]:
         if path.name.startswith(own):
             with suppressed(OSError, FormatError):
                 _, run, number = layout.parse_record_path(str(path.relative_to(archive.root)))
-                record = documents.read(path, format=RECORD_FORMAT, version=RECORD_VERSION)
+                record = documents.read(path, format=JobRecord.FORMAT, version=JobRecord.VERSION)
                 found[f"{run}-{number}"] = record
     return found
 

@@ -9,7 +9,7 @@ from typing import Any
 from gitbatch_core.git import refs
 from gitbatch_core.history.run_names import NOTES, Known, Runs
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import ANSWER_NAME
+from gitbatch_core.model.job_result import RESULT_NAME
 from gitbatch_core.run import lease
 from gitbatch_core.run.lease import Owner
 
@@ -74,7 +74,7 @@ def entries(runs: Runs, chosen: Sequence[Known] | None = None) -> list[RunSummar
 def _going(each: Owner) -> RunSummary:
     about = each.about
     done = sum(
-        (each.staging / lease.JOBS_NAME / str(n) / ANSWER_NAME).exists() for n in each.job_numbers()
+        (each.staging / lease.JOBS_NAME / str(n) / RESULT_NAME).exists() for n in each.job_numbers()
     )
     return RunSummary(
         run=each.run,

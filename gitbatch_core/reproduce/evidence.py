@@ -10,7 +10,6 @@ from gitbatch_core.archive.store import Archive
 from gitbatch_core.git import commits
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import REPRODUCTION_FORMAT, REPRODUCTION_VERSION
 from gitbatch_core.model.reproduction import DIFFERS, Reproduction
 from gitbatch_core.reproduce.verdicts import Verdict
 
@@ -22,8 +21,8 @@ def compose(
 ) -> Document:
     """The document of the attempt `again` to make the outputs of the run `before` again."""
     return {
-        "format": REPRODUCTION_FORMAT,
-        "version": REPRODUCTION_VERSION,
+        "format": Reproduction.FORMAT,
+        "version": Reproduction.VERSION,
         "run": before["run"],
         "again": again["run"],
         "source_commit": before["source_commit"],

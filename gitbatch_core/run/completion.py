@@ -16,7 +16,7 @@ from gitbatch_core.archive import records
 from gitbatch_core.git import commits, refs
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import RUN_FORMAT, RUN_VERSION
+from gitbatch_core.model.ended_run import EndedRun
 from gitbatch_core.run import origin_index, run_commit, superseded_records, undeclared_entries
 
 _KEPT = (
@@ -69,7 +69,7 @@ def without_tag(run: str, name: str, other: str) -> str:
 def keep(root: Path, facts: Document, **more: Any) -> None:
     """Keep how a run has ended, in the archive at `root`: of its `facts` what matters to others.
     Raises ArchiveError."""
-    kept = {"format": RUN_FORMAT, "version": RUN_VERSION}
+    kept = {"format": EndedRun.FORMAT, "version": EndedRun.VERSION}
     kept |= {name: facts[name] for name in _KEPT if name in facts}
     kept[undeclared_entries.FILES] = undeclared_entries.to_share(facts)
     records.write_run(root, facts["run"], kept | {"tainted": bool(facts["tainted"]), **more})

@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitbatch_core.errors import GitbatchError
+from gitbatch_core.errors import FormatError, GitbatchError
 from gitbatch_core.log import suppressed
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import LOG_NAME, ORDER_NAME, Answer, Order
-from gitbatch_core.wording import job_title
+from gitbatch_core.model.job_order import ORDER_NAME, JobOrder
+from gitbatch_core.model.job_record import JobRecord
+from gitbatch_core.model.job_result import LOG_NAME, JobResult
 
 _TICK_NS = 20_000_000
 """By so much two times of one clock may seem to be in another order."""
@@ -44,29 +45,29 @@ class Execution:
 
     @classmethod
     def of_record(
-        cls, record: Document, *, ahead_ns: int | None = None, failed: bool = False
+        cls, record: JobRecord, *, ahead_ns: int | None = None, failed: bool = False
     ) -> Execution:
         """By what the runner has measured. `ahead_ns`: how much the clock of files is ahead of
         that machine's, where somebody knows."""
         slack = _UNKNOWN_NS if ahead_ns is None else _TICK_NS
         return cls(
             **_names(record),
-            number=int(record["number"]),
-            outputs=tuple(output["path"] for output in record.get("outputs", ())),
-            start_ns=_ns(record["started"]) + (ahead_ns or 0) - slack,
-            end_ns=_ns(record["ended"]) + (ahead_ns or 0) + slack,
+            number=record.number,
+            outputs=tuple(output.path for output in record.outputs),
+            start_ns=_ns(record.started) + (ahead_ns or 0) - slack,
+            end_ns=_ns(record.ended) + (ahead_ns or 0) + slack,
             failed=failed,
         )
 
     @classmethod
     def of_order(
-        cls, order: Order, record: Document | None, *, ordered_ns: int, ahead_ns: int = 0
+        cls, order: JobOrder, record: JobRecord | None, *, ordered_ns: int, ahead_ns: int = 0
     ) -> Execution:
         """Of a job of which nobody knows when it began, and without its `record` when it ended."""
-        end_ns = _FOREVER_NS if record is None else _ns(record["ended"]) + ahead_ns + _UNKNOWN_NS
+        end_ns = _FOREVER_NS if record is None else _ns(record.ended) + ahead_ns + _UNKNOWN_NS
         return cls(
             **_names(order.record),
-            number=int(order.record["number"]),
+            number=order.record.number,
             outputs=tuple(output.path for output in order.outputs),
             start_ns=ordered_ns - _TICK_NS,
             end_ns=end_ns,
@@ -79,21 +80,16 @@ class Execution:
         return found | {"outputs": list(self.outputs)} | ({"failed": True} if self.failed else {})
 
 
-def _names(record: Document) -> Document:
-    return {"rule": str(record["rule"]), "members": tuple(map(title, record["members"]))}
-
-
-def title(member: Document) -> str:
-    """Of a record's single job: `align[sample=a]`."""
-    return job_title(member["rule"], member["wildcards"])
+def _names(record: JobRecord) -> Document:
+    return {"rule": record.rule, "members": tuple(member.title for member in record.members)}
 
 
 def all_of(
-    records: Iterable[Document], jobs: Path, restarted: Collection[int]
+    records: Iterable[JobRecord], jobs: Path, restarted: Collection[int]
 ) -> Iterator[Execution]:
     """Of a run: the jobs that succeeded by their `records`, and all others that `jobs`, the folder
     of its jobs, has an order of. Those in `restarted` may have run before, too."""
-    done = {int(record["number"]): record for record in records}
+    done = {record.number: record for record in records}
     ahead = _ahead(done.values(), jobs)
     for number, record in done.items():
         if number not in restarted:
@@ -103,8 +99,8 @@ def all_of(
             continue
         with suppressed(GitbatchError, OSError, KeyError):
             path = jobs / name / ORDER_NAME
-            order, ordered_ns = Order.read(path), path.stat().st_mtime_ns
-            answer = Answer.of_job(jobs / name)
+            order, ordered_ns = JobOrder.read(path), path.stat().st_mtime_ns
+            answer = JobResult.of_job(jobs / name)
             if answer is not None and "ended" in answer.record and int(name) not in restarted:
                 clocks = _ahead([answer.record], jobs) | ahead
                 yield Execution.of_record(
@@ -118,7 +114,7 @@ def all_of(
                 yield Execution.of_order(order, known, ordered_ns=ordered_ns, ahead_ns=its)
 
 
-def _ahead(records: Iterable[Document], jobs: Path) -> dict[str, int]:
+def _ahead(records: Iterable[JobRecord], jobs: Path) -> dict[str, int]:
     """By machine: how much the clock of files is ahead of its own. The runner touches a file when
     it notes that the command has ended; what it does in between can only make that look less."""
     found: dict[str, int] = {}
@@ -128,14 +124,14 @@ def _ahead(records: Iterable[Document], jobs: Path) -> dict[str, int]:
         if compared[host] < _MOST_COMPARED:
             compared[host] += 1
             with contextlib.suppress(OSError):
-                touched = (jobs / str(record["number"]) / LOG_NAME).stat().st_mtime_ns
-                ahead = touched - _ns(record["ended"])
+                touched = (jobs / str(record.number) / LOG_NAME).stat().st_mtime_ns
+                ahead = touched - _ns(record.ended)
                 found[host] = max(found.get(host, ahead), ahead)
     return found
 
 
-def _host(record: Document) -> str:
-    return str(record.get("host", {}).get("name", ""))
+def _host(record: JobRecord) -> str:
+    return record.host.name or ""
 
 
 def running_at(
@@ -184,6 +180,8 @@ def _rank(path: str, output: str) -> int:
     return 2 * len(folder) if folder and path.startswith(f"{folder}/") else 0
 
 
-def _ns(moment: str) -> int:
+def _ns(moment: str | None) -> int:
+    if moment is None:
+        raise FormatError("A job record lacks the time of its start or end.")
     seconds = datetime.datetime.fromisoformat(moment).timestamp()
     return round(seconds * 1000) * 1_000_000

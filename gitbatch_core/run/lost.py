@@ -17,7 +17,9 @@ from gitbatch_core.git.repository import Repository
 from gitbatch_core.git.worktree import Worktree
 from gitbatch_core.log import suppressed
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import ORDER_NAME, Answer, Order
+from gitbatch_core.model.job_order import ORDER_NAME, JobOrder
+from gitbatch_core.model.job_record import JobRecord
+from gitbatch_core.model.job_result import JobResult
 from gitbatch_core.run import completion, executions, superseded_records, undeclared_entries
 from gitbatch_core.run.lease import JOBS_NAME, Owner
 from gitbatch_core.run.mirror.outside_inputs import OutsideInputs
@@ -116,17 +118,17 @@ def _written(dead: Owner) -> set[str]:
     """What the run's jobs were to write."""
     found: set[str] = set()
     for number in dead.job_numbers():
-        order = Order.read(dead.staging / JOBS_NAME / str(number) / ORDER_NAME)
+        order = JobOrder.read(dead.staging / JOBS_NAME / str(number) / ORDER_NAME)
         found.update(output.path for output in order.outputs)
         found.update(order.logs)
     return found
 
 
-def _done(dead: Owner) -> Iterator[Document]:
+def _done(dead: Owner) -> Iterator[JobRecord]:
     """The records of the run's jobs that have succeeded."""
     for number in dead.job_numbers():
         with suppressed(GitbatchError):
-            answer = Answer.of_job(dead.staging / JOBS_NAME / str(number))
+            answer = JobResult.of_job(dead.staging / JOBS_NAME / str(number))
             if answer is not None and answer.succeeded:
                 yield answer.record
 

@@ -16,7 +16,8 @@ from gitbatch_core.archive.layout import ObjectName
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.model import documents
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import RECORD_FORMAT, RECORD_VERSION, Output
+from gitbatch_core.model.job_order import DeclaredOutput
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.run import undeclared_entries
 from gitbatch_core.run.mirror import output_links
 from gitbatch_core.run.mirror.paths import Mirror
@@ -32,7 +33,7 @@ class ReusableRecords:
     """By run and job: what it has left beside its outputs."""
 
     def find(
-        self, key: str, outputs: Iterable[Output], *, absent: Container[str] = ()
+        self, key: str, outputs: Iterable[DeclaredOutput], *, absent: Container[str] = ()
     ) -> Document | None:
         """The latest record with this key that has all of `outputs`, where the archive still has
         them; of the paths in `absent` it need not, if they were temporary: those within a group are
@@ -92,7 +93,7 @@ def place(
 
 def _read(path: Path) -> Document | None:
     try:
-        record = documents.read(path, format=RECORD_FORMAT, version=RECORD_VERSION)
+        record = documents.read(path, format=JobRecord.FORMAT, version=JobRecord.VERSION)
     except (GitbatchError, FileNotFoundError):
         return None
     return record if record.get("reusable") is True else None

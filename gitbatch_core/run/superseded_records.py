@@ -14,9 +14,7 @@ from pathlib import Path
 from gitbatch_core.archive import layout, records
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.log import suppressed
-from gitbatch_core.model import documents
-from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import RECORD_FORMAT, RECORD_VERSION, WITHOUT_CODE
+from gitbatch_core.model.job_record import JobRecord
 
 JOBS = "jobs_without_code"
 """In a run's document, and in that of the ended run: key without the code -> `KEY/RUN-NUMBER`, the
@@ -26,12 +24,12 @@ _MOST_RUNS = 100
 """The latest; what only older ones have done is not missed."""
 
 
-def listed(jobs: Iterable[Document]) -> dict[str, str]:
+def listed(jobs: Iterable[JobRecord]) -> dict[str, str]:
     """What a run's document says of its jobs, from their records."""
     return {
-        job[WITHOUT_CODE]: f"{job['key']}/{job['run']}-{job['number']}"
+        job.key_without_code: f"{job.key}/{job.name}"
         for job in jobs
-        if job.get("reusable") is True and WITHOUT_CODE in job
+        if job.reusable is True and job.key_without_code is not None
     }
 
 
@@ -42,15 +40,14 @@ class DoneBefore:
     root: Path
     _names: dict[str, str] | None = None
 
-    def find(self, without_code: str) -> Document | None:
+    def find(self, without_code: str) -> JobRecord | None:
         """The latest record of a job with this key without code."""
         if self._names is None:
             self._names = self._read()
         key, _, name = self._names.get(without_code, "").partition("/")
         run, _, number = name.rpartition("-")
         with suppressed(GitbatchError, OSError, ValueError):
-            path = self.root / layout.record_path(key, run, int(number))
-            return documents.read(path, format=RECORD_FORMAT, version=RECORD_VERSION)
+            return JobRecord.read(self.root / layout.record_path(key, run, int(number)))
         return None
 
     def _read(self) -> dict[str, str]:

@@ -18,14 +18,8 @@ from pathlib import Path
 
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError
-from gitbatch_core.model.job_documents import (
-    ANSWER_NAME,
-    LOG_NAME,
-    ORDER_NAME,
-    UNSEEN,
-    Answer,
-    Order,
-)
+from gitbatch_core.model.job_order import ORDER_NAME, JobOrder
+from gitbatch_core.model.job_result import LOG_NAME, RESULT_NAME, UNSEEN, JobResult
 from gitbatch_core.model.masking import Mask, redact
 from gitbatch_core.runner import command, host, outputs, programs
 
@@ -44,18 +38,18 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     folder: Path = options.folder
     with contextlib.suppress(FileNotFoundError):
-        if Answer.read(folder / ANSWER_NAME).succeeded:
+        if JobResult.read(folder / RESULT_NAME).succeeded:
             return 0
     if not folder.is_dir():
         print(f"gitbatch: {platform.node()} does not see {folder}", file=sys.stderr)
         return UNSEEN
-    order = Order.read(folder / ORDER_NAME)
+    order = JobOrder.read(folder / ORDER_NAME)
     if options.private == "-":
         secrets = json.loads(_first_line(sys.stdin.fileno()))
     else:
         secrets = json.loads(Path(options.private).read_bytes())
     answer = run(order, secrets, folder, follow_stdin=options.private == "-")
-    answer.write(folder / ANSWER_NAME)
+    answer.write(folder / RESULT_NAME)
     if answer.succeeded and order.sign is not None:
         with contextlib.suppress(OSError):  # the pool hears of the end in any case
             Path(order.sign).touch()
@@ -72,19 +66,17 @@ def _first_line(descriptor: int) -> bytes:
     return line
 
 
-def run(order: Order, secrets: dict[str, str], folder: Path, *, follow_stdin: bool) -> Answer:
+def run(order: JobOrder, secrets: dict[str, str], folder: Path, *, follow_stdin: bool) -> JobResult:
     """Run the command, keep what it made, and say what happened."""
-    record = dict(order.record)
-    started = time.time()
-    record |= {"started": host.iso_time(started), "host": host.host()}
+    record = order.record.replace(started=host.iso_time(time.time()), host=host.host())
     for path, what in ((order.archive, "archive"), (order.folder, "run's worktree")):
         if not os.path.isdir(path):
             why = f"it was not started: its machine does not see the {what}, {path}"
-            return Answer(succeeded=False, reason=why, record=record)
+            return JobResult(succeeded=False, reason=why, record=record)
     try:
         archive = Archive.open(Path(order.archive))
     except (GitbatchError, OSError) as error:
-        return Answer(succeeded=False, reason=f"it was not started: {error}", record=record)
+        return JobResult(succeeded=False, reason=f"it was not started: {error}", record=record)
     environment = host.environment(order.environment, secrets)
     used = programs.describe(
         order.tools,
@@ -92,7 +84,7 @@ def run(order: Order, secrets: dict[str, str], folder: Path, *, follow_stdin: bo
         worktree=order.worktree,
         algorithm=archive.algorithm,
     )
-    record["tools"] = redact(used, secrets.values())
+    record = record.replace(tools=redact(used, secrets.values()))
     mask = Mask(secrets.values())
     ended = command.run(
         order.argv,
@@ -105,13 +97,11 @@ def run(order: Order, secrets: dict[str, str], folder: Path, *, follow_stdin: bo
     with contextlib.suppress(OSError):
         # By the file system's clock, for whoever compares ours with the times of other files.
         os.utime(folder / LOG_NAME)
-    record |= {
-        "ended": host.iso_time(time.time()),
-        "exit_code": ended.exit_code,
-        "usage": ended.usage,
-    }
+    record = record.replace(
+        ended=host.iso_time(time.time()), exit_code=ended.exit_code, usage=ended.usage
+    )
     if not ended.succeeded:
-        return Answer(
+        return JobResult(
             succeeded=False,
             exit_code=ended.exit_code,
             signal=ended.signal,
@@ -119,18 +109,18 @@ def run(order: Order, secrets: dict[str, str], folder: Path, *, follow_stdin: bo
             record=record,
         )
     try:
-        record |= outputs.publish(archive, order, mask)
+        record = outputs.publish(archive, order, mask, record)
         outputs.keep_record(archive, record)
     except (GitbatchError, OSError) as error:
         # Not the hint: it speaks of a source that is still there, and the worktree will be gone.
         why = error.message if isinstance(error, GitbatchError) else str(error)
-        return Answer(
+        return JobResult(
             succeeded=False,
             exit_code=0,
             reason=f"the command succeeded, but its outputs could not be kept: {why}",
             record=record,
         )
-    return Answer(succeeded=True, exit_code=0, record=record)
+    return JobResult(succeeded=True, exit_code=0, record=record)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typing import Any
 from snakemake_interface_common.exceptions import WorkflowError
 
 from gitbatch_core.errors import GitbatchError, RunError
-from gitbatch_core.model.job_documents import Order
+from gitbatch_core.model.job_order import JobOrder
 from gitbatch_core.wording import some
 from snakemake_executor_plugin_gitbatch.in_job import script_copies
 from snakemake_executor_plugin_gitbatch.in_job.consistency import Comparison
@@ -61,7 +61,7 @@ def _end(code: int) -> None:
 def guard(order_file: Path, comparison: Comparison, overlay: Overlay) -> None:
     """Have Snakemake's local executor compare each job with the order before it starts it: until
     then, the workflow is read, and what that writes goes to the `overlay`."""
-    members = Order.read(order_file).record["members"]
+    members = JobOrder.read(order_file).record.to_dict()["members"]
 
     def check(job: Any) -> None:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gitbatch_core.errors import readable
 from gitbatch_core.history import logs
-from gitbatch_core.model.job_documents import UNSEEN, Answer
+from gitbatch_core.model.job_result import UNSEEN, JobResult
 from gitbatch_core.pools.base import JobStatus, State
 from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.in_job import script_copies
@@ -51,7 +51,7 @@ _OF_SNAKEMAKE = re.compile(
 
 def explain(
     status: JobStatus,
-    answer: Answer | None,
+    answer: JobResult | None,
     *,
     log: Path | None,
     rule_logs: Iterable[Path],
@@ -86,8 +86,8 @@ def explain(
     elif runner and not unseen:
         parts.append(f"The runner said:\n{_indent(shown(runner))}")
     words = [printed, *own_logs.values()]
-    stated = {} if answer is None else answer.record.get("environment", {})
-    parts += missing_files.explained(words, mirror, stated.get("names", ()))
+    stated = () if answer is None else answer.record.environment.names
+    parts += missing_files.explained(words, mirror, stated)
     parts += _denied(words, mirror, outputs, left)
     if log is not None:
         parts.append(f"Full output: {log}")
@@ -135,7 +135,7 @@ def _for_user(text: str, mirror: Mirror) -> str:
     return re.sub(rf"{re.escape(str(mirror.worktree))}((?:/{_PATH}*)?)", path, text)
 
 
-def _how(status: JobStatus, answer: Answer | None, printed: str) -> str:
+def _how(status: JobStatus, answer: JobResult | None, printed: str) -> str:
     if status.state is State.FAILED:
         return f"was given up by the pool: {status.reason or 'no reason given'}"
     if answer is not None and answer.reason is not None:
@@ -163,10 +163,10 @@ def _unseen(status: JobStatus, words: str, folder: Path) -> str:
     return ""
 
 
-def _where(status: JobStatus, answer: Answer | None) -> str:
+def _where(status: JobStatus, answer: JobResult | None) -> str:
     host = status.host
-    if answer is not None and isinstance(facts := answer.record.get("host"), dict):
-        host = facts.get("name", host)
+    if answer is not None and (ran_on := answer.record.host):  # some have null
+        host = ran_on.name or host
     return f" on {host}" if host else ""
 
 

@@ -14,7 +14,7 @@ from gitbatch_core import __version__
 from gitbatch_core.archive.layout import DIGEST_LENGTHS
 from gitbatch_core.model import param_values
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import RECORD_FORMAT, RECORD_VERSION
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.masking import REDACTED
 from gitbatch_core.wording import job_title
 from snakemake_executor_plugin_gitbatch.job import deployment
@@ -175,8 +175,8 @@ def _is_later(recorded: Any) -> bool:
 def record_head(run: Run, folder: str) -> Document:
     """How the record of every job of a run begins; `folder`: the working directory."""
     return {
-        "format": RECORD_FORMAT,
-        "version": RECORD_VERSION,
+        "format": JobRecord.FORMAT,
+        "version": JobRecord.VERSION,
         "run": run.id,
         "commit": run.worktree.commit,
         "folder": folder,

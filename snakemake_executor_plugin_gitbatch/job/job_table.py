@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import Order
+from gitbatch_core.model.job_order import JobOrder
 from gitbatch_core.pools.base import JobSpec, JobStatus, Pool, State
 from snakemake_executor_plugin_gitbatch.job import job_description
 
@@ -28,7 +28,7 @@ class JobState:
     job: Any = None
     """Snakemake's job or group; None: adopted, and nothing has asked for it."""
     key: str = ""
-    order: Order | None = None
+    order: JobOrder | None = None
     """What the runner is told, until the job is concluded; None: nothing is to run."""
     spec: JobSpec | None = None
     """What is to be submitted, until a pool has it."""

@@ -16,7 +16,7 @@ from gitbatch_core.archive import hashing
 from gitbatch_core.archive.walk import below, inside
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.model import documents
-from gitbatch_core.model.job_documents import KEY_SCHEME
+from gitbatch_core.model.job_record import KEY_SCHEME
 from gitbatch_core.run.code_difference import ALL, Choice, CodeDifferences
 from gitbatch_core.run.code_digest import Code
 from gitbatch_core.run.mirror.paths import Mirror

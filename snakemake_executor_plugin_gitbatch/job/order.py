@@ -9,7 +9,8 @@ from typing import Any
 
 from gitbatch_core.errors import RunError
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import ORDER_NAME, WITHOUT_CODE, Order, Output
+from gitbatch_core.model.job_order import ORDER_NAME, DeclaredOutput, JobOrder
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.masking import redact
 from gitbatch_core.pools import choose
 from gitbatch_core.pools.base import JobSpec, Pool, PoolKind
@@ -59,8 +60,13 @@ class Ordering:
     _said_ignored: bool = field(default=False, init=False)
 
     def write(
-        self, draft: Draft, number: int, outputs: tuple[Output, ...], pool: Pool, cores: int | None
-    ) -> tuple[Order, JobSpec]:
+        self,
+        draft: Draft,
+        number: int,
+        outputs: tuple[DeclaredOutput, ...],
+        pool: Pool,
+        cores: int | None,
+    ) -> tuple[JobOrder, JobSpec]:
         """Write the order of job `number` into its folder. `outputs`: what it is to make; `cores`:
         the most that `pool` has for it. Raises RunError, PoolError."""
         title = redact(job_description.title(draft.job), self.secrets.values())
@@ -75,7 +81,7 @@ class Ordering:
         spec = self._spec(draft, number, kind, title, secrets)
         self._say_ignored(draft.job, kind)
         path = spec.folder / ORDER_NAME
-        order = Order(
+        order = JobOrder(
             argv=(
                 *resources.wrapper(draft.job, title=title, mirror=self.mirror),
                 *command.command(
@@ -96,7 +102,7 @@ class Ordering:
             tools=programs.programs(
                 draft.description.members, variables, prefix=shell_command.prefix()
             ),
-            record=redact(record, self.secrets.values()),
+            record=JobRecord.from_dict(redact(record, self.secrets.values())),
         )
         order.write(path)
         return order, spec
@@ -107,7 +113,7 @@ class Ordering:
             **job_description.record_head(self.run, self.folder),
             "number": number,
             "key": draft.key.key,
-            WITHOUT_CODE: draft.key.without_code,
+            "key_without_code": draft.key.without_code,
             "reusable": draft.description.exact,
             "rule": job_description.rule_name(draft.job),
             "attempt": draft.job.attempt,
@@ -155,7 +161,7 @@ class Ordering:
         paths = {self.mirror.relative(str(path)) for member in members for path in member.input}
         return sorted(path for path in self.mirror.parse_time if path in paths)
 
-    def outputs(self, members: list[Any]) -> Iterator[Output]:
+    def outputs(self, members: list[Any]) -> Iterator[DeclaredOutput]:
         """What single jobs are to make. Raises RunError for what cannot be kept."""
         for member in members:
             environment.check_names(member, list(self.secrets.values()))
@@ -167,7 +173,7 @@ class Ordering:
                         f"repository {self.run.repository.top}."
                     )
                 if not workflow_view.is_stream(path):
-                    yield Output(
+                    yield DeclaredOutput(
                         path=relative,
                         folder=bool(path.is_directory),
                         temporary=workflow_view.is_temporary(path, self.workflow),

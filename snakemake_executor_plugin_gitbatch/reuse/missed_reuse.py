@@ -53,7 +53,7 @@ class Missed:
         other code, if there is one."""
         if (record := self.done_before.find(key.without_code)) is None:
             return None
-        commit = str(record["commit"])
+        commit = record.commit
         try:
             files = self.differences.files(commit, self.source, key.choice)
         except GitbatchError:  # nothing that the job depends on
@@ -61,12 +61,12 @@ class Missed:
         if files == ():  # other files count now, or jobs see another configuration
             return None
         if any(each.dag.reason(each).code_changed for each in job_description.members(job)):
-            return record  # it was to run again for that
+            return record.to_dict()  # it was to run again for that
         if job not in self._jobs:
             self._chosen = (self._chosen or not self._jobs) and key.choice != ALL
             self._jobs.add(job)
             self._makers.add(commit, files)
-        return record
+        return record.to_dict()
 
     def is_news(self) -> bool:
         """Whether there are any, for the first time."""

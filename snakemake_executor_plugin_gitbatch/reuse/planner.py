@@ -13,7 +13,7 @@ from typing import Any
 
 from gitbatch_core.archive.layout import ObjectName
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import Output
+from gitbatch_core.model.job_order import DeclaredOutput
 from gitbatch_core.run.mirror import output_links
 from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.errors import EXPECTED
@@ -39,7 +39,7 @@ class Plan:
     mirror: Mirror
     keys: Keys
     reusing: Reusing
-    outputs: Callable[[list[Any]], Iterable[Output]]
+    outputs: Callable[[list[Any]], Iterable[DeclaredOutput]]
     """Of single jobs."""
     _known: dict[_Name, Document] = field(default_factory=dict)
     _placed: dict[_Name, Document] = field(default_factory=dict)

@@ -14,7 +14,9 @@ from pathlib import Path
 from gitbatch_core.errors import FormatError, RunError
 from gitbatch_core.log import suppressed
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import ANSWER_NAME, ORDER_NAME, Answer, Order
+from gitbatch_core.model.job_order import ORDER_NAME, JobOrder
+from gitbatch_core.model.job_record import JobRecord
+from gitbatch_core.model.job_result import RESULT_NAME, JobResult
 from gitbatch_core.pools import choose
 from gitbatch_core.pools.base import Pool
 from gitbatch_core.run.lease import Owner
@@ -117,17 +119,17 @@ def adopt(run: Run, owner: Owner, pool: Pool) -> JobTable:
     for number, order in orders.items():
         answer = None
         with suppressed(FileNotFoundError, FormatError):
-            answer = Answer.read(run.job_folder(number) / ANSWER_NAME)
+            answer = JobResult.read(run.job_folder(number) / RESULT_NAME)
         state = JobState(
             number=number,
             title=_title(order.record),
-            key=order.record["key"],
+            key=order.record.key,
             order=order,
             handed_over=handed_over[number],
             adopted=True,
         )
         if answer is not None and answer.succeeded:
-            state.result = answer.record
+            state.result = answer.record.to_dict()
             # It may be in the queue for a moment still, but there is nothing to wait for.
             if number in ids and (sign := signs[number]) is not None:
                 sign.touch()  # the runner may have been ended before it could
@@ -141,26 +143,26 @@ def adopt(run: Run, owner: Owner, pool: Pool) -> JobTable:
     return jobs
 
 
-def _orders(run: Run, owner: Owner) -> tuple[dict[int, Order], dict[int, float]]:
+def _orders(run: Run, owner: Owner) -> tuple[dict[int, JobOrder], dict[int, float]]:
     """The orders of a run's jobs, by number, and when they were written."""
-    orders, handed_over = dict[int, Order](), dict[int, float]()
+    orders, handed_over = dict[int, JobOrder](), dict[int, float]()
     for number in owner.job_numbers():
         with suppressed(FileNotFoundError, FormatError):
             path = run.job_folder(number) / ORDER_NAME
-            orders[number] = Order.read(path)
+            orders[number] = JobOrder.read(path)
             handed_over[number] = path.stat().st_mtime
     return orders, handed_over
 
 
-def _title(record: Document) -> str:
-    if len(record["members"]) != 1:
-        return f"group[{','.join(dict.fromkeys(member['rule'] for member in record['members']))}]"
-    return job_title(record["rule"], record["members"][0]["wildcards"])
+def _title(record: JobRecord) -> str:
+    if len(record.members) != 1:
+        return f"group[{','.join(dict.fromkeys(member.rule for member in record.members))}]"
+    return job_title(record.rule, record.members[0].wildcards)
 
 
-def _ran_here(order: Order) -> bool:
+def _ran_here(order: JobOrder) -> bool:
     """Whether it was a process of this machine, which has ended with the one that started it."""
-    return choose.kind_named(order.record["pool"]["kind"]).on_this_machine
+    return choose.kind_named(order.record.pool.kind).on_this_machine
 
 
 def _await_ends(owner: Owner, numbers: set[int]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from gitbatch_core.errors import UsageError
 from gitbatch_core.history import recorded_outputs
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import Output
+from gitbatch_core.model.job_order import DeclaredOutput
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.reproduction import DIFFERS, IDENTICAL
 from gitbatch_core.reproduce.verdicts import Verdict
 from gitbatch_core.run import reusable_records
@@ -51,7 +52,7 @@ class Reusing:
         return self._mode(job) == "on" and not _is_forced(job)
 
     def find(
-        self, key: str, outputs: Iterable[Output], *, absent: Container[str] = ()
+        self, key: str, outputs: Iterable[DeclaredOutput], *, absent: Container[str] = ()
     ) -> Document | None:
         """The record of an earlier job whose outputs can be had. See `ReusableRecords.find`."""
         return self._earlier.find(key, outputs, absent=absent)
@@ -62,7 +63,9 @@ class Reusing:
         reusable_records.place(self.mirror, record, mtime_ns, copied=copied)
         if self.undeclared is not None and (left := self._earlier.left_by(record)):
             name = f"{record['run']}-{record['number']}"
-            self.undeclared.place(left, {name: Execution.of_record(record).as_document()})
+            self.undeclared.place(
+                left, {name: Execution.of_record(JobRecord.from_dict(record)).as_document()}
+            )
 
     def expected(self, job: Any, key: str) -> Document | None:
         """The record that a job which runs is to be compared with, where that is wanted. Raises

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gitbatch_core.model.job_documents import LOG_NAME, Answer, Order
+from gitbatch_core.model.job_order import JobOrder
+from gitbatch_core.model.job_result import LOG_NAME, JobResult
 from gitbatch_core.pools.base import JobStatus
 from gitbatch_core.run.mirror import output_links
 from gitbatch_core.run.mirror.paths import Mirror
@@ -46,7 +47,7 @@ class Conclusion:
             self.plan.forget()  # what follows may read something else now
             raise
 
-    def of_ended(self, state: JobState, answer: Answer | None) -> str | None:
+    def of_ended(self, state: JobState, answer: JobResult | None) -> str | None:
         """Take over what the job has made; None, or why it failed, for people. Raises
         GitbatchError, OSError."""
         job, status, order = state.job, state.status, state.order
@@ -59,18 +60,19 @@ class Conclusion:
         members, copied = job_description.members(job), self._copied(job)
         for path in (path for member in members for path in member.input):
             self.mirror.check_outside(str(path))
-        for output in answer.record["outputs"]:
+        record = answer.record.to_dict()
+        for output in record["outputs"]:
             output_links.place(self.mirror, output, date, copied=output["path"] in copied)
             if output.get("temporary"):
                 of_checkpoint = any(member.is_checkpoint for member in members)
                 self.temporary.add(output["path"], of_checkpoint=of_checkpoint)
-        state.result = answer.record | self.report.costs.of_job(state.number, status.usage)
+        state.result = record | self.report.costs.of_job(state.number, status.usage)
         if state.expected is not None:
-            self.reusing.compare(state.expected, answer.record)
+            self.reusing.compare(state.expected, record)
         return None
 
     def _failure(
-        self, state: JobState, status: JobStatus, order: Order, answer: Answer | None
+        self, state: JobState, status: JobStatus, order: JobOrder, answer: JobResult | None
     ) -> str:
         folder, rule = self.run.job_folder(state.number), job_description.rule_name(state.job)
         return explain(

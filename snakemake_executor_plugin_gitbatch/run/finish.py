@@ -21,6 +21,7 @@ from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.history import logs, stale_outputs
 from gitbatch_core.history.origins import Origin
 from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.masking import redact
 from gitbatch_core.model.reproduction import IDENTICAL
 from gitbatch_core.reports.costs import Costs
@@ -176,7 +177,9 @@ class Ending:
         if gathered.input_links:
             facts["input_links"] = sorted(gathered.input_links)
         if not gathered.tainted:
-            facts[superseded_records.JOBS] = superseded_records.listed(gathered.jobs)
+            facts[superseded_records.JOBS] = superseded_records.listed(
+                map(JobRecord.from_dict, gathered.jobs)
+            )
         if self.reusing.compared:
             facts["comparisons"] = self._comparisons(facts)
         return facts

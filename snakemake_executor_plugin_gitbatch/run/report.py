@@ -15,8 +15,8 @@ from typing import Any
 from gitbatch_core.errors import GitbatchError, readable
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.log import suppressed
-from gitbatch_core.model.job_documents import Answer
 from gitbatch_core.model.job_record import JobRecord
+from gitbatch_core.model.job_result import JobResult
 from gitbatch_core.model.masking import redact
 from gitbatch_core.pools.base import JobStatus
 from gitbatch_core.reports import efficiency, notify
@@ -75,7 +75,7 @@ class Report:
         """Take note of a job that an earlier process of the run has handed over."""
         assert state.order is not None and state.handed_over is not None
         name = state.id or f"earlier.{state.number}"
-        self.costs.recall(JobRecord.from_dict(state.order.record), name, state.handed_over)
+        self.costs.recall(state.order.record, name, state.handed_over)
 
     def recall_end(self, state: JobState) -> None:
         """The same, of a job that nothing has asked for again, as it was done."""
@@ -83,19 +83,19 @@ class Report:
         self.costs.measure(state.number, JobRecord.from_dict(state.result or {}), {}, None)
         self.costs.conclude(state.number, succeeded=True)
 
-    def measure(self, status: JobStatus, answer: Answer | None) -> None:
+    def measure(self, status: JobStatus, answer: JobResult | None) -> None:
         """Take what is known of a job that has ended."""
-        record = JobRecord.from_dict({} if answer is None else answer.record)
+        record = JobRecord() if answer is None else answer.record
         self.costs.measure(status.number, record, status.usage, status.host)
 
-    def show(self, outcome: str, rest: Callable[[int], Answer | None]) -> None:
+    def show(self, outcome: str, rest: Callable[[int], JobResult | None]) -> None:
         """Say what the run has cost, and write the report. `rest`: what is there of jobs that were
         ended before they were done."""
         self.outcome = outcome
         for number in self.costs.unfinished():
             with suppressed(GitbatchError, OSError):
                 if (answer := rest(number)) is not None:
-                    self.costs.measure(number, JobRecord.from_dict(answer.record), {}, None)
+                    self.costs.measure(number, answer.record, {}, None)
         if table := efficiency.table(self.costs):
             self.logger.info(self._masked(table))
         if self.file is not None:

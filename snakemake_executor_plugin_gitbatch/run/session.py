@@ -10,7 +10,7 @@ from typing import Any
 
 from gitbatch_core.errors import GitbatchError, RunError
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import Answer
+from gitbatch_core.model.job_result import JobResult
 from gitbatch_core.pools.base import JobStatus, Pool
 from gitbatch_core.run.mirror import output_links, parse_time
 from gitbatch_core.run.mirror.paths import Mirror
@@ -200,7 +200,7 @@ class Session:
         state = self.jobs.note(change)
         if state is not None and state.order and change.reason and not change.state.final:
             state.restarted = True
-            rule = state.order.record["rule"]
+            rule = state.order.record.rule
             self.logger.info(f"Job {state.number}, rule {rule}: {change.reason}")
 
     def conclude(self, state: JobState) -> str | None:
@@ -223,7 +223,7 @@ class Session:
                 self.conclusion.of_reused(state)
             return None
         folder = self.run.job_folder(state.number)
-        answer = Answer.of_job(folder, within_s=_LATE_S if state.status.exit_code == 0 else 0)
+        answer = JobResult.of_job(folder, within_s=_LATE_S if state.status.exit_code == 0 else 0)
         with self.lock:
             return self.conclusion.of_ended(state, answer)
 
@@ -293,7 +293,7 @@ class Session:
         for state in self.jobs.adopted():
             if state.job is None and state.result is not None:
                 self.report.recall_end(state)
-        self.report.show(outcome, lambda n: Answer.of_job(self.run.job_folder(n)))
+        self.report.show(outcome, lambda n: JobResult.of_job(self.run.job_folder(n)))
 
     def _why_open(self) -> str | None:
         """Why the run cannot end yet, for people; None: it can."""

@@ -10,6 +10,7 @@ from gitbatch_core.archive.walk import inside
 from gitbatch_core.errors import readable
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.run import executions
 from gitbatch_core.run.lease import JOBS_NAME
 from gitbatch_core.run.mirror.undeclared import Left, UndeclaredFiles
@@ -50,12 +51,13 @@ class Leaving:
             p for p in self.files.known if self.files.is_rewritten(p) and not is_declared(p)
         )
         jobs = self.run.staging / JOBS_NAME
-        records = list(records)
+        own = [JobRecord.from_dict(record) for record in records]
+        others = (JobRecord.from_dict(record) for record in reused)
         return self.files.end(
             self.run.id,
             paths,
-            executions.all_of(records, jobs, restarted) if paths else (),
-            {executions.title(m) for record in (*records, *reused) for m in record["members"]},
+            executions.all_of(own, jobs, restarted) if paths else (),
+            {member.title for record in (*own, *others) for member in record.members},
             is_declared,
             keep=self.keeps,
         )

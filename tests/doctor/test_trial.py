@@ -11,7 +11,7 @@ import pytest
 from gitbatch_core.archive import layout
 from gitbatch_core.doctor import trial
 from gitbatch_core.model.check import Check
-from gitbatch_core.model.job_documents import LOG_NAME
+from gitbatch_core.model.job_result import LOG_NAME
 from gitbatch_core.pools.base import JobSpec, JobStatus, State
 
 

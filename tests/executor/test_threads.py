@@ -181,7 +181,7 @@ from snakemake_executor_plugin_gitbatch.run.old_outputs import Room
 measure, clear, turn = Report.measure, Room.clear_folder, LocalPool._turn
 
 def measure_some(report, status, answer):
-    if answer.record["rule"] == "unlucky":
+    if answer.record.rule == "unlucky":
         raise KeyError("no such thing")
     measure(report, status, answer)
 

@@ -10,7 +10,9 @@ import pytest
 from mirrors import bare_mirror
 
 from gitbatch_core.archive.layout import ObjectName
-from gitbatch_core.model.job_documents import ANSWER_NAME, LOG_NAME, ORDER_NAME, Answer, Order
+from gitbatch_core.model.job_order import ORDER_NAME, JobOrder
+from gitbatch_core.model.job_record import JobRecord
+from gitbatch_core.model.job_result import LOG_NAME, RESULT_NAME, JobResult
 from gitbatch_core.run import undeclared_entries
 from gitbatch_core.run.executions import Execution, all_of, nearest, running_at
 from gitbatch_core.run.mirror.undeclared import UndeclaredFiles
@@ -79,25 +81,27 @@ def test_all_of(tmp_path: Path) -> None:
     for number in range(1, 6):
         folder = tmp_path / str(number)
         folder.mkdir()
-        order = Order(
+        order = JobOrder(
             argv=(),
             folder="",
             worktree="",
             archive="",
             environment={},
             outputs=(),
-            record={k: record(number, "00", "00")[k] for k in ("number", "rule", "members")},
+            record=JobRecord.from_dict(
+                {k: record(number, "00", "00")[k] for k in ("number", "rule", "members")}
+            ),
         )
         order.write(folder / ORDER_NAME)
         os.utime(folder / ORDER_NAME, ns=(second, second))
-    failed = Answer(succeeded=False, record=record(2, "10", "20"))
-    failed.write(tmp_path / "2" / ANSWER_NAME)
+    failed = JobResult(succeeded=False, record=JobRecord.from_dict(record(2, "10", "20")))
+    failed.write(tmp_path / "2" / RESULT_NAME)
     done = [record(1, "01", "02"), record(4, "30", "40"), record(5, "41", "42", "elsewhere")]
     done.append(record(6, "43", "44", "nowhere"))
     for number, ended in ((1, 102), (5, 7)):  # 100 s ahead, 35 s behind
         (tmp_path / str(number) / LOG_NAME).touch()
         os.utime(tmp_path / str(number) / LOG_NAME, ns=(begin + ended * second,) * 2)
-    found = {each.number: each for each in all_of(done, tmp_path, {4})}
+    found = {each.number: each for each in all_of(map(JobRecord.from_dict, done), tmp_path, {4})}
     assert {number for number, each in found.items() if each.failed} == {2, 3}
     seconds = {
         number: (round((each.start_ns - begin) / second), round((each.end_ns - begin) / second))

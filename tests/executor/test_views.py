@@ -17,7 +17,8 @@ from mirrors import bare_mirror
 
 from gitbatch_core.errors import RunError
 from gitbatch_core.model import documents
-from gitbatch_core.model.job_documents import UNSEEN, Answer
+from gitbatch_core.model.job_record import JobRecord
+from gitbatch_core.model.job_result import UNSEEN, JobResult
 from gitbatch_core.model.masking import redact
 from gitbatch_core.pools.base import JobStatus, State
 from gitbatch_core.run.mirror.paths import Mirror
@@ -283,7 +284,7 @@ statuses = st.builds(
     host=st.none() | texts,
 )
 answers = st.none() | st.builds(
-    Answer,
+    JobResult,
     succeeded=st.just(False),
     exit_code=st.none() | st.integers(0, 255),
     signal=st.none() | st.integers(1, 200),
@@ -306,7 +307,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Mirror:
 @example(b"'" + b"x/" * 3000 + b"': Permission denied", b"", FAILED, None)
 @example(b"returned non-zero exit status " + b"9" * 3000, b"", FAILED, None)
 def test_any_failure_is_explained(
-    mirror: Mirror, printed: bytes, said: bytes, status: JobStatus, answer: Answer | None
+    mirror: Mirror, printed: bytes, said: bytes, status: JobStatus, answer: JobResult | None
 ) -> None:
     folder = mirror.top.parent
     (folder / "output.log").write_bytes(printed)
@@ -383,7 +384,7 @@ def test_a_machine_that_does_not_see_the_archive(
     is_known = "does not see" in word
     assert ("at the same path" in text) == is_known and ("The runner said" in text) != is_known
     shared = "it was not started: its machine does not see the archive, /a"
-    answer = Answer(succeeded=False, reason=shared, record={})
+    answer = JobResult(succeeded=False, reason=shared, record=JobRecord())
     text = explain(status, answer, log=None, rule_logs=[], folder=folder, mirror=mirror, outputs=[])
     assert f"failed: {shared} on node7." in text and "at the same path" in text
 

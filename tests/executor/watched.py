@@ -26,7 +26,7 @@ from typing import Any
 from snakemake.cli import main
 from snakemake.scheduling.job_scheduler import JobScheduler
 
-from gitbatch_core.model.job_documents import Answer
+from gitbatch_core.model.job_result import JobResult
 from gitbatch_core.pools.base import Pool
 from snakemake_executor_plugin_gitbatch.job.job_table import JobState
 from snakemake_executor_plugin_gitbatch.run.pools import Pools
@@ -181,7 +181,7 @@ def main_watched(told: Path, arguments: list[str]) -> None:
         watch_session(watch, session)
 
     Session.__init__ = begin_watched  # type: ignore[method-assign]
-    Answer.of_job = watch.waiting(Answer.of_job, "Answer.of_job")  # type: ignore[method-assign]
+    JobResult.of_job = watch.waiting(JobResult.of_job, "JobResult.of_job")  # type: ignore[method-assign]
     for name in ("_proceed", "error_callback", "executor_error_callback"):
         setattr(JobScheduler, name, watch.waiting(getattr(JobScheduler, name), name))
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitbatch_core.archive.store import Archive
-from gitbatch_core.model.job_documents import Answer
+from gitbatch_core.model.job_result import JobResult
 from gitbatch_core.pools.base import JobStatus, State
 from gitbatch_core.run.mirror.outside_inputs import OutsideInputs
 from gitbatch_core.run.mirror.paths import Mirror
@@ -35,7 +35,7 @@ def mirror(tmp_path: Path, archive: Archive) -> Mirror:
 
 
 def explained(
-    mirror: Mirror, answer: Answer | None, *, printed: str = "", log: str = "", runner: str = ""
+    mirror: Mirror, answer: JobResult | None, *, printed: str = "", log: str = "", runner: str = ""
 ) -> str:
     folder = mirror.top.parent / "job"
     (folder / "output.log").write_text(printed)
@@ -55,14 +55,14 @@ def explained(
 def test_paths_of_the_worktree_are_those_of_the_folder(mirror: Mirror) -> None:
     (mirror.top / "script.sh").touch()
     text = explained(
-        mirror, Answer(succeeded=False, exit_code=3), printed=f"{mirror.worktree}/script.sh: 1"
+        mirror, JobResult(succeeded=False, exit_code=3), printed=f"{mirror.worktree}/script.sh: 1"
     )
     assert text.startswith("The job failed with exit status 3 on there.\n")
     assert f"    {mirror.top}/script.sh: 1" in text and str(mirror.worktree) not in text
 
 
 def test_a_rules_own_log_is_shown_once(mirror: Mirror) -> None:
-    text = explained(mirror, Answer(succeeded=False, exit_code=3), log="bad input")
+    text = explained(mirror, JobResult(succeeded=False, exit_code=3), log="bad input")
     assert text.count("bad input") == 1 and "The runner said" not in text
 
 
@@ -75,7 +75,7 @@ def test_an_output_that_cannot_be_written(mirror: Mirror) -> None:
     (mirror.worktree / "out.txt").touch(mode=0o444)
     text = explained(
         mirror,
-        Answer(succeeded=False, exit_code=1),
+        JobResult(succeeded=False, exit_code=1),
         printed=f"/bin/sh: {mirror.worktree}/out.txt: Permission denied",
     )
     assert "cp --no-preserve=mode" in text

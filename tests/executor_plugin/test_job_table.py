@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from gitbatch_core.model.job_documents import Order
+from gitbatch_core.model.job_order import JobOrder
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.pools.base import JobStatus, State
 from snakemake_executor_plugin_gitbatch.job.job_table import JobState, JobTable
 
@@ -35,15 +36,15 @@ def ordered(table: JobTable, job: ReadyJob) -> JobState:
     return state
 
 
-def an_order(number: int, key: str = "k") -> Order:
-    return Order(
+def an_order(number: int, key: str = "k") -> JobOrder:
+    return JobOrder(
         argv=(),
         folder="",
         worktree="",
         archive="",
         environment={},
         outputs=(),
-        record={"number": number, "key": key, "rule": "r"},
+        record=JobRecord(number=number, key=key, rule="r"),
     )
 
 

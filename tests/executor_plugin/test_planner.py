@@ -11,7 +11,7 @@ import pytest
 from mirrors import bare_mirror
 from workflows_here import job
 
-from gitbatch_core.model.job_documents import Output
+from gitbatch_core.model.job_order import DeclaredOutput
 from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.job import workflow_view
 from snakemake_executor_plugin_gitbatch.reuse.planner import Plan
@@ -60,7 +60,7 @@ class Records:
     def is_open_to(self, single: Any) -> bool:
         return True
 
-    def find(self, key: Any, outputs: Iterable[Output], *, absent: Any = ()) -> Any:
+    def find(self, key: Any, outputs: Iterable[DeclaredOutput], *, absent: Any = ()) -> Any:
         record = self.records.get(key)
         if record is None or any(
             output.get("temporary") and output["path"] not in absent for output in record["outputs"]
@@ -96,7 +96,7 @@ def plan_of(make_workflow: Any, mirror: Mirror, records: Records) -> Any:
             keys=records,  # type: ignore[arg-type]
             reusing=records,  # type: ignore[arg-type]
             outputs=lambda jobs: [
-                Output(
+                DeclaredOutput(
                     path=str(path), temporary=workflow_view.is_temporary(path, each.dag.workflow)
                 )
                 for each in jobs

@@ -18,7 +18,9 @@ from gitbatch_core.archive.layout import linked_object
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.model import documents
-from gitbatch_core.model.job_documents import Answer, Order, Output, published
+from gitbatch_core.model.job_order import DeclaredOutput, JobOrder
+from gitbatch_core.model.job_record import JobRecord, StoredFile
+from gitbatch_core.model.job_result import JobResult
 from gitbatch_core.provenance import graphviz, listing
 from gitbatch_core.provenance.job_index import JobIndex
 from gitbatch_core.provenance.lineage import Tracer
@@ -88,10 +90,10 @@ def test_names_come_back_from_everywhere(
         found = os.readlink(repository.top / path)
         assert linked_object(found) == stored.name == archive.object_at(repository.top / path)
         size = stored.size
-        output = published(
-            path, kind="file", address=str(stored.address), size=size, name=stored.name.path
+        output = StoredFile(
+            path=path, kind="file", address=str(stored.address), size=size, name=stored.name.path
         )
-        record = {**job(place, name, text, path), "outputs": [output]}
+        record = {**job(place, name, text, path), "outputs": [output.to_dict()]}
         provenance.add_record(record)
         archive.write_record(f"{number:032x}", f"run-{number}", place, record)
         results.append(
@@ -141,21 +143,25 @@ def test_orders_and_answers_come_back(
     values: dict[str, str],
 ) -> None:
     folder = Path(tmp_path_factory.getbasetemp())
-    order = Order(
+    order = JobOrder(
         argv=tuple(words),
         folder="/x",
         worktree="/x",
         archive="/y",
         environment=values,
-        outputs=tuple(Output(path=path, folder=bool(n % 2)) for n, path in enumerate(paths)),
+        outputs=tuple(
+            DeclaredOutput(path=path, folder=bool(n % 2)) for n, path in enumerate(paths)
+        ),
         logs=tuple(paths),
-        record={"members": [values]},
+        record=JobRecord.from_dict({"members": [values]}),
     )
     order.write(folder / "order.json")
-    assert Order.read(folder / "order.json") == order
-    answer = Answer(succeeded=False, reason="".join(words), record={"outputs": [values]})
+    assert JobOrder.read(folder / "order.json") == order
+    answer = JobResult(
+        succeeded=False, reason="".join(words), record=JobRecord.from_dict({"outputs": [values]})
+    )
     answer.write(folder / "answer.json")
-    assert Answer.read(folder / "answer.json") == answer
+    assert JobResult.read(folder / "answer.json") == answer
     assert documents.dumps(values).decode().endswith("}\n")
 
 

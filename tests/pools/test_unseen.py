@@ -8,7 +8,7 @@ from pathlib import Path
 from conformance import Jobs
 from daemons import make, own_pool
 
-from gitbatch_core.model.job_documents import UNSEEN
+from gitbatch_core.model.job_result import UNSEEN
 
 
 def test_a_job_there_says_what_it_does_not_see(htcondor_pool: Path, tmp_path: Path) -> None:

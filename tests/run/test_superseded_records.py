@@ -11,6 +11,7 @@ from gitbatch_core.archive import layout, records
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.origins import Origins
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.run import completion, origin_index
 from gitbatch_core.run.superseded_records import JOBS, DoneBefore, listed
 
@@ -26,7 +27,9 @@ def end(archive: Archive, run: str, *jobs: dict[str, Any], tainted: bool = False
         records.write(
             archive.root, layout.record_path(each["key"], each["run"], each["number"]), each
         )
-    completion.keep(archive.root, {"run": run, "tainted": tainted, JOBS: listed(jobs)})
+    completion.keep(
+        archive.root, {"run": run, "tainted": tainted, JOBS: listed(map(JobRecord.from_dict, jobs))}
+    )
 
 
 def test_the_latest_sound_run_that_has_done_it(tmp_path: Path) -> None:
@@ -44,7 +47,7 @@ def test_the_latest_sound_run_that_has_done_it(tmp_path: Path) -> None:
     done = DoneBefore(root=archive.root)
     found = done.find(old["key_without_code"])
     assert found is not None
-    assert found["commit"] == "new"
+    assert found.commit == "new"
     assert done.find("f" * 32) is None
     # One whose record is gone.
     second = job("20260101-000000-aaaa", 2)

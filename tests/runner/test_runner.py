@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,15 +16,9 @@ from hypothesis import strategies as st
 
 from gitbatch_core.archive.hashing import hash_bytes
 from gitbatch_core.archive.store import Archive
-from gitbatch_core.model.job_documents import (
-    ANSWER_NAME,
-    LOG_NAME,
-    ORDER_NAME,
-    UNSEEN,
-    Answer,
-    Order,
-    Output,
-)
+from gitbatch_core.model.job_order import ORDER_NAME, DeclaredOutput, JobOrder
+from gitbatch_core.model.job_record import JobRecord
+from gitbatch_core.model.job_result import LOG_NAME, RESULT_NAME, UNSEEN, JobResult
 from gitbatch_core.model.masking import Mask, redact
 
 KEY = 32 * "a"
@@ -41,19 +34,21 @@ class Place:
         self.folder.mkdir()
         self.archive = Archive.create(path / "archive")
 
-    def order(self, script: str, **more: object) -> Order:
-        order = Order(
+    def order(self, script: str, **more: object) -> JobOrder:
+        order = JobOrder(
             argv=("/bin/bash", "-c", script),
             folder=str(self.worktree),
             worktree=str(self.worktree),
             archive=str(self.archive.root),
             environment={"PATH": os.environ["PATH"]},
             outputs=(),
-            record={"format": "gitbatch-record", "version": 1, "key": KEY, "run": "r", "number": 1},
+            record=JobRecord(key=KEY, run="r", number=1),
         )
-        return replace(order, **more)  # type: ignore[arg-type]
+        return order.replace(**more)
 
-    def start(self, order: Order, secrets: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+    def start(
+        self, order: JobOrder, secrets: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         order.write(self.folder / ORDER_NAME)
         process = subprocess.Popen(
             [sys.executable, "-m", "gitbatch_core.runner", str(self.folder), "--private", "-"],
@@ -64,10 +59,10 @@ class Place:
         process.stdin.flush()
         return process
 
-    def run(self, order: Order, secrets: dict[str, str] | None = None) -> tuple[int, Answer]:
+    def run(self, order: JobOrder, secrets: dict[str, str] | None = None) -> tuple[int, JobResult]:
         process = self.start(order, secrets)
         code = process.wait(timeout=60)
-        return code, Answer.read(self.folder / ANSWER_NAME)
+        return code, JobResult.read(self.folder / RESULT_NAME)
 
     @property
     def log(self) -> str:
@@ -83,23 +78,23 @@ def test_outputs_become_objects_and_the_record_says_how(place: Place) -> None:
     order = place.order(
         "echo said; echo 1 > a.txt; mkdir -p d/e; echo 2 > d/e/b; echo 3 > t; echo 4 > log",
         outputs=(
-            Output(path="a.txt"),
-            Output(path="d", folder=True),
-            Output(path="t", temporary=True),
+            DeclaredOutput(path="a.txt"),
+            DeclaredOutput(path="d", folder=True),
+            DeclaredOutput(path="t", temporary=True),
         ),
         logs=("log", "benchmark"),
     )
     code, answer = place.run(order)
     assert (code, answer.succeeded, place.log) == (0, True, "said\n")
-    a, d, t = answer.record["outputs"]
-    assert (place.archive.root / a["name"]).read_text() == "1\n"
-    assert (d["kind"], d["size"]) == ("tree", 2)
-    assert t["temporary"] and (place.worktree / "t").stat().st_mode & 0o777 == 0o444
-    [log] = answer.record["logs"]
-    assert log["path"] == "log" and (place.worktree / "log").read_text() == "4\n"
-    assert answer.record["host"]["name"] and answer.record["usage"]["wall_s"] > 0
+    a, d, t = answer.record.outputs
+    assert (place.archive.root / str(a.name)).read_text() == "1\n"
+    assert (d.kind, d.size) == ("tree", 2)
+    assert t.temporary and (place.worktree / "t").stat().st_mode & 0o777 == 0o444
+    [log] = answer.record.logs
+    assert log.path == "log" and (place.worktree / "log").read_text() == "4\n"
+    assert answer.record.host.name and (answer.record.usage.wall_s or 0) > 0
     [record] = place.archive.record_paths(KEY)
-    assert json.loads(record.read_bytes()) == answer.record
+    assert JobRecord.read(record) == answer.record
     # An order that was answered is not run again.
     assert place.run(place.order("exit 1"))[0] == 0
 
@@ -124,13 +119,15 @@ def test_a_program_that_is_not_there(place: Place) -> None:
 @pytest.mark.parametrize(
     ("script", "output", "words"),
     [
-        ("true", Output(path="a"), "the output a is not there"),
-        ("mkdir a", Output(path="a"), "declared as a file, but is a folder"),
-        ("echo > a", Output(path="a", folder=True), "declared as a folder, but is a file"),
-        ("mkdir a; mkfifo a/f", Output(path="a", folder=True), "fifo"),
+        ("true", DeclaredOutput(path="a"), "the output a is not there"),
+        ("mkdir a", DeclaredOutput(path="a"), "declared as a file, but is a folder"),
+        ("echo > a", DeclaredOutput(path="a", folder=True), "declared as a folder, but is a file"),
+        ("mkdir a; mkfifo a/f", DeclaredOutput(path="a", folder=True), "fifo"),
     ],
 )
-def test_outputs_that_cannot_be_kept(place: Place, script: str, output: Output, words: str) -> None:
+def test_outputs_that_cannot_be_kept(
+    place: Place, script: str, output: DeclaredOutput, words: str
+) -> None:
     code, answer = place.run(place.order(script, outputs=(output,)))
     assert code == 1 and words in (answer.reason or "")
     assert list(place.archive.record_paths()) == []
@@ -163,7 +160,7 @@ def test_cancelling_ends_everything(place: Place, way: str) -> None:
         assert process.stdin is not None
         process.stdin.close()
     assert process.wait(timeout=30) != 0
-    answer = Answer.read(place.folder / ANSWER_NAME)
+    answer = JobResult.read(place.folder / RESULT_NAME)
     assert not answer.succeeded and "ended" in (answer.reason or "")
     assert not _living(f"sleep {sign}")
 
@@ -191,8 +188,9 @@ def test_programs_are_recorded_as_the_command_finds_them(place: Place) -> None:
         },
         "closed": {"path": str(tools / "closed")},
     }
-    sh = answer.record["tools"].pop("/bin/sh")
-    assert answer.record["tools"] == expected and sh["address"].startswith("xxh3:")
+    tools = answer.record.to_dict()["tools"]
+    sh = tools.pop("/bin/sh")
+    assert tools == expected and sh["address"].startswith("xxh3:")
 
 
 def test_a_job_is_not_started_where_its_outputs_cannot_be_kept(place: Place) -> None:
@@ -246,7 +244,7 @@ def test_memory_is_that_of_all_processes_together(place: Place) -> None:
     )
     script = f'{sys.executable} -c "{take}" & {sys.executable} -c "{take}"; wait'
     _, answer = place.run(place.order(script))
-    assert 195 < answer.record["usage"]["memory_mb"] < 300
+    assert 195 < (answer.record.usage.memory_mb or 0) < 300
 
 
 def test_a_machine_that_does_not_see_what_is_shared_says_so(place: Place) -> None:

@@ -18,7 +18,7 @@ from gitbatch_core.archive.layout import ObjectName
 from gitbatch_core.archive.store import Take
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import published
+from gitbatch_core.model.job_record import StoredFile
 from gitbatch_core.run.executions import Execution, belongs, nearest, running_at
 from gitbatch_core.run.mirror import output_links
 from gitbatch_core.run.mirror.paths import Mirror
@@ -200,13 +200,13 @@ class UndeclaredFiles:
                 entry["rule"] = next(iter(ran.values())).rule
             self._jobs |= {f"{run}-{each.number}": each.as_document() for each in by}
             if (one := stored.get(path)) is not None:
-                entry |= published(
-                    path,
+                entry |= StoredFile(
+                    path=path,
                     kind="file",
                     address=str(one.address),
                     name=one.name.path,
                     size=one.size,
-                )
+                ).to_dict()
             found.append(entry)
         return found
 
