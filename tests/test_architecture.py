@@ -60,3 +60,9 @@ def test_no_test_imports_a_test_or_a_conftest() -> None:
                 names = [module, *(f"{module}.{each.name}" for each in node.names)]
             modules = [part for name in names for part in name.split(".")[:-1] or [name]]
             assert not [m for m in modules if m == "conftest" or m.startswith("test_")], path
+
+
+def test_one_module_of_core_spells_out_snakemakes_files() -> None:
+    paths = sorted((REPOSITORY / "gitbatch_core").rglob("*.py"))
+    named = [path.stem for path in paths if ".snakemake" in path.read_text().replace("\\", "")]
+    assert named == ["snakemake_files"]

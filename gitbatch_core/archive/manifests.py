@@ -21,6 +21,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from gitbatch_core import snakemake_files
 from gitbatch_core.archive import hashing
 from gitbatch_core.archive.layout import DIGEST_LENGTHS, Address, ObjectName, linked_object
 from gitbatch_core.errors import ArchiveError, FormatError
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 HEADER = b"gitbatch-manifest 1\n"
-IGNORED = ".snakemake_timestamp"
+IGNORED = snakemake_files.TIMESTAMP
 """Snakemake's own file in output folders; never part of a tree."""
 
 Kind = Literal["f", "l", "d"]

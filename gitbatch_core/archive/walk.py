@@ -8,10 +8,10 @@ from bisect import bisect_left
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from gitbatch_core import fs
+from gitbatch_core import fs, snakemake_files
 from gitbatch_core.archive import manifests
 
-NOT_DATA = frozenset({".git", ".gitbatch", ".snakemake"})
+NOT_DATA = frozenset({".git", ".gitbatch", snakemake_files.FOLDER})
 """Folders that are git's, ours or Snakemake's."""
 
 

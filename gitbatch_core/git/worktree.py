@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitbatch_core import fs
+from gitbatch_core import fs, snakemake_files
 from gitbatch_core.archive import hashing
 from gitbatch_core.git import checkout, content_pointers, index, work_tree_status
 from gitbatch_core.git.checkout import Part
@@ -270,7 +270,9 @@ def others(repository: Repository) -> frozenset[str]:
 def added(worktree: Worktree, but: Iterable[str] = ()) -> list[str]:
     """Files that are not in the commit, ignored ones included, `but` what these patterns of
     .gitignore match. A repository in a folder is one path, with a slash at its end."""
-    patterns = (f"--exclude={pattern}" for pattern in (".snakemake/", "/.gitbatch/", *but))
+    patterns = (
+        f"--exclude={pattern}" for pattern in (f"{snakemake_files.FOLDER}/", "/.gitbatch/", *but)
+    )
     listing = worktree.git("ls-files", "-z", "--others", *patterns)
     return [decode(name) for name in listing.split(b"\0") if name]
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitbatch_core import snakemake_files
 from gitbatch_core.archive import layout, records
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.store import Archive
@@ -17,9 +18,6 @@ from gitbatch_core.model import documents
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.run import run_commit
-
-_LOG_ENDING = ".snakemake.log"
-"""Plugins may write other files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +35,7 @@ def keep(
     run.json says of it. `clean` takes secrets out. Nothing where that cannot be done: no run is to
     fail for it."""
     with suppressed(GitbatchError, OSError):
-        own = [Path(file) for file in files if file.endswith(_LOG_ENDING)]
+        own = [Path(file) for file in files if file.endswith(snakemake_files.LOG_ENDING)]
         data = clean(b"".join(file.read_bytes() for file in own))
         if data:
             stored = archive.put_bytes(data, name="snakemake.log")
@@ -122,7 +120,7 @@ def _records(archive: Archive, run: str) -> Iterator[Document]:
 
 def _kept(folder: Path, run: str, rule: str) -> Iterator[Printed]:
     """All that failed jobs of a rule printed, in the folder that the run was started in."""
-    for path in sorted((folder / ".snakemake" / "gitbatch" / run).glob("*.log")):
+    for path in sorted((folder / snakemake_files.OUR_LOGS / run).glob("*.log")):
         number, _, name = path.stem.partition("-")
         if name == log_stem(rule):
             yield Printed(title=f"all output of failed job {number}", data=path.read_bytes())

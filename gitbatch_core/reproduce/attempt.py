@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gitbatch_core import fs
+from gitbatch_core import fs, snakemake_files
 from gitbatch_core.archive import hashing, links
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.store import Archive
@@ -211,8 +211,8 @@ def _software(original: OriginalRun, arguments: Sequence[str]) -> list[str]:
     """Environments and images are where the user's own Snakemake has them, or would."""
     if not any(word.startswith("--deployment-method") for word in arguments):
         return []
-    own = original.repository.top / original.folder / ".snakemake"
-    conda, images = str(own / "conda"), str(own / "singularity")
+    own = original.repository.top / original.folder
+    conda, images = str(own / snakemake_files.CONDA), str(own / snakemake_files.IMAGES)
     return ["--conda-prefix", conda, "--apptainer-prefix", images]
 
 

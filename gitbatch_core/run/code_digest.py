@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gitbatch_core import snakemake_files
 from gitbatch_core.archive import hashing
 from gitbatch_core.errors import GitError, UsageError
 from gitbatch_core.git import index, work_tree_status
@@ -27,7 +28,7 @@ PROSE = (
     ".github",
     ".gitlab-ci.yml",
     ".gitbatch",
-    ":(glob)**/.snakemake/**",
+    f":(glob)**/{snakemake_files.FOLDER}/**",
 )
 """What is no code, unless somebody says so: patterns of git."""
 

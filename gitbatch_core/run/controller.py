@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gitbatch_core import fs
+from gitbatch_core import fs, snakemake_files
 from gitbatch_core.errors import UsageError
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.model import documents
@@ -70,7 +70,7 @@ class Command:
     def new_log(self) -> Path:
         """A file, for what it prints."""
         name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}.log"
-        path = self.folder / ".snakemake" / "gitbatch" / name
+        path = self.folder / snakemake_files.OUR_LOGS / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)  # Snakemake prints its arguments
         return path

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from gitbatch_core import fs
+from gitbatch_core import fs, snakemake_files
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.store import Take
 from gitbatch_core.errors import FormatError
@@ -19,8 +19,7 @@ from gitbatch_core.model import documents
 from gitbatch_core.run.mirror.paths import Mirror
 
 _OF_OTHERS = re.compile(
-    r"/\.git/|^/\.gitbatch/|/__pycache__/|/\.snakemake/((auxiliary|conda|conda-archive|incomplete|"
-    r"iocache|locks|log|metadata|shadow|singularity)/|$)|/\.gitbatch-[^/]*\.tmp/$"
+    rf"/\.git/|^/\.gitbatch/|/__pycache__/|/{snakemake_files.WRITTEN}|/\.gitbatch-[^/]*\.tmp/$"
 )
 """What git, Python, Snakemake and we write."""
 _FORMAT, _VERSION = "gitbatch-parse-time", 1
