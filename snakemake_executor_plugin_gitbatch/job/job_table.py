@@ -74,8 +74,10 @@ class JobTable:
         self._states: dict[int, JobState] = {}
         self._concluded: list[JobState] = []
         """In their order; first, what failed in an earlier process."""
-        self._adopted: dict[str, list[JobState]] = {}
-        """By key: those that may be claimed."""
+        self._adopted: list[JobState] = []
+        """Few or none: unlike all states, looked through for each job that is handed over."""
+        self._claimable: dict[str, list[JobState]] = {}
+        """Of these, by key: those that nothing has asked for."""
 
     def add(self, job: Any) -> JobState:
         """The state of a job that Snakemake hands over, under the next number."""
@@ -91,25 +93,27 @@ class JobTable:
     def adopt(self, state: JobState) -> None:
         """Take over a job that an earlier process has handed over."""
         self._states[state.number] = state
+        self._adopted.append(state)
         if state.failure is not None:
             self._concluded.append(state)
         else:
-            self._adopted.setdefault(state.key, []).append(state)
+            self._claimable.setdefault(state.key, []).append(state)
 
     def claimable(self, key: str) -> list[JobState]:
         """Adopted jobs with this key, the latest first, that nothing has asked for."""
-        return self._adopted.get(key, [])[::-1]
+        return self._claimable.get(key, [])[::-1]
 
     def claim(self, state: JobState, job: Any) -> None:
         """An adopted job is what Snakemake's `job` asks for."""
-        self._adopted[state.key].remove(state)
+        self._claimable[state.key].remove(state)
         state.job = job
 
     def drop(self, numbers: Iterable[int]) -> None:
         """Adopted jobs were removed from the pool."""
         for number in numbers:
             state = self._states.pop(number)
-            self._adopted[state.key].remove(state)
+            self._adopted.remove(state)
+            self._claimable[state.key].remove(state)
 
     def conclude(self, state: JobState, failure: str | None) -> None:
         """What became of it: None, or why it failed."""
@@ -137,12 +141,12 @@ class JobTable:
 
     def adopted(self) -> Iterator[JobState]:
         """All that an earlier process has handed over."""
-        return (state for state in self._states.values() if state.adopted)
+        return iter(self._adopted)
 
     def records(self) -> list[Document]:
         """Of all jobs of the run that have succeeded: those that nothing has asked for again, then
         the others in the order in which they ended."""
-        earlier = [s.result for s in self._states.values() if s.adopted and s.job is None]
+        earlier = [s.result for s in self._adopted if s.job is None]
         succeeded = [s for s in self._concluded if s.failure is None and not s.reused]
         results = (*earlier, *(state.result for state in succeeded))
         return [record for record in results if record is not None]
