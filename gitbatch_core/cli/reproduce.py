@@ -157,12 +157,12 @@ def _details(verdict: Verdict, source: str, difference: ContentDifference | None
             else f"differs in {some(files, _MOST_NAMED)}"
         )
         lines.append(
-            f"made then from commit {then.job['commit'][:10]}, whose code {why}, by run "
-            f"{then.job['run']}, and taken over; now from {source[:10]}"
+            f"made then from commit {then.job.commit[:10]}, whose code {why}, by run "
+            f"{then.job.run}, and taken over; now from {source[:10]}"
         )
-    elif then.job["commit"] != source:
+    elif then.job.commit != source:
         lines.append(
-            f"made then by run {then.job['run']} from commit {then.job['commit'][:10]}, and taken "
+            f"made then by run {then.job.run} from commit {then.job.commit[:10]}, and taken "
             f"over; now from {source[:10]}"
         )
     if then.stale_inputs:

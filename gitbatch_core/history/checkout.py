@@ -24,7 +24,7 @@ from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.logs import logs_of
 from gitbatch_core.history.run_names import Known, Runs
 from gitbatch_core.log import suppressed
-from gitbatch_core.model.documents import Document
+from gitbatch_core.model.run_document import RunDocument, RunOutput
 from gitbatch_core.run import archive_location, run_commit
 
 _LATER_NS = 10**6
@@ -54,25 +54,25 @@ def check_out(
     Raises GitError with git's words where that would lose something; then nothing has changed.
     """
     commit = known.ended()
-    found = run_commit.read(runs.repository, commit)
+    run = run_commit.read(runs.repository, commit)
     if into is None:
         repository = runs.repository
-        _switch(runs, known, found)
+        _switch(runs, known, run)
     else:
         repository = _add(runs.repository, into.absolute(), commit)
     top = repository.top
     store = archive_location.open_archive(repository, archive, create=False)
     present = _Present(repository=repository, archive=store)
-    missing = [output["path"] for output in found["outputs"] if not present.restore(output)]
-    missing += [path for path in found.get("input_links", ()) if not (top / path).exists()]
-    products = _products(top, found, _restore_logs(top, store, found))
+    missing = [output.path for output in run.outputs if not present.restore(output)]
+    missing += [path for path in run.input_links if not (top / path).exists()]
+    products = _products(top, run, _restore_logs(top, store, run))
     _set_times(repository, commit, products)
     return CheckedOut(
-        folder=top / found.get("folder", ""),
+        folder=top / run.folder,
         missing=missing,
         strange=present.strange,
         archive=store,
-        is_other_archive=store.id != found.get("archive", store.id),
+        is_other_archive=store.id != (run.archive if "archive" in run else store.id),
     )
 
 
@@ -81,12 +81,12 @@ def _revision(known: Known) -> str:
     return next((f"refs/tags/{name}" for name in known.tags), str(known.commit))
 
 
-def _switch(runs: Runs, known: Known, found: Document) -> None:
+def _switch(runs: Runs, known: Known, run: RunDocument) -> None:
     """`git checkout`, once links and files of which nothing is lost are out of its way: git takes
     them for what only the user has. So it does ignored files, here."""
     repository, commit = runs.repository, known.ended()
-    _check_folders(repository, known, found)
-    aside = _in_the_way(runs, commit, found)
+    _check_folders(repository, known, run)
+    aside = _in_the_way(runs, commit, run)
     files = {path: fs.temporary_beside(path) for path in _files_in_the_way(runs, commit)}
     try:
         for path in aside:
@@ -94,7 +94,7 @@ def _switch(runs: Runs, known: Known, found: Document) -> None:
         for path, temporary in files.items():
             path.rename(temporary)
         checkout.switch(repository, _revision(known))
-        _bring_back(repository, commit, found)
+        _bring_back(repository, commit, run)
     except BaseException:
         _put_back(path for path in aside.items() if not os.path.lexists(path[0]))
         for path, temporary in files.items():
@@ -112,11 +112,11 @@ def _switch(runs: Runs, known: Known, found: Document) -> None:
     )
 
 
-def _check_folders(repository: Repository, known: Known, found: Document) -> None:
+def _check_folders(repository: Repository, known: Known, run: RunDocument) -> None:
     """Raise UsageError where results would lie behind a link to a folder: git puts nothing there,
     but a folder in the place of the link."""
-    paths = [output["path"] for output in found["outputs"]]
-    above = {str(f) for p in (*paths, *found.get("input_links", ())) for f in Path(p).parents}
+    paths = (*(output.path for output in run.outputs), *run.input_links)
+    above = {str(folder) for path in paths for folder in Path(path).parents}
     for name in sorted(above):
         link = repository.top / name
         if link.is_symlink():
@@ -127,16 +127,16 @@ def _check_folders(repository: Repository, known: Known, found: Document) -> Non
             )
 
 
-def _in_the_way(runs: Runs, commit: str, found: Document) -> dict[Path, tuple[str, int]]:
+def _in_the_way(runs: Runs, commit: str, run: RunDocument) -> dict[Path, tuple[str, int]]:
     """Text and mtime of links that git does not track, where the run commit has links, or in
     folders that it has as outputs; only those that this or another run commit has as well."""
     repository = runs.repository
     tracked = {each.path for each in index.entries(repository.top)}
     wanted = trees.links(repository, commit)
     paths = [repository.top / name for name in wanted]
-    for output in found["outputs"]:
-        if output["kind"] == "tree" and (repository.top / output["path"]).is_dir():
-            paths += files_below(repository.top / output["path"])
+    for output in run.outputs:
+        if output.is_tree and (repository.top / output.path).is_dir():
+            paths += files_below(repository.top / output.path)
     here = {}
     for path in paths:
         name = str(path.relative_to(repository.top))
@@ -161,23 +161,23 @@ def _files_in_the_way(runs: Runs, commit: str) -> list[Path]:
     the run commit has, or are the document of a run: what a checkout that git could not finish has
     left."""
     repository = runs.repository
-    known_blobs = {each.path: each.blob for each in index.entries(repository.top)}
+    tracked = {each.path: each.blob for each in index.entries(repository.top)}
     entries = trees.entries(repository, commit)
     wanted = {each.path: {each.id} for each in entries if each.mode in trees.REGULAR}
-    known = [f"{each.commit}:{run_commit.PATH}" for each in runs.by_id.values() if each.commit]
-    wanted.setdefault(run_commit.PATH, set()).update(objects.ids(repository, known).values())
+    names = [f"{each.commit}:{run_commit.PATH}" for each in runs.by_id.values() if each.commit]
+    wanted.setdefault(run_commit.PATH, set()).update(objects.ids(repository, names).values())
     here = [
         name
         for name, blobs in wanted.items()
-        if (name == run_commit.PATH or known_blobs.get(name) not in blobs)
+        if (name == run_commit.PATH or tracked.get(name) not in blobs)
         and _is_plain(repository.top / name)
         and "\n" not in name
     ]
-    found = objects.hashes(repository, here)
+    blobs_here = objects.hashes(repository, here)
     return [
         repository.top / name
         for name in here
-        if found[name] in wanted[name] and found[name] != known_blobs.get(name)
+        if blobs_here[name] in wanted[name] and blobs_here[name] != tracked.get(name)
     ]
 
 
@@ -185,10 +185,10 @@ def _is_plain(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
 
 
-def _bring_back(repository: Repository, commit: str, found: Document) -> None:
+def _bring_back(repository: Repository, commit: str, run: RunDocument) -> None:
     """The run's results that were deleted here: to git's checkout, that is a change to keep."""
-    outputs = [output["path"] for output in found["outputs"]]
-    is_result = inside([run_commit.PATH, *outputs, *found.get("input_links", ())])
+    outputs = (output.path for output in run.outputs)
+    is_result = inside([run_commit.PATH, *outputs, *run.input_links])
     gone = [
         each.path
         for each in trees.entries(repository, commit)
@@ -223,14 +223,14 @@ class _Present:
     strange: list[str] = field(default_factory=list)
     """Files in output folders that are none of the run's."""
 
-    def restore(self, output: Document) -> bool:
+    def restore(self, output: RunOutput) -> bool:
         """Whether the output is there, now. What another storage has is none of ours."""
-        if output.get("storage"):
+        if output.storage:
             return True
-        path = self.repository.top / output["path"]
-        if output["kind"] != "tree":
+        path = self.repository.top / output.path
+        if not output.is_tree:
             return bool(path.exists())
-        address = Address.parse(output["address"])
+        address = Address.parse(output.address)
         try:
             entries = self.archive.manifest(address)
         except GitbatchError:
@@ -248,26 +248,26 @@ class _Present:
         return all((path / entry.path).exists() for entry in entries if entry.kind == "f")
 
 
-def _restore_logs(top: Path, archive: Archive, found: Document) -> list[str]:
+def _restore_logs(top: Path, archive: Archive, run: RunDocument) -> list[str]:
     """Put logs and benchmarks back where nothing lies; the paths of all."""
     paths = []
-    for job in found.get("jobs", {}).values():
+    for job in run.jobs.values():
         for log in logs_of(archive, job):
-            path = top / log["path"]
-            paths.append(log["path"])
+            path = top / log.path
+            paths.append(log.path)
             if not os.path.lexists(path):
                 with suppressed(NotInArchiveError, OSError):
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    name = archive.find(Address.parse(log["address"]))
+                    name = archive.find(Address.parse(log.address))
                     fs.copy_writable(archive.path(name), path)
     return paths
 
 
-def _products(top: Path, found: Document, logs: list[str]) -> list[Path]:
+def _products(top: Path, run: RunDocument, logs: list[str]) -> list[Path]:
     """All whose times Snakemake looks at, and that a job has made."""
     products = [top / log for log in logs]
-    for output in found["outputs"]:
-        path = top / output["path"]
+    for output in run.outputs:
+        path = top / output.path
         products.append(path)
         if path.is_dir() and not path.is_symlink():  # with Snakemake's own file of its time
             for folder in folders_below(path):
@@ -276,11 +276,11 @@ def _products(top: Path, found: Document, logs: list[str]) -> list[Path]:
 
 
 def _set_times(repository: Repository, commit: str, products: list[Path]) -> None:
-    made = set(products)
+    of_jobs = set(products)
     newest = time.time_ns()
     for each in trees.entries(repository, commit):
         path = repository.top / each.path
-        if each.mode != trees.SUBMODULE and path not in made:
+        if each.mode != trees.SUBMODULE and path not in of_jobs:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 newest = max(newest, path.lstat().st_mtime_ns)
     for path in products:

@@ -12,9 +12,11 @@ from gitbatch_core.git import commits
 from gitbatch_core.history import marks, stale_outputs, summary
 from gitbatch_core.history.run_names import Known, Runs
 from gitbatch_core.model.documents import Document
-from gitbatch_core.run import run_commit, undeclared_entries
+from gitbatch_core.model.reproduction import VERDICTS, ReproducedOutput, Reproduction
+from gitbatch_core.model.run_document import RunDocument, UndeclaredFile
+from gitbatch_core.run import run_commit
 
-_VERDICTS = ("identical", "differs", "failed", "not run")
+_OF_UNDECLARED = ("path", "rule", "address", "size")
 
 
 def describe(runs: Runs, known: Known, archive: Archive | None) -> Document:
@@ -25,45 +27,41 @@ def describe(runs: Runs, known: Known, archive: Archive | None) -> Document:
     """
     if known.owner is not None:
         return _going(runs, known)
-    found = run_commit.read(runs.repository, known.ended())
-    outputs = found.get("outputs", [])
+    run = run_commit.read(runs.repository, known.ended())
     return {
         "run": known.run,
-        "state": found.get("outcome", ""),
-        "tainted": found.get("tainted", []),
-        "undeclared": [
-            {name: entry[name] for name in ("path", "rule", "address", "size") if name in entry}
-            for entry in undeclared_entries.entries(found)
-        ],
-        "source_commit": found.get("source_commit", ""),
-        "subject": _subject(runs, found.get("source_commit", "")),
-        "snapshot": bool(found.get("snapshot")),
+        "state": run.outcome,
+        "tainted": list(run.tainted),
+        "undeclared": list(map(_undeclared, run.undeclared)),
+        "source_commit": run.source_commit,
+        "subject": _subject(runs, run.source_commit),
+        "snapshot": bool(run.snapshot),
         "commit": known.commit,
         "tags": known.tags,
         "kept": known.kept is not None,
-        "message": found.get("message", ""),
+        "message": run.message,
         "reproduces": known.reproduces,
         "note": marks.note(runs, known),
-        "user": found.get("user", ""),
-        "host": found.get("host", ""),
-        "started": found.get("started", ""),
-        "ended": found.get("ended"),
-        "seconds": _seconds(found.get("started"), found.get("ended")),
-        "command": found.get("command", []),
-        "folder": found.get("folder", ""),
-        "snakefile": found.get("snakefile"),
-        "targets": found.get("targets", []),
-        "config": found.get("config", {}),
-        "pool": found.get("pool", {}),
-        "archive": found.get("archive", ""),
-        "jobs": _jobs(found),
-        "failed": found.get("jobs_failed", []),
+        "user": run.user,
+        "host": run.host,
+        "started": run.started,
+        "ended": run.ended,
+        "seconds": _seconds(run.started, run.ended),
+        "command": list(run.command),
+        "folder": run.folder,
+        "snakefile": run.snakefile,
+        "targets": list(run.targets),
+        "config": dict(run.config),
+        "pool": run.pool.to_dict(),
+        "archive": run.archive,
+        "jobs": _jobs(run),
+        "failed": list(run.jobs_failed),
         "outputs": {
-            "count": len(outputs),
-            "bytes": sum(output.get("size") or 0 for output in outputs),
-            "paths": [output["path"] for output in outputs],
+            "count": len(run.outputs),
+            "bytes": sum(output.size or 0 for output in run.outputs),
+            "paths": [output.path for output in run.outputs],
         },
-        "other_code": stale_outputs.summary(found),
+        "other_code": stale_outputs.summary(run).to_dict(),
         "reproductions": _reproductions(archive, known.run),
     }
 
@@ -93,22 +91,26 @@ def _going(runs: Runs, known: Known) -> Document:
     }
 
 
-def _jobs(found: Document) -> list[Document]:
+def _undeclared(file: UndeclaredFile) -> Document:
+    return {name: value for name, value in file.to_dict().items() if name in _OF_UNDECLARED}
+
+
+def _jobs(run: RunDocument) -> list[Document]:
     """By rule: what ran in this run, and of how many jobs earlier runs' outputs were in place."""
     earlier: dict[str, Counter[str]] = {}
-    for job in found.get("jobs", {}).values():
-        counts = earlier.setdefault(job["rule"], Counter())
-        if job["run"] != found["run"]:
-            counts[job["run"]] += 1
-    rows = {row["rule"]: row for row in found.get("costs", {}).get("rules", ())}
+    for job in run.jobs.values():
+        counts = earlier.setdefault(job.rule, Counter())
+        if job.run != run.run:
+            counts[job.run] += 1
+    costs = {each.rule: each for each in run.costs.rules}
     return [
         {
             "rule": rule,
-            "done": rows[rule]["executions"] - rows[rule]["failed"] if rule in rows else 0,
-            "failed": rows[rule]["failed"] if rule in rows else 0,
+            "done": costs[rule].executions - costs[rule].failed if rule in costs else 0,
+            "failed": costs[rule].failed if rule in costs else 0,
             "reused": dict(sorted(earlier.get(rule, Counter()).items())),
         }
-        for rule in sorted({*rows, *earlier})
+        for rule in sorted({*costs, *earlier})
     ]
 
 
@@ -117,21 +119,21 @@ def _reproductions(archive: Archive | None, run: str) -> list[Document]:
         return []
     return [
         {
-            "again": each.get("again", ""),
-            "user": each.get("user", ""),
-            "host": each.get("host", ""),
-            "pool": each.get("pool", {}).get("kind", ""),
-            "ended": each.get("ended", ""),
-            "outputs": _verdicts(each.get("outputs", ())),
-            "differences": each.get("differences", []),
+            "again": each.again,
+            "user": each.user or "",
+            "host": each.host or "",
+            "pool": each.pool.kind,
+            "ended": each.ended or "",
+            "outputs": _verdicts(each.outputs),
+            "differences": [difference.to_dict() for difference in each.differences],
         }
-        for each in records.reproductions(archive.root, run)
+        for each in map(Reproduction.from_dict, records.reproductions(archive.root, run))
     ]
 
 
-def _verdicts(outputs: Iterable[Document]) -> dict[str, int]:
-    counts = Counter(output.get("verdict", "") for output in outputs)
-    return {verdict: counts[verdict] for verdict in _VERDICTS if counts[verdict]}
+def _verdicts(outputs: Iterable[ReproducedOutput]) -> dict[str, int]:
+    counts = Counter(output.verdict for output in outputs)
+    return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
 
 
 def _subject(runs: Runs, commit: str) -> str:

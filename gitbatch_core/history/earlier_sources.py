@@ -56,8 +56,8 @@ class EarlierSources:
         if (commit, name) not in self._ids:
             if commit:
                 revision = f"{commit}:{name}"
-                found = objects.ids(self.repository, [revision]).get(revision)
+                blob = objects.ids(self.repository, [revision]).get(revision)
             else:
-                found = objects.hashes(self.repository, [name])[name]
-            self._ids[commit, name] = found
+                blob = objects.hashes(self.repository, [name])[name]
+            self._ids[commit, name] = blob
         return self._ids[commit, name]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from gitbatch_core.archive import layout
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import FormatError
 from gitbatch_core.log import suppressed
-from gitbatch_core.model import documents
-from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_record import JobRecord
-from gitbatch_core.run.run_commit import OTHER_CODE, STALE_INPUTS, makers
+from gitbatch_core.model.job_record import JobRecord, SingleJob
+from gitbatch_core.model.run_document import RunDocument, RunOutput
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +24,9 @@ class RecordedOutput:
     address: str
     temporary: bool = False
     """Nobody has kept its bytes."""
-    job: Document = field(default_factory=dict)
-    """The record of the job that made it; empty where nobody knows."""
-    member: Document = field(default_factory=dict)
+    job: JobRecord | None = None
+    """The record of the job that made it; None where nobody knows."""
+    member: SingleJob | None = None
     """Of the job's record: the single job, of a group maybe."""
     other_code: tuple[str, ...] | None = ()
     """In which files the code that made it differs from that of the run's commit; None where nobody
@@ -39,83 +36,74 @@ class RecordedOutput:
 
     @property
     def rule(self) -> str | None:
-        return self.member.get("rule")
+        return self.member.rule if self.member else None
 
     @property
     def wildcards(self) -> Mapping[str, str]:
-        return dict(self.member.get("wildcards", {}))
+        return dict(self.member.wildcards) if self.member else {}
 
     @property
     def host(self) -> str | None:
-        name = self.job.get("host", {}).get("name")
-        return None if name is None else str(name)
+        return self.job.host.name if self.job else None
+
+    @property
+    def inputs(self) -> dict[str, str | None]:
+        """What its single job read: path relative to the top (absolute outside) -> address."""
+        return self.job.inputs(self.member) if self.job and self.member else {}
 
 
-def job_inputs(job: Document, member: Document) -> dict[str, str | None]:
-    """What a single job reads: path relative to the top (absolute outside) -> address."""
-    return {_path(job, each["path"]): each.get("address") for each in member.get("inputs", ())}
-
-
-def member_of(job: Document, path: str) -> Document:
-    """The single job, of a group maybe, that makes the output; empty where nobody knows."""
-    members = job.get("members", ())
-    return (makers(job).get(path) if len(members) > 1 else None) or next(iter(members), {})
-
-
-def jobs_of(archive: Archive, document: Document) -> dict[str, Document]:
+def jobs_of(archive: Archive, run: RunDocument) -> dict[str, JobRecord]:
     """The records of the jobs behind a run, by name: those that it ran, and, as its document has
     them, those of earlier runs whose results it took."""
-    found = dict(document.get("jobs", {}))
-    own = f"{document['run']}-"
+    jobs = dict(run.jobs)
+    own = f"{run.run}-"
     for path in archive.record_paths():
         if path.name.startswith(own):
             with suppressed(OSError, FormatError):
-                _, run, number = layout.parse_record_path(str(path.relative_to(archive.root)))
-                record = documents.read(path, format=JobRecord.FORMAT, version=JobRecord.VERSION)
-                found[f"{run}-{number}"] = record
-    return found
+                _, of_run, number = layout.parse_record_path(str(path.relative_to(archive.root)))
+                jobs[f"{of_run}-{number}"] = JobRecord.read(path)
+    return jobs
 
 
-def outputs_of(document: Document, jobs: Mapping[str, Document]) -> dict[str, RecordedOutput]:
+def outputs_of(run: RunDocument, jobs: Mapping[str, JobRecord]) -> dict[str, RecordedOutput]:
     """All outputs of a run by path; see `jobs_of`."""
-    found: dict[str, RecordedOutput] = {}
-    own = [job for job in jobs.values() if job.get("run") == document["run"]]
-    for job in sorted(own, key=lambda job: int(job["number"])):
-        found |= {path: made for path, made in of_record(job).items() if made.temporary}
-    for output in document.get("outputs", ()):
-        job = jobs.get(output.get("job", ""), {})
-        found[output["path"]] = replace(
-            _made(output, job, makers(job)),
-            other_code=_other_code(document, output),
-            stale_inputs=tuple(output.get(STALE_INPUTS, ())),
+    outputs: dict[str, RecordedOutput] = {}
+    own = [job for job in jobs.values() if job.run == run.run]
+    for job in sorted(own, key=lambda job: job.number):
+        outputs |= {path: each for path, each in of_record(job).items() if each.temporary}
+    for output in run.outputs:
+        maker = jobs.get(output.job) if output.job else None
+        outputs[output.path] = RecordedOutput(
+            path=output.path,
+            kind=output.kind,
+            address=output.address,
+            job=maker,
+            member=maker.maker(output.path) if maker else None,
+            other_code=_other_code(run, output),
+            stale_inputs=tuple(output.stale_inputs),
         )
-    return found
+    return outputs
 
 
-def of_record(job: Document) -> dict[str, RecordedOutput]:
+def of_record(job: JobRecord) -> dict[str, RecordedOutput]:
     """What the record of a job says that it made, by path."""
-    members = makers(job)
-    return {o["path"]: _made(o, job, members) for o in job.get("outputs", ())}
+    makers = job.makers()
+    first = next(iter(job.members), None)
+    return {
+        output.path: RecordedOutput(
+            path=output.path,
+            kind=output.kind,
+            address=output.address,
+            temporary=output.temporary,
+            job=job,
+            member=makers.get(output.path, first),
+        )
+        for output in job.outputs
+    }
 
 
-def _made(output: Document, job: Document, members: Mapping[str, Document]) -> RecordedOutput:
-    path = output["path"]
-    return RecordedOutput(
-        path=path,
-        kind=output["kind"],
-        address=output["address"],
-        temporary=output.get("temporary", False),
-        job=job,
-        member=members.get(path) or next(iter(job.get("members", ())), {}),
-    )
-
-
-def _other_code(document: Document, output: Document) -> tuple[str, ...] | None:
-    if (commit := output.get(OTHER_CODE)) is None:
+def _other_code(run: RunDocument, output: RunOutput) -> tuple[str, ...] | None:
+    if output.other_code is None:
         return ()
-    files = (document.get(OTHER_CODE) or {}).get(commit)
+    files = (run.other_code or {}).get(output.other_code)
     return None if files is None else tuple(files)
-
-
-def _path(job: Document, path: str) -> str:
-    return os.path.normpath(os.path.join(job.get("folder", ""), path))

@@ -19,8 +19,7 @@ from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.logs import logs_of
 from gitbatch_core.history.run_names import NOTES, Known, Runs
 from gitbatch_core.log import suppressed
-from gitbatch_core.model.documents import Document
-from gitbatch_core.run import undeclared_entries
+from gitbatch_core.model.run_document import RunDocument
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,20 +63,20 @@ def freed(runs: Runs, chosen: Iterable[Known], archive: Archive) -> Freed:
     gone = list(chosen)
     ids = {known.run for known in gone}
     objects = _Objects(archive)
-    left: set[str] = set()
-    for found in runs.documents(gone).values():
-        left |= objects.of_run(found)
-    others = [known for run, known in runs.by_id.items() if run not in ids]
+    only_theirs: set[str] = set()
+    for run in runs.documents(gone).values():
+        only_theirs |= objects.of_run(run)
+    others = [known for known in runs.by_id.values() if known.run not in ids]
     dropped = {ref.name for known in gone for ref in known.refs}
     run_refs = {ref.name for known in others for ref in known.refs}
-    left -= _linked_to(runs, gone)
+    only_theirs -= _linked_to(runs, gone)
     for named in _named(runs, others, objects, dropped | run_refs):
-        left -= named
-        if not left:
+        only_theirs -= named
+        if not only_theirs:
             break
     sizes = [
         archive.size(name)
-        for digest in left
+        for digest in only_theirs
         for name in archive.variants(Address(algorithm=archive.algorithm, digest=digest))
     ]
     return Freed(objects=len(sizes), bytes=sum(sizes))
@@ -95,28 +94,28 @@ class _Objects:
         entries = self.archive.manifest(address)
         return {entry.digest for entry in entries if entry.kind == "f"} | {address.digest}
 
-    def of_run(self, found: Document) -> set[str]:
+    def of_run(self, run: RunDocument) -> set[str]:
         """What a run made, read and printed."""
-        named = [output["address"] for output in found.get("outputs", ())]
-        named += [entry["address"] for entry in undeclared_entries.kept(found)]
-        if log := found.get("log"):
-            named.append(log["address"])
-        for job in found.get("jobs", {}).values():
-            for member in job["members"]:
-                named += [each["address"] for each in member.get("inputs", ()) if "address" in each]
-            named += [log["address"] for log in logs_of(self.archive, job)]
+        addresses = {output.address for output in run.outputs}
+        addresses.update(filter(None, (file.address for file in run.undeclared)))
+        if run.log is not None:
+            addresses.add(run.log.address)
+        for job in run.jobs.values():
+            for member in job.members:
+                addresses.update(filter(None, (each.address for each in member.inputs)))
+            addresses.update(log.address for log in logs_of(self.archive, job))
         digests: set[str] = set()
-        for text in set(named):
-            digests |= self.of(Address.parse(text))
+        for address in addresses:
+            digests |= self.of(Address.parse(address))
         return digests
 
 
 def _linked_to(runs: Runs, chosen: Iterable[Known]) -> set[str]:
     """Digests of what the outputs of these runs lead to, also behind links to folders."""
     paths = {
-        runs.repository.top / output["path"]
-        for found in runs.documents(chosen).values()
-        for output in found.get("outputs", ())
+        runs.repository.top / output.path
+        for run in runs.documents(chosen).values()
+        for output in run.outputs
     }
     every = (inner for path in paths for inner in (files_below(path) if path.is_dir() else [path]))
     return _digests(os.readlink(path) for path in every if path.is_symlink())
@@ -124,8 +123,8 @@ def _linked_to(runs: Runs, chosen: Iterable[Known]) -> set[str]:
 
 def _named(runs: Runs, others: list[Known], objects: _Objects, but: set[str]) -> Iterator[set[str]]:
     """What else names objects: other runs, the storage's names, this work tree, refs."""
-    for found in runs.documents(others).values():
-        yield objects.of_run(found)
+    for run in runs.documents(others).values():
+        yield objects.of_run(run)
     for name in names.listed(objects.archive):
         yield objects.of(name.address)
     yield _digests(os.readlink(path) for path in links_below(runs.repository.top))

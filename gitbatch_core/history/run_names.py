@@ -13,8 +13,7 @@ from gitbatch_core.errors import GitbatchError, UsageError
 from gitbatch_core.git import refs
 from gitbatch_core.git.refs import Ref
 from gitbatch_core.git.repository import Repository
-from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import reproduced_run
+from gitbatch_core.model.run_document import RunDocument, reproduced_run
 from gitbatch_core.run import lease, run_commit
 from gitbatch_core.run.lease import Owner
 from gitbatch_core.run.run_commit import OF_RUN, REFS
@@ -73,27 +72,27 @@ class Runs:
 
         Raises GitError.
         """
-        found: dict[str, Known] = {}
-        kept = {}
+        by_id: dict[str, Known] = {}
+        marks: dict[str, Ref] = {}
         for ref in refs.listed(repository, REFS, _TAGS, KEPT):
             of_run = OF_RUN.findall(ref.message)
             if not of_run:
                 continue
             run = of_run[-1]
             if ref.name.startswith(KEPT):
-                kept[run] = ref
+                marks[run] = ref
                 continue
             reproduces = run_commit.reproduced_in(ref.message)
             new = Known(run=run, commit=ref.commit, reproduces=reproduces)
-            known = found.setdefault(run, new)
-            if known.commit == ref.commit:
-                found[run] = replace(known, refs=(*known.refs, ref))
-        for run in kept.keys() & found.keys():
-            found[run] = replace(found[run], kept=kept[run])
-        for each in lease.owners(repository):
-            reproduces = reproduced_run(each.about)
-            found.setdefault(each.run, Known(run=each.run, owner=each, reproduces=reproduces))
-        return cls(repository=repository, by_id={run: found[run] for run in sorted(found)})
+            ended = by_id.setdefault(run, new)
+            if ended.commit == ref.commit:
+                by_id[run] = replace(ended, refs=(*ended.refs, ref))
+        for run in marks.keys() & by_id.keys():
+            by_id[run] = replace(by_id[run], kept=marks[run])
+        for owner in lease.owners(repository):
+            open_run = Known(run=owner.run, owner=owner, reproduces=_reproduced_by(owner))
+            by_id.setdefault(owner.run, open_run)
+        return cls(repository=repository, by_id=dict(sorted(by_id.items())))
 
     def one(self, name: str) -> Known:
         """The run that `name` means. Raises UsageError, naming all where there are several."""
@@ -114,28 +113,28 @@ class Runs:
 
         Raises UsageError, also for a range without a run.
         """
-        found: dict[str, Known] = {}
+        chosen: dict[str, Known] = {}
         for name in names:
-            chosen = self._range(name) if ".." in name else [self.one(name)]
-            found |= {known.run: known for known in chosen}
-        return [found[run] for run in sorted(found)]
+            meant = self._range(name) if ".." in name else [self.one(name)]
+            chosen |= {known.run: known for known in meant}
+        return [chosen[run] for run in sorted(chosen)]
 
-    def documents(self, known: Iterable[Known]) -> dict[str, Document]:
+    def documents(self, runs: Iterable[Known]) -> dict[str, RunDocument]:
         """run.json of those that have ended, by id; those that cannot be read are left out."""
-        revisions = [each.commit for each in known if each.commit is not None]
-        return {each["run"]: each for each in run_commit.read_all(self.repository, revisions)}
+        revisions = [each.commit for each in runs if each.commit is not None]
+        return {each.run: each for each in run_commit.read_all(self.repository, revisions)}
 
     def _range(self, name: str) -> list[Known]:
         first, _, last = name.partition("..")
         first, last = self._end(first), self._end(last)
-        found = [
-            known
-            for run, known in self.by_id.items()
+        within = [
+            each
+            for run, each in self.by_id.items()
             if first <= run and (not last or run <= last or run.startswith(last))
         ]
-        if not found:
+        if not within:
             raise UsageError(f"There is no run in {name}.", hint=_HINT)
-        return found
+        return within
 
     def _end(self, name: str) -> str:
         """The id, or the beginning of ids, that ends a range."""
@@ -156,8 +155,8 @@ class Runs:
         except GitbatchError:
             raise nothing from None
         try:
-            run = str(run_commit.read(self.repository, commit)["run"])
-        except (GitbatchError, KeyError) as error:
+            run = run_commit.read(self.repository, commit).run
+        except GitbatchError as error:
             raise UsageError(
                 f"{name} is a commit, but not of a run: it has no {run_commit.PATH}.", hint=_HINT
             ) from error
@@ -196,11 +195,16 @@ def only(fits: Sequence[str], name: str, *, what: str) -> str:
     return fits[0]
 
 
+def _reproduced_by(owner: Owner) -> str | None:
+    """The run that a run which has not ended is to make again."""
+    return reproduced_run(owner.about.get("reproduces"), owner.about.get("message"))
+
+
 def open_run(owners: Sequence[Owner], name: str, *, what: str) -> Owner:
     """Of runs that have not ended, the one that `name` means; without a name the only one. `what`:
     for the message. Raises UsageError."""
     by_id = {each.run: each for each in owners}
-    reproductions = {each.run for each in owners if reproduced_run(each.about)}
+    reproductions = {each.run for each in owners if _reproduced_by(each)}
     if not (fits := fitting(by_id, name, reproductions=reproductions)):
         raise UsageError(
             f"There is no {what}" + (f" called {name!r}." if name else "."),

@@ -9,7 +9,7 @@ from gitbatch_core.archive.layout import Address
 from gitbatch_core.errors import GitError
 from gitbatch_core.git import refs
 from gitbatch_core.git.repository import Repository
-from gitbatch_core.model.documents import Document
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.run import run_commit
 from gitbatch_core.run.run_commit import REFS
 
@@ -34,7 +34,7 @@ class RunOutputs:
     repository: Repository
     _commits: dict[str, str] | None = None
     """By what a query may call them: `run/<id>` (the tag), `<id>`, any other tag of a commit."""
-    _made: dict[str, dict[str, NamedOutput]] = field(default_factory=dict)
+    _outputs: dict[str, dict[str, NamedOutput]] = field(default_factory=dict)
 
     def split(self, text: str) -> tuple[str, str]:
         """The longest name of a tag or run that `text` begins with, and the path that follows.
@@ -54,16 +54,16 @@ class RunOutputs:
     def outputs(self, name: str) -> dict[str, NamedOutput]:
         """What the run of this name made, by path. Raises GitError, FormatError."""
         commit = self.commits()[name]
-        if commit not in self._made:
+        if commit not in self._outputs:
             try:
-                found = run_commit.read(self.repository, commit)
+                run = run_commit.read(self.repository, commit)
             except GitError as error:
                 raise GitError(
                     f"{name} in {self.repository.top} is no run: it has no {run_commit.PATH}.",
                     hint="git tag --list 'run/*' shows the runs.",
                 ) from error
-            self._made[commit] = {made.path: made for made in _outputs(found)}
-        return self._made[commit]
+            self._outputs[commit] = {output.path: output for output in _named_outputs(run)}
+        return self._outputs[commit]
 
     def commits(self) -> dict[str, str]:
         """The commits of tags and runs, by name. Raises GitError."""
@@ -79,11 +79,10 @@ class RunOutputs:
         return self._commits
 
 
-def _outputs(found: Document) -> Iterator[NamedOutput]:
-    for output in found.get("outputs", ()):
-        query = output.get("storage", "")
+def _named_outputs(run: RunDocument) -> Iterator[NamedOutput]:
+    for output in run.outputs:
         yield NamedOutput(
-            path=query.removeprefix("gitbatch://") if query else output["path"],
-            address=Address.parse(output["address"]),
-            folder=output["kind"] == "tree",
+            path=output.storage.removeprefix("gitbatch://") or output.path,
+            address=Address.parse(output.address),
+            folder=output.is_tree,
         )

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gitbatch_core.archive.walk import folders_above
 from gitbatch_core.errors import readable
-from gitbatch_core.history.recorded_outputs import job_inputs, member_of
-from gitbatch_core.model.documents import Document
-from gitbatch_core.run.run_commit import OTHER_CODE, STALE_INPUTS, makers
-from gitbatch_core.run.tainted import TAINTED
+from gitbatch_core.model.data import Data, many
+from gitbatch_core.model.job_record import JobRecord, SingleJob
+from gitbatch_core.model.run_document import UNKNOWN, RunDocument, RunOutput
 from gitbatch_core.wording import count, printable, some
 
 _MOST_COMMITS = 3
@@ -36,8 +36,8 @@ class OtherCommits:
         self.numbers[commit] += 1
         if files is None:
             self._files[commit] = None
-        elif (known := self._files.setdefault(commit, set())) is not None:
-            known.update(files)
+        elif (of_commit := self._files.setdefault(commit, set())) is not None:
+            of_commit.update(files)
 
     @property
     def files(self) -> dict[str, list[str] | None]:
@@ -50,115 +50,150 @@ class OtherCommits:
 
 
 def note(
-    document: Document,
-    files_of: Callable[[Document, Document], Files],
-    records: Iterable[Document],
-    is_tainted: Callable[[Document], bool],
-) -> None:
-    """Say in a run's document, of each output and of the run, what other code or a tainted run has
-    made; and of outputs that were made from that, or from what is of unknown origin, from what.
-    `files_of`: an output and its job -> in which files the code that made it differs; `records`:
-    all jobs that the run has done; `is_tainted`: whether another run that has done a job is."""
+    run: RunDocument,
+    files_of: Callable[[RunOutput, JobRecord], Files],
+    records: Iterable[JobRecord],
+    is_tainted: Callable[[JobRecord], bool],
+) -> RunDocument:
+    """The run's document, which says now, of each output and of the run, what other code or a
+    tainted run has made; and of outputs that were made from that, or from what is of unknown
+    origin, from what. `files_of`: an output and its job -> in which files the code that made it
+    differs; `records`: all jobs that the run has done; `is_tainted`: whether another run that has
+    done a job is."""
     others = OtherCommits()
+    outputs: list[RunOutput] = []
     stale: list[_Version] = []
-    for output in document["outputs"]:
-        job = document["jobs"].get(output.get("job"), {})
-        if not job:
-            stale.append((output["path"], output["address"]))
-        elif job.get("run") != document.get("run") and is_tainted(job):
-            output[TAINTED] = True
-            stale.append((output["path"], output["address"]))
-        if not job or (files := files_of(output, job)) == ():
-            continue
-        output[OTHER_CODE] = str(job["commit"])
-        others.add(output[OTHER_CODE], files)
-        stale.append((output["path"], output["address"]))
-    document[OTHER_CODE] = others.files
+    for output in run.outputs:
+        job, changes = run.job_of(output), dict[str, Any]()
+        if job is not None:
+            if job.run != run.run and is_tainted(job):
+                changes["tainted"] = True
+            if (files := files_of(output, job)) != ():
+                changes["other_code"] = job.commit
+                others.add(job.commit, files)
+        if job is None or changes:
+            stale.append((output.path, output.address))
+        outputs.append(output.replace(**changes) if changes else output)
     if stale:
-        _note_inputs(document, stale, records)
+        inputs = _stale_inputs(stale, _Uses.of(run, records))
+        outputs = [
+            output.replace(stale_inputs=inputs[version])
+            if (version := (output.path, output.address)) in inputs
+            else output
+            for output in outputs
+        ]
+    return run.replace(outputs=outputs, other_code=others.files)
 
 
-def _note_inputs(document: Document, stale: list[_Version], records: Iterable[Document]) -> None:
-    made: dict[tuple[str, str], list[_Version]] = {}
+@dataclass(kw_only=True)
+class _Uses:
     """What was made from what."""
-    from_inside: dict[str, list[_Version]] = {}
+
+    of_version: dict[_Version, list[_Version]] = field(default_factory=dict)
+    below: dict[str, list[_Version]] = field(default_factory=dict)
     """What was made from something in a folder, by the folder's path."""
 
-    def note_maker(output: Document, job: Document, member: Document) -> None:
-        own = output["path"], output["address"]
-        for path, address in job_inputs(job, member).items():
-            if address is not None:
-                made.setdefault((path, address), []).append(own)
-            for folder, _ in folders_above(path):
-                from_inside.setdefault(folder, []).append(own)
+    @classmethod
+    def of(cls, run: RunDocument, records: Iterable[JobRecord]) -> _Uses:
+        """By a run's document, and the records of its jobs, which have temporary outputs too."""
+        uses = cls()
+        for output in run.outputs:
+            if (job := run.job_of(output)) is not None:
+                uses._add((output.path, output.address), job, job.maker(output.path))
+        for record in records:
+            makers, first = record.makers(), next(iter(record.members), None)
+            for stored in record.outputs:
+                uses._add((stored.path, stored.address), record, makers.get(stored.path, first))
+        return uses
 
-    for output in document["outputs"]:
-        job = document["jobs"].get(output.get("job"), {})
-        note_maker(output, job, member_of(job, output["path"]))
-    for record in records:  # with temporary outputs
-        members = makers(record)
-        for output in record.get("outputs", ()):
-            note_maker(output, record, members.get(output["path"]) or record["members"][0])
-    outputs = {(each["path"], each["address"]): each for each in document["outputs"]}
+    def _add(self, result: _Version, job: JobRecord, maker: SingleJob | None) -> None:
+        for path, address in (job.inputs(maker) if maker else {}).items():
+            if address is not None:
+                self.of_version.setdefault((path, address), []).append(result)
+            for folder, _ in folders_above(path):
+                self.below.setdefault(folder, []).append(result)
+
+    def of_source(self, source: _Version) -> dict[_Version, None]:
+        """What was made from it, each once."""
+        return dict.fromkeys((*self.of_version.get(source, ()), *self.below.get(source[0], ())))
+
+
+def _stale_inputs(stale: Sequence[_Version], uses: _Uses) -> dict[_Version, list[str]]:
+    """What was made from stale results, and from such, in its turn -> from which, by path."""
+    inputs: dict[_Version, list[str]] = {}
     waiting, seen = list(stale), set(stale)
     while waiting:
         source = waiting.pop()
-        for result in dict.fromkeys((*made.get(source, ()), *from_inside.get(source[0], ()))):
-            if result in outputs:
-                inputs = outputs[result].setdefault(STALE_INPUTS, [])
-                if source[0] not in inputs:
-                    inputs.append(source[0])
+        for result in uses.of_source(source):
+            paths = inputs.setdefault(result, [])
+            if source[0] not in paths:
+                paths.append(source[0])
             if result not in seen:
                 seen.add(result)
                 waiting.append(result)
+    return inputs
 
 
-def summary(document: Document) -> Document:
-    """Of a run's document: how many outputs other code has made, by commit, with the files in which
-    that differs; how many are of unknown origin; how many a tainted run has made; how many were
-    made from such. Empty where there are none."""
-    commits = Counter(o[OTHER_CODE] for o in document.get("outputs", ()) if OTHER_CODE in o)
-    files = document.get(OTHER_CODE) or {}
-    unknown = sum(o.get("provenance") == "unknown" for o in document.get("outputs", ()))
-    tainted = sum(TAINTED in o for o in document.get("outputs", ()))
-    themselves = (OTHER_CODE, TAINTED)
-    after = sum(
-        STALE_INPUTS in o and not any(name in o for name in themselves)
-        for o in document.get("outputs", ())
-    )
+class StaleCommit(Data):
+    """A commit whose code, other than the run's, has made outputs of the run."""
+
+    commit: str
+    outputs: int
+    """How many."""
+    files: Sequence[str] | None = None
+    """In which the code differs; None where nobody can say."""
+
+
+class StaleSummary(Data):
+    """How many outputs of a run are not what its commit's code makes."""
+
+    commits: Sequence[StaleCommit] = many(StaleCommit, default=())
+    """Most outputs first."""
+    unknown: int = 0
+    """Outputs of unknown origin."""
+    tainted: int = 0
+    """Outputs that a tainted run has made."""
+    made_from_these: int = 0
+
+    def text(self) -> str:
+        """For people; empty where there is nothing to say."""
+        parts = []
+        numbers = Counter({each.commit: each.outputs for each in self.commits})
+        if total := sum(numbers.values()):
+            are = "is" if total == 1 else "are"
+            why = by_commit(numbers, {each.commit: each.files for each in self.commits})
+            parts.append(f"{count(total, 'output')} {are} not of this commit's code: {why}")
+        if self.unknown:
+            parts.append(f"of {count(self.unknown, 'output')} no run knows the origin")
+        if self.tainted:
+            were = "was" if self.tainted == 1 else "were"
+            parts.append(f"{count(self.tainted, 'output')} {were} made by a tainted run")
+        if after := self.made_from_these:
+            parts.append(f"{after} more {'was' if after == 1 else 'were'} made from these")
+        return ", and ".join(parts)
+
+
+def summary(run: RunDocument) -> StaleSummary:
+    """Of a run's document; with no field where there are none."""
+    outputs = run.outputs
+    commits = Counter(output.other_code for output in outputs if output.other_code is not None)
+    files = run.other_code or {}
+    unknown = sum(output.provenance == UNKNOWN for output in outputs)
+    tainted = sum("tainted" in output for output in outputs)
     if not (commits or unknown or tainted):
-        return {}
-    return {
-        "commits": [
-            {"commit": commit, "outputs": number, "files": files.get(commit)}
+        return StaleSummary()
+    return StaleSummary(
+        commits=[
+            StaleCommit(commit=commit, outputs=number, files=files.get(commit))
             for commit, number in commits.most_common()
         ],
-        "unknown": unknown,
-        "tainted": tainted,
-        "made_from_these": after,
-    }
-
-
-def text(found: Document) -> str:
-    """For people, of a summary; empty where there is nothing to say."""
-    if not found:
-        return ""
-    numbers = Counter({each["commit"]: each["outputs"] for each in found["commits"]})
-    files = {each["commit"]: each["files"] for each in found["commits"]}
-    total, unknown, after = sum(numbers.values()), found["unknown"], found["made_from_these"]
-    parts = []
-    if total:
-        are = "is" if total == 1 else "are"
-        why = by_commit(numbers, files)
-        parts.append(f"{count(total, 'output')} {are} not of this commit's code: {why}")
-    if unknown:
-        parts.append(f"of {count(unknown, 'output')} no run knows the origin")
-    if tainted := found["tainted"]:
-        made = "was" if tainted == 1 else "were"
-        parts.append(f"{count(tainted, 'output')} {made} made by a tainted run")
-    if after:
-        parts.append(f"{after} more {'was' if after == 1 else 'were'} made from these")
-    return ", and ".join(parts)
+        unknown=unknown,
+        tainted=tainted,
+        made_from_these=sum(
+            "stale_inputs" in output and "other_code" not in output and "tainted" not in output
+            for output in outputs
+        ),
+    )
 
 
 def by_commit(numbers: Counter[str], files: Mapping[str, Sequence[str] | None]) -> str:

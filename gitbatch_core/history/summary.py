@@ -8,8 +8,8 @@ from typing import Any
 
 from gitbatch_core.git import refs
 from gitbatch_core.history.run_names import NOTES, Known, Runs
-from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_result import RESULT_NAME
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.run import lease
 from gitbatch_core.run.lease import Owner
 
@@ -51,15 +51,15 @@ class RunSummary:
 
 def entries(runs: Runs, chosen: Sequence[Known] | None = None) -> list[RunSummary]:
     """These runs, or all, the oldest first. Raises GitError."""
-    known = list(runs.by_id.values()) if chosen is None else chosen
-    documents = runs.documents(known)
-    notes = refs.notes(runs.repository, NOTES) if known else {}
-    found = []
-    for each in known:
+    runs_listed = list(runs.by_id.values()) if chosen is None else chosen
+    documents = runs.documents(runs_listed)
+    notes = refs.notes(runs.repository, NOTES) if runs_listed else {}
+    summaries = []
+    for each in runs_listed:
         if each.owner is not None:
-            found.append(replace(_going(each.owner), reproduces=each.reproduces))
+            summaries.append(replace(_going(each.owner), reproduces=each.reproduces))
         elif each.run in documents:
-            found.append(
+            summaries.append(
                 replace(
                     _ended(documents[each.run]),
                     tags=tuple(each.tags),
@@ -68,7 +68,7 @@ def entries(runs: Runs, chosen: Sequence[Known] | None = None) -> list[RunSummar
                     reproduces=each.reproduces,
                 )
             )
-    return found
+    return summaries
 
 
 def _going(each: Owner) -> RunSummary:
@@ -90,17 +90,17 @@ def _going(each: Owner) -> RunSummary:
     )
 
 
-def _ended(found: Document) -> RunSummary:
+def _ended(run: RunDocument) -> RunSummary:
     return RunSummary(
-        run=found["run"],
-        state=found.get("outcome", ""),
-        started=found.get("started", ""),
-        ended=found.get("ended"),
-        commit=found.get("source_commit", ""),
-        message=found.get("message", ""),
-        jobs_done=found.get("jobs_finished", 0),
+        run=run.run,
+        state=run.outcome,
+        started=run.started,
+        ended=run.ended,
+        commit=run.source_commit,
+        message=run.message,
+        jobs_done=run.jobs_finished,
         jobs=None,
-        pool=found.get("pool", {}).get("kind", ""),
-        host=found.get("host", ""),
-        tainted=bool(found.get("tainted")),
+        pool=run.pool.kind,
+        host=run.host,
+        tainted=bool(run.tainted),
     )

@@ -10,7 +10,7 @@ from gitbatch_core.model.documents import StoredDocument
 from gitbatch_core.model.job_record import FILE, PoolFacts
 
 IDENTICAL, DIFFERS, FAILED, NOT_RUN = "identical", "differs", "failed", "not run"
-"""Verdicts."""
+VERDICTS = (IDENTICAL, DIFFERS, FAILED, NOT_RUN)
 
 
 class Difference(Data):

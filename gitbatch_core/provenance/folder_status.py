@@ -19,9 +19,8 @@ from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.origins import Origin, Origins
-from gitbatch_core.history.recorded_outputs import member_of
-from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import reproduced_run
+from gitbatch_core.model.job_record import JobRecord
+from gitbatch_core.model.run_document import RunDocument, RunOutput
 from gitbatch_core.provenance.folder_links import FOREIGN, FolderLinks
 from gitbatch_core.provenance.head_files import HeadFiles
 from gitbatch_core.provenance.input_comparison import InputComparison
@@ -36,7 +35,7 @@ from gitbatch_core.provenance.result_status import (
     FolderStatus,
     ResultStatus,
 )
-from gitbatch_core.run import run_commit, undeclared_entries
+from gitbatch_core.run import run_commit
 from gitbatch_core.run.tainted import TAINTED, TaintedRuns
 
 _MOST_OTHERS = 20
@@ -52,7 +51,6 @@ def status(repository: Repository, archive: Archive | None) -> FolderStatus:
     origins = Origins.of(repository, head, source)
     elsewhere = frozenset() if head != source else worktrees.others(repository)
     expected = _expected_outputs(origins, elsewhere)
-    latest = origins.read[0] if origins.read else {}
     head_files = HeadFiles(repository=repository, source=source, origins=origins)
     comparison = _Comparison(
         head=head_files,
@@ -63,36 +61,36 @@ def status(repository: Repository, archive: Archive | None) -> FolderStatus:
     return FolderStatus(
         head=head,
         source=source,
-        run=str(latest.get("run", "")),
+        run=origins.read[0].run if origins.read else "",
         edited=tuple(sorted(head_files.differences.code_among(head_files.edited))),
         archive=None if archive is None else archive.root,
         results=tuple(sorted(results, key=lambda each: each.path)),
     )
 
 
-def _expected_outputs(origins: Origins, elsewhere: frozenset[str]) -> dict[str, Document]:
+def _expected_outputs(origins: Origins, elsewhere: frozenset[str]) -> dict[str, RunOutput]:
     """The outputs that belong into the folder, by path: of the latest run, and where that has not
     succeeded, of those before it, to the last that has. Runs in the folders `elsewhere` count only
     where there is no other."""
-    outputs: dict[str, Document] = {}
+    outputs: dict[str, RunOutput] = {}
     workflow: tuple[Any, ...] | None = None
-    others: list[Document] = []
+    others: list[RunDocument] = []
     while len(others) < _MOST_OTHERS and origins.read_more():
         run = origins.read[-1]
-        if reproduced_run(run):  # it was made elsewhere
+        if run.reproduced_run:  # it was made elsewhere
             continue
-        if run.get("repository") in elsewhere:
+        if run.repository in elsewhere:
             others.append(run)
             continue
-        own = run.get("folder"), run.get("snakefile")
+        own = run.folder, run.snakefile
         workflow = workflow or own
         if own == workflow:
-            for output in run.get("outputs", ()):
-                outputs.setdefault(output["path"], output)
-        if own == workflow and run.get("outcome") == "succeeded":
+            for output in run.outputs:
+                outputs.setdefault(output.path, output)
+        if own == workflow and run.outcome == "succeeded":
             break
     if workflow is None and others:
-        outputs = {output["path"]: output for output in others[0].get("outputs", ())}
+        outputs = {output.path: output for output in others[0].outputs}
     return outputs
 
 
@@ -102,7 +100,7 @@ class _Comparison:
 
     head: HeadFiles
     folder: FolderLinks
-    expected: dict[str, Document]
+    expected: dict[str, RunOutput]
     """Outputs that belong into the folder, by path."""
     _origins: dict[str, Origin] = field(default_factory=dict)
     """Of results that lie in the folder, by path."""
@@ -140,20 +138,22 @@ class _Comparison:
 
     def _status(self, path: str, address: str | None) -> ResultStatus:
         """What the result is by itself."""
-        output, origin = self.expected.get(path, {}), self._origins.get(path)
-        member = member_of(origin.job, path) if origin else {}
+        output, origin = self.expected.get(path), self._origins.get(path)
+        job = origin.job if origin else None
+        member = job.maker(path) if job else None
         files: tuple[str, ...] | None = ()
-        if origin is not None and origin.job:
+        if origin is not None and job is not None:
             files = origin.files(self.head.differences, self.head.source)
+        told = [each for each in (output, member) if each is not None]
         return ResultStatus(
             path=path,
-            rule=str(output.get("rule") or member.get("rule") or ""),
-            wildcards=output.get("wildcards") or member.get("wildcards") or {},
+            rule=next(filter(None, (each.rule for each in told)), ""),
+            wildcards=next(filter(None, (each.wildcards for each in told)), {}),
             state=self._state(path, address, origin, files),
             address=None if address == FOREIGN else address,
             commit=origin.commit if origin else "",
             snapshot=origin is not None and origin.is_snapshot,
-            run=str(origin.job.get("run", "")) if origin else "",
+            run=job.run if job else "",
             files=files,
         )
 
@@ -164,7 +164,7 @@ class _Comparison:
             return MISSING
         if self.folder.is_dangling(path):
             return DANGLING
-        if origin is not None and origin.job:
+        if origin is not None and origin.job is not None:
             own = TAINTED if self._tainted.have_made(origin.job, origin.run) else CURRENT
             return own if files == () else OTHER_CODE
         if address == FOREIGN and path in self.head.unchanged:
@@ -173,12 +173,12 @@ class _Comparison:
 
     # ------------------------------------------------------------------ what lies there
 
-    def _address(self, path: str, output: Document) -> str | None:
-        expected, is_tree = str(output["address"]), output["kind"] == "tree"
+    def _address(self, path: str, output: RunOutput) -> str | None:
+        expected, is_tree = output.address, output.is_tree
         if is_tree and self.folder.is_tree(path, expected):
             return expected
         address = self.folder.address(path, folder=is_tree)
-        if address == FOREIGN and self._is_thawed(path, expected, output.get("size")):
+        if address == FOREIGN and self._is_thawed(path, expected, output.size):
             return expected
         return address
 
@@ -221,15 +221,16 @@ class _Comparison:
     def _frozen(self) -> frozenset[str]:
         """Inputs that the runs whose documents were read so far had as links of their own."""
         runs = self.head.origins.read
-        return frozenset(path for run in runs for path in run.get("input_links", ()))
+        return frozenset(path for run in runs for path in run.input_links)
 
     @property
     def _undeclared(self) -> set[tuple[str, str]]:
         """By path and address: what the jobs of these runs have left beside their outputs."""
         return {
-            (entry["path"], entry["address"])
+            (file.path, file.address)
             for run in self.head.origins.read
-            for entry in undeclared_entries.kept(run)
+            for file in run.undeclared
+            if file.address is not None
         }
 
     def _ask_records(self, addresses: Mapping[str, str | None]) -> None:
@@ -248,7 +249,7 @@ class _Comparison:
         for job in jobs.jobs:
             outputs = [each for each in job.outputs if (each.path, each.address) in wanted]
             with contextlib.suppress(OSError, ValueError):
-                record = jobs.record(job) if outputs else {}
+                record = JobRecord.from_dict(jobs.record(job)) if outputs else None
                 for each in outputs:
-                    output = {"path": each.path, "address": each.address, "kind": each.kind}
-                    self._origins[each.path] = Origin(output=output, job=record, run={})
+                    output = RunOutput(path=each.path, address=each.address, kind=each.kind)
+                    self._origins[each.path] = Origin(output=output, job=record, run=None)

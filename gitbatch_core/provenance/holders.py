@@ -36,7 +36,7 @@ def holders(repository: Repository, addresses: Sequence[str]) -> list[HoldingRun
     runs: list[HoldingRun] = []
     wanted, tags, run_commits = set(addresses), None, None
     earlier = run_commit.earlier(repository, mentioning=addresses, own_first=True)
-    for each in map(RunDocument.from_dict, earlier):
+    for each in earlier:
         outputs = [output for output in each.outputs if output.address in wanted]
         undeclared = [file for file in each.kept_undeclared() if file.address in wanted]
         if outputs or undeclared:

@@ -11,7 +11,6 @@ from gitbatch_core.archive import hashing, layout, manifests
 from gitbatch_core.archive.walk import folders_above
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.history.origins import Origin
-from gitbatch_core.history.recorded_outputs import job_inputs, member_of
 from gitbatch_core.log import suppressed
 from gitbatch_core.provenance.folder_links import FolderLinks
 from gitbatch_core.provenance.head_files import HeadFiles
@@ -57,11 +56,12 @@ class InputComparison:
         from it."""
         users: dict[str, list[str]] = {}
         for path, origin in self.origins.items():
-            member = member_of(origin.job, path)
-            for name, address in job_inputs(origin.job, member).items():
-                maker = self._result_at(name)
-                if maker is not None:
-                    users.setdefault(maker, []).append(path)
+            job = origin.job
+            maker = job.maker(path) if job else None
+            for name, address in (job.inputs(maker) if job and maker else {}).items():
+                result = self._result_at(name)
+                if result is not None:
+                    users.setdefault(result, []).append(path)
                 if self._is_other(name, address):
                     self._mark(path, name)
         return users

@@ -256,6 +256,6 @@ def member_of(archive: Archive, address: str, path: str) -> tuple[str, int | Non
 def _document(repository: Repository, commit: str) -> RunDocument | None:
     """None where the commit is no run commit."""
     try:
-        return RunDocument.from_dict(run_commit.read(repository, commit))
+        return run_commit.read(repository, commit)
     except GitbatchError:
         return None

@@ -57,7 +57,7 @@ def versions(archive: Archive, repository: Repository | None, path: str) -> list
     facts: list[dict[str, Any]] = []
     if repository is not None:
         earlier = run_commit.earlier(repository, mentioning=[path, *above])
-        for each in map(RunDocument.from_dict, earlier):
+        for each in earlier:
             ended[each.run] = each
             facts += _of_document(archive, each, path)
     here = {(version["run"], version["address"]) for version in facts if version["made_by"]}

@@ -28,7 +28,7 @@ from gitbatch_core.git import index, work_tree_status
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.git.worktree import Worktree
-from gitbatch_core.model.documents import Document
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.reproduce import outside_links
 from gitbatch_core.reproduce.original_run import OriginalRun
 from gitbatch_core.run import archive_location, run_commit
@@ -62,7 +62,7 @@ def run(
     config: str,
     arguments: Sequence[str],
     targets: Sequence[str],
-) -> Document:
+) -> RunDocument:
     """Make it; the document of the attempt's run. What Snakemake prints goes to standard error.
 
     `config`: text of a config file; `arguments`, `targets`: as the run had them. Raises RunError
@@ -89,11 +89,11 @@ def run(
         environment[REPRODUCES_VARIABLE] = original.run
         status = _follow(argv, top / original.folder, environment, lock=lock)
         for document in run_commit.earlier(original.repository):
-            if document.get("repository") == str(top) and document.get("started", "") >= started:
+            if document.repository == str(top) and document.started >= started:
                 return document
     raise RunError(
         f"The attempt has run nothing: Snakemake ended with status {status}, and says why above.",
-        hint=original.archive_hint if archive.id != original.document.get("archive") else None,
+        hint=original.archive_hint if archive.id != original.document.archive else None,
     )
 
 
@@ -145,7 +145,7 @@ def _prepare(original: OriginalRun, archive: Archive, top: Path) -> list[str]:
     archive_location.link(top, archive.root, original.repository.common_dir)
     updates = original.before_updates()
     theirs = {path for path in updates if _has(top / path, updates[path], archive)}
-    outputs = {each["path"] for each in original.document.get("outputs", ())} - theirs
+    outputs = {output.path for output in original.document.outputs} - theirs
     gone = [
         path
         for path in sorted(work_tree_status.tracked(top))
@@ -192,7 +192,7 @@ def _argv(
 ) -> list[str]:
     document, folder = original.document, top / original.folder
     folder.mkdir(parents=True, exist_ok=True)
-    rules = {each.get("rule") for each in document.get("outputs", ()) if each["path"] in updates}
+    rules = {output.rule for output in document.outputs if output.path in updates}
     return [
         *(sys.executable, "-P", "-m", "snakemake"),
         *("--executor", "gitbatch", "--gitbatch-pool", options.pool),
@@ -201,7 +201,7 @@ def _argv(
         *("--gitbatch-archive", str(archive.root)),
         # A profile's arguments are among those that the run has recorded.
         *("--workflow-profile", "none"),
-        *("--snakefile", str(top / document["snakefile"]), "--directory", str(folder)),
+        *("--snakefile", str(top / (document.snakefile or "")), "--directory", str(folder)),
         "--keep-going",
         *(["--forcerun", *sorted(filter(None, rules))] if updates else []),
     ]

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gitbatch_core.history.recorded_outputs import RecordedOutput, job_inputs
+from gitbatch_core.history.recorded_outputs import RecordedOutput
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import software_used
+from gitbatch_core.model.run_document import RunDocument
 
 PACKAGE = "package "
 """How the differences of packages begin."""
@@ -20,7 +20,10 @@ _TOOL = "tool "
 
 
 def differences(
-    before: Document, again: Document, then: Iterable[RecordedOutput], now: Iterable[RecordedOutput]
+    before: RunDocument,
+    again: RunDocument,
+    then: Iterable[RecordedOutput],
+    now: Iterable[RecordedOutput],
 ) -> list[Document]:
     """[{what, then, now}], texts. `before`, `again`: documents of two runs; `then`, `now`: their
     outputs, those that were compared."""
@@ -51,28 +54,27 @@ class _Surroundings:
         return not is_told or (what not in self.texts and what.startswith(self.unrecorded))
 
 
-def _of(run: Document, outputs: Sequence[RecordedOutput]) -> _Surroundings:
-    texts: dict[str, str | None] = {n: str(v) for n, v in run.get("versions", {}).items()}
-    texts |= {f"{PACKAGE}{n}": str(v) for n, v in sorted((run.get("packages") or {}).items())}
-    texts |= {
-        "user": str(run.get("user", "")),
-        "pool": str(run.get("pool", {}).get("kind", "")),
-    }
-    texts |= {f"config {name}": _text(value) for name, value in (run.get("config") or {}).items()}
-    texts |= {f"{PARSE_TIME}{path}": str(a) for path, a in (run.get("parse_time") or {}).items()}
-    texts["changed files of the commit"] = ", ".join(run.get("tainted", ())) or NOTHING
+def _of(run: RunDocument, outputs: Sequence[RecordedOutput]) -> _Surroundings:
+    texts: dict[str, str | None] = {name: str(value) for name, value in run.versions.items()}
+    packages, parse_time = run.packages or {}, run.parse_time or {}
+    texts |= {f"{PACKAGE}{name}": str(value) for name, value in sorted(packages.items())}
+    texts |= {"user": run.user, "pool": run.pool.kind}
+    texts |= {f"config {name}": _text(value) for name, value in (run.config or {}).items()}
+    texts |= {f"{PARSE_TIME}{path}": address for path, address in parse_time.items()}
+    texts["changed files of the commit"] = ", ".join(run.tainted) or NOTHING
     several: dict[str, set[str | None]] = {}
     for output in outputs:
-        for what, value in _of_job(output.job, output.member):
+        for what, value in _of_job(output):
             several.setdefault(what, set()).add(value)
     for what, values in several.items():
         told = [value for value in values if value is not None]
         texts[what] = ", ".join(sorted(told)) if len(told) == len(values) else None
-    unrecorded = [] if run.get("packages") else [PACKAGE]
+    unrecorded = [] if packages else [PACKAGE]
     if "parse_time" not in run:
         unrecorded.append(PARSE_TIME)
     # Older ones looked for no programs where anything else was declared, used or not.
-    if any(None in software_used(output.member).values() for output in outputs):
+    members = (output.member for output in outputs)
+    if any(member and None in member.used_software().values() for member in members):
         unrecorded.append(_TOOL)
     return _Surroundings(texts=texts, unrecorded=tuple(unrecorded))
 
@@ -81,24 +83,25 @@ def _text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _of_job(job: Document, member: Document) -> Iterator[tuple[str, str | None]]:
-    host: Mapping[str, object] = job.get("host", {})
-    if host:
-        yield "host", str(host.get("name", ""))
-        yield "system", " ".join(str(host.get(n, "")) for n in ("system", "kernel", "machine"))
-    environment = job.get("environment", {})
-    for name, value in environment.get("values", {}).items():
+def _of_job(output: RecordedOutput) -> Iterator[tuple[str, str | None]]:
+    if (job := output.job) is None:
+        return
+    if "host" in job and job.host.to_dict():
+        yield "host", job.host.name or ""
+        yield "system", " ".join((job.host.system, job.host.kernel, job.host.machine))
+    values = job.environment.values
+    for name, value in values.items():
         # The worktree has the run's id in its path.
-        yield f"${name}", re.sub(rf"[^:]*/{job['run']}(/worktree)?(?=/|:|$)", "<commit>", value)
-    for name in environment.get("names", ()):
-        if name not in environment.get("values", {}):
+        yield f"${name}", re.sub(rf"[^:]*/{job.run}(/worktree)?(?=/|:|$)", "<commit>", value)
+    for name in job.environment.names:
+        if name not in values:
             yield f"${name}", "set"
-    for path, address in job_inputs(job, member).items():
+    for path, address in output.inputs.items():
         if os.path.isabs(path):  # outside of the repository, or in a storage
             yield f"input {path}", str(address)
-    for kind, name in software_used(member).items():
-        yield f"{kind} of rule {member['rule']}", name
-    for tool in (job.get("tools") or {}).values():
+    if output.member is not None:
+        for kind, software in output.member.used_software().items():
+            yield f"{kind} of rule {output.member.rule}", software
+    for tool in (job.tools or {}).values():
         # The file itself: what it is called by, and where, does not change what it does.
-        path = str(tool.get("real_path") or tool.get("path"))
-        yield f"{_TOOL}{os.path.basename(path)}", str(tool.get("address"))
+        yield f"{_TOOL}{os.path.basename(tool.real_path or tool.path)}", str(tool.address)

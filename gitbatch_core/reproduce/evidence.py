@@ -11,22 +11,27 @@ from gitbatch_core.git import commits
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.reproduction import DIFFERS, Reproduction
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.reproduce.verdicts import Verdict
 
 _OF_RUN = ("user", "host", "pool", "started", "ended")
 
 
 def compose(
-    before: Document, again: Document, verdicts: Sequence[Verdict], differences: list[Document]
+    before: RunDocument,
+    again: RunDocument,
+    verdicts: Sequence[Verdict],
+    differences: list[Document],
 ) -> Document:
     """The document of the attempt `again` to make the outputs of the run `before` again."""
+    facts = again.to_dict()
     return {
         "format": Reproduction.FORMAT,
         "version": Reproduction.VERSION,
-        "run": before["run"],
-        "again": again["run"],
-        "source_commit": before["source_commit"],
-        **{name: again.get(name) for name in _OF_RUN},
+        "run": before.run,
+        "again": again.run,
+        "source_commit": before.source_commit,
+        **{name: facts.get(name) for name in _OF_RUN},
         "outputs": [verdict.as_json() for verdict in verdicts],
         "differences": differences,
     }

@@ -14,11 +14,9 @@ from gitbatch_core.git import commits, objects, trees
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repository import Repository, decode
 from gitbatch_core.git.worktree import Worktree
-from gitbatch_core.history.recorded_outputs import job_inputs
 from gitbatch_core.history.run_names import Runs
-from gitbatch_core.model.documents import Document
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.run import run_commit
-from gitbatch_core.run.run_commit import makers
 from gitbatch_core.wording import listed
 
 _MOST_NAMED = 10
@@ -31,7 +29,7 @@ class OriginalRun:
     repository: Repository
     commit: str
     """The run commit."""
-    document: Document
+    document: RunDocument
 
     @classmethod
     def find(cls, repository: Repository, name: str) -> OriginalRun:
@@ -41,40 +39,39 @@ class OriginalRun:
         """
         commit = Runs.of(repository).one(name).ended()
         document = run_commit.read(repository, commit)
-        source = document["source_commit"]
+        source = document.source_commit
         if not commits.exists(repository, source):
             raise GitError(
-                f"The source commit {source[:10]} of run {document['run']} is not in this "
-                "repository.",
+                f"The source commit {source[:10]} of run {document.run} is not in this repository.",
                 hint=repository.how_to_fetch(),
             )
         return cls(repository=repository, commit=commit, document=document)
 
     @property
     def run(self) -> str:
-        return str(self.document["run"])
+        return self.document.run
 
     @property
     def source(self) -> str:
         """The commit whose code made the results."""
-        return str(self.document["source_commit"])
+        return self.document.source_commit
 
     @property
     def archive_hint(self) -> str:
         """What to do where another archive than the run's does not have all."""
-        return f"Name the archive of the run, {self.document.get('archive')}, with --archive PATH."
+        return f"Name the archive of the run, {self.document.archive}, with --archive PATH."
 
     @property
     def folder(self) -> str:
         """Where Snakemake worked, relative to the top."""
-        return str(self.document.get("folder", ""))
+        return self.document.folder
 
     def paths(self, targets: Iterable[str]) -> set[str] | None:
         """The recorded outputs that these targets, paths or rules, ask for; None: all there are.
 
         A path that was never made stands for itself.
         """
-        rules = {each["path"]: each.get("rule") for each in self.document.get("outputs", ())}
+        rules = {output.path: output.rule for output in self.document.outputs}
         paths: set[str] = set()
         for target in targets:
             path = self._relative(target)
@@ -85,7 +82,7 @@ class OriginalRun:
         return paths or None
 
     def _relative(self, target: str) -> str:
-        top = str(self.document.get("repository", ""))
+        top = self.document.repository
         if top and target.startswith(f"{top}/"):
             return os.path.normpath(target[len(top) + 1 :])
         return os.path.normpath(os.path.join(self.folder, target))
@@ -94,29 +91,28 @@ class OriginalRun:
         """Frozen inputs that the source commit lacks: path relative to the top -> link's text."""
         return {
             path: decode(objects.blob(self.repository, f"{self.commit}:{path}"))
-            for path in self.document.get("input_links", ())
+            for path in self.document.input_links
         }
 
     def before_updates(self) -> dict[str, str]:
         """Of outputs that were changed in place: what they were before, by path to the top."""
         return {
-            os.path.normpath(os.path.join(job.get("folder", ""), path)): address
-            for job in self.document.get("jobs", {}).values()
-            for path, address in job.get("updated", {}).items()
+            job.at(path): address
+            for job in self.document.jobs.values()
+            for path, address in job.updated.items()
         }
 
     def check(self, archive: Archive, targets: Sequence[str]) -> None:
         """Raise UsageError where what it read cannot be had, NotInArchiveError, or where an attempt
         would write over what lies elsewhere."""
-        outputs = self.document.get("outputs", ())
-        for output in outputs:
-            if Address.parse(output["address"]).algorithm != archive.algorithm:
+        for output in self.document.outputs:
+            if Address.parse(output.address).algorithm != archive.algorithm:
                 raise UsageError(
                     f"Run {self.run} was hashed with another algorithm than {archive.algorithm}, "
                     f"that of the archive {archive.root}: addresses cannot be compared.",
                     hint=self.archive_hint,
                 )
-        self._check_stored(outputs, targets)
+        self._check_stored(targets)
         missing = sorted(self._missing(archive, self._needed(self.paths(targets))))
         if missing:
             raise NotInArchiveError(
@@ -125,14 +121,17 @@ class OriginalRun:
                 hint=self.archive_hint,
             )
 
-    def _check_stored(self, outputs: Sequence[Document], targets: Sequence[str]) -> None:
+    def _check_stored(self, targets: Sequence[str]) -> None:
         needed = self._needed(self.paths(targets))
-        wanted = [o for o in outputs if needed is None or o["path"] in needed]
-        stored = [output for output in wanted if output.get("storage")]
+        stored = [
+            output.storage
+            for output in self.document.outputs
+            if output.storage and (needed is None or output.path in needed)
+        ]
         if stored:
             raise UsageError(
                 "These outputs lie in a storage, and what is there would be overwritten:\n"
-                + "\n".join(f"  {output['storage']}" for output in stored[:_MOST_NAMED]),
+                + "\n".join(f"  {query}" for query in stored[:_MOST_NAMED]),
                 hint="Name as targets those outputs that can be made without them.",
             )
 
@@ -140,8 +139,11 @@ class OriginalRun:
         """What is asked for and all that it is made from, as far as records say."""
         if asked is None:
             return None
-        jobs = self.document.get("jobs", {}).values()
-        reads = {o: job_inputs(job, m) for job in jobs for o, m in makers(job).items()}
+        reads = {
+            output: job.inputs(member)
+            for job in self.document.jobs.values()
+            for output, member in job.makers().items()
+        }
         waiting, needed = list(asked), set(asked)
         while waiting:
             new = set(reads.get(waiting.pop(), ())) - needed
@@ -151,10 +153,15 @@ class OriginalRun:
 
     def inputs(self, targets: Sequence[str]) -> set[str]:
         """What is read for these targets, as far as that is known."""
-        needed, jobs = self._needed(self.paths(targets)), self.document.get("jobs", {}).values()
-        if needed is None:
-            needed = {path for job in jobs for m in job["members"] for path in job_inputs(job, m)}
-        return needed
+        needed = self._needed(self.paths(targets))
+        if needed is not None:
+            return needed
+        return {
+            path
+            for job in self.document.jobs.values()
+            for member in job.members
+            for path in job.inputs(member)
+        }
 
     def check_pointers(self, worktree: Worktree, targets: Sequence[str]) -> None:
         """Raise GitError where the repository lacks the content of inputs that are pointers in
@@ -174,7 +181,7 @@ class OriginalRun:
         frozen = self.input_links()
         if needed is None:
             needed = self.inputs(()) | frozen.keys()
-        outputs = {output["path"] for output in self.document.get("outputs", ())}
+        outputs = {output.path for output in self.document.outputs}
         return {
             path
             for path, text in (trees.links(self.repository, self.source) | frozen).items()

@@ -11,11 +11,11 @@ from gitbatch_core.errors import RunError
 from gitbatch_core.git import work_tree_status
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.worktree import Worktree
-from gitbatch_core.model.documents import Document
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.run import run_commit
 
 
-def put(worktree: Worktree, run: Document, inputs: Iterable[str]) -> None:
+def put(worktree: Worktree, run: RunDocument, inputs: Iterable[str]) -> None:
     """Give the work tree the run's links. In the place of one behind which results lay there is a
     real folder, with links to the inputs: what is there is not the attempt's to change. `inputs`:
     paths relative to the top.
@@ -23,8 +23,8 @@ def put(worktree: Worktree, run: Document, inputs: Iterable[str]) -> None:
     Raises RunError where what was read is not there any more.
     """
     top, tracked = worktree.path, work_tree_status.tracked(worktree.path)
-    links = run.get("linked", {})
-    written = run_commit.products([run]) | set(run.get("input_links", ()))
+    links = run.linked
+    written = run_commit.products([run]) | set(run.input_links)
     replaced = []
     for link in sorted(links):
         here, is_behind = top / link, inside([link])
@@ -70,9 +70,9 @@ def _put_link(top: Path, here: Path, target: str, read: list[str]) -> bool:
     return True
 
 
-def _target(run: Document, real: str, top: Path) -> str:
+def _target(run: RunDocument, real: str, top: Path) -> str:
     """Where a link is to lead: to the same folder, or to the attempt's own where it was the work
     tree's."""
-    own = str(run.get("repository", ""))
+    own = run.repository
     inner = own and Path(real).is_relative_to(own)
     return str(top / os.path.relpath(real, own)) if inner else real

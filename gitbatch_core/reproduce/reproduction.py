@@ -12,6 +12,7 @@ from gitbatch_core.errors import UsageError
 from gitbatch_core.history.recorded_outputs import jobs_of, outputs_of
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.reproduction import DIFFERS, IDENTICAL
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.reproduce import (
     attempt,
     content_diff,
@@ -107,31 +108,30 @@ def reproduce(
         contents=_contents(archive, verdicts),
         unsteady={rule: runs for rule, runs in unsteady.items() if rule in rules},
         went_through=asked is not None
-        or after.get("outcome") == "succeeded"
-        or before.get("outcome") != "succeeded",
+        or after.outcome == "succeeded"
+        or before.outcome != "succeeded",
     )
 
 
-def _warnings(before: Document, archive: Archive) -> list[str]:
-    run, warnings = before["run"], []
+def _warnings(before: RunDocument, archive: Archive) -> list[str]:
+    run, warnings = before.run, []
     if "settings" not in before or "given_config" not in before:
         warnings.append(
             f"Run {run} does not say with what arguments and configuration it was started, as an "
             "older gitbatch has made it. Give them after --."
         )
-    if before.get("outcome") != "succeeded":
+    if before.outcome != "succeeded":
         warnings.append(
-            f"the outcome of run {run} is: {before.get('outcome')}. What it had finished is "
-            "compared."
+            f"the outcome of run {run} is: {before.outcome}. What it had finished is compared."
         )
-    if before.get("tainted"):
+    if before.tainted:
         warnings.append(
             f"run {run} was tainted: its jobs had changed files of the commit, and may have seen "
             "these."
         )
-    if archive.id != before.get("archive"):
+    if archive.id != before.archive:
         warnings.append(
-            f"the archive {archive.root} is not that of run {run} ({before.get('archive')}). "
+            f"the archive {archive.root} is not that of run {run} ({before.archive}). "
             "Outputs are compared by address, by their bytes only as far as these are here, and "
             "what is found is kept here."
         )

@@ -22,7 +22,7 @@ def config(original: OriginalRun, more: Sequence[str]) -> str:
     which win. Raises UsageError naming the keys whose values were secrets and are not in `more`."""
     import yaml
 
-    values = original.document.get("given_config") or {}
+    values = original.document.given_config or {}
     own = set(_config_keys(more))
     masked = [key for key in values if key not in own and REDACTED in repr((key, values[key]))]
     if masked:
@@ -37,7 +37,7 @@ def config(original: OriginalRun, more: Sequence[str]) -> str:
 
 def arguments(original: OriginalRun, more: Sequence[str]) -> list[str]:
     """Snakemake's own arguments. Raises UsageError naming one that held a secret's value."""
-    settings = [str(word) for word in original.document.get("settings", ())]
+    settings = [str(word) for word in original.document.settings or ()]
     passed_on: list[str] = []
     for words in _options(settings):
         option = words[0].partition("=")[0]
@@ -55,7 +55,7 @@ def arguments(original: OriginalRun, more: Sequence[str]) -> list[str]:
 
 def targets(original: OriginalRun, chosen: Sequence[str]) -> list[str]:
     """The targets as the run had them, or those `given`. Raises UsageError."""
-    names = [str(target) for target in chosen or original.document.get("targets", ())]
+    names = [str(target) for target in chosen or original.document.targets]
     if any(REDACTED in target for target in names):
         raise UsageError(
             f"A target of run {original.run} held the value of a secret, which is not kept.",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gitbatch_core.history.document_diff import member_changes
-from gitbatch_core.history.recorded_outputs import RecordedOutput, job_inputs
+from gitbatch_core.history.recorded_outputs import RecordedOutput
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.reproduction import DIFFERS, FAILED, IDENTICAL, NOT_RUN
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.wording import job_title
 
 _OF_JOBS = ("command", "params", "threads")
@@ -64,7 +64,7 @@ class Verdict:
         if self.then is not None and self.then.other_code != ():
             files = self.then.other_code
             document["other_code"] = {
-                "commit": self.then.job.get("commit"),
+                "commit": self.then.job.commit if self.then.job else None,
                 "files": None if files is None else list(files),
             }
         if self.then is not None and self.then.stale_inputs:
@@ -80,8 +80,8 @@ def compare(
     then: Mapping[str, RecordedOutput],
     now: Mapping[str, RecordedOutput],
     *,
-    before: Document,
-    again: Document,
+    before: RunDocument,
+    again: RunDocument,
     asked: set[str] | None,
     targets: bool = False,
     more: bool = False,
@@ -93,7 +93,7 @@ def compare(
     own, or more arguments. Without, what only one has differs where both went through.
     """
     different = {p for p in then.keys() & now.keys() if then[p].address != now[p].address}
-    complete = again.get("outcome") == "succeeded" and not (targets or more)
+    complete = again.outcome == "succeeded" and not (targets or more)
     verdicts = []
     for path in sorted(then.keys() | now.keys() | (asked or set())):
         one, other = then.get(path), now.get(path)
@@ -109,7 +109,7 @@ def compare(
             verdict = DIFFERS if complete else _why_missing(one, again)
             if verdict == NOT_RUN and asked is None and targets:
                 continue  # of another target
-        elif complete and before.get("outcome") == "succeeded":
+        elif complete and before.outcome == "succeeded":
             verdict = DIFFERS
         else:
             continue
@@ -131,8 +131,8 @@ def compare(
     return verdicts
 
 
-def _why_missing(output: RecordedOutput | None, again: Document) -> str:
-    failed = again.get("jobs_failed", ())
+def _why_missing(output: RecordedOutput | None, again: RunDocument) -> str:
+    failed = again.jobs_failed
     if output is None or output.rule is None:
         return NOT_RUN
     if job_title(output.rule, output.wildcards) in failed:
@@ -147,16 +147,14 @@ def _job(
     """What the jobs of a differing output did not have in common: inputs; anything else."""
     if not (then and now and then.member and now.member):
         return (), ()
-    before = job_inputs(then.job, then.member)
+    before, again = then.inputs, now.inputs
     after = tuple(
         path
-        for path, address in job_inputs(now.job, now.member).items()
+        for path, address in again.items()
         if path in different or (path in before and None not in (address, before[path])
                                  and address != before[path])
     )  # fmt: skip
     changes = member_changes(then.member, now.member, _OF_JOBS)
-    added = sorted(job_inputs(now.job, now.member).keys() ^ before.keys())
-    if added:
-        inputs = [sorted(map(os.fspath, job_inputs(m.job, m.member))) for m in (then, now)]
-        changes.append({"what": "inputs", "then": inputs[0], "now": inputs[1]})
+    if again.keys() != before.keys():
+        changes.append({"what": "inputs", "then": sorted(before), "now": sorted(again)})
     return after, tuple(changes)

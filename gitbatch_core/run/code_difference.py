@@ -10,7 +10,7 @@ from typing import Any
 from gitbatch_core.errors import GitError
 from gitbatch_core.git import work_tree_status
 from gitbatch_core.git.repository import Repository
-from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.run.code_digest import ALL_BUT_PROSE
 
 CHOSEN = "code"
@@ -29,15 +29,14 @@ class Choice:
     """Paths relative to the top that count whatever was chosen."""
 
     @classmethod
-    def of(cls, record: Document) -> Choice:
+    def of(cls, record: JobRecord) -> Choice:
         """What a job record says of it."""
-        chosen = record.get(CHOSEN)
-        if not isinstance(chosen, dict):
+        if record.code is None:
             return ALL
         return cls(
-            patterns=tuple(tuple(map(str, each)) for each in chosen.get("patterns", [[]])),
-            folder=str(record.get("folder") or ""),
-            always=tuple(map(str, chosen.get("always", ()))),
+            patterns=tuple(map(tuple, record.code.patterns)),
+            folder=record.folder or "",
+            always=tuple(record.code.always),
         )
 
     def as_json(self) -> dict[str, Any]:

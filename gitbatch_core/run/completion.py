@@ -33,7 +33,7 @@ def complete(
 
     Raises GitError, ArchiveError, FormatError.
     """
-    found = run_commit.read(repository, commit)
+    found = run_commit.read(repository, commit).to_dict()
     if found["repository"] == str(repository.top):
         with contextlib.suppress(OSError):  # for the next start, which can do without
             origin_index.write(repository, found)

@@ -20,6 +20,7 @@ from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_order import ORDER_NAME, JobOrder
 from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.job_result import JobResult
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.run import completion, executions, superseded_records, undeclared_entries
 from gitbatch_core.run.lease import JOBS_NAME, Owner
 from gitbatch_core.run.mirror.outside_inputs import OutsideInputs
@@ -32,10 +33,10 @@ KILLED = "killed"
 
 
 def left_by(
-    repository: Repository, archive: Archive, dead: Owner, documents: Iterable[Document]
+    repository: Repository, archive: Archive, dead: Owner, runs: Iterable[RunDocument]
 ) -> Document:
     """Keep what the jobs of a killed run have left beside their outputs, with links in the folder;
-    what a run's document would say of it. `documents`: of runs, the latest first. Never raises
+    what a run's document would say of it. `runs`: their documents, the latest first. Never raises
     GitbatchError."""
     about = dead.about
     if not dead.can_go_on or about["top"] != str(repository.top) or dead.archive != archive.root:
@@ -63,7 +64,7 @@ def left_by(
         for path in paths:
             if (address := links.address_of(mirror.top / path)) is not None:
                 mirror.note_outdated(path, str(address))
-        files.recognise(documents, lambda path: False)
+        files.recognise(runs, lambda path: False)
         left = files.end(
             dead.run,
             paths,

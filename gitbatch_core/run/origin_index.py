@@ -19,6 +19,7 @@ from gitbatch_core.git.repository import Repository
 from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
 from gitbatch_core.model.documents import Document
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.run import undeclared_entries
 from gitbatch_core.run.code_difference import CHOSEN
 from gitbatch_core.run.run_commit import OTHER_CODE
@@ -66,11 +67,12 @@ def write(repository: Repository, document: Document) -> None:
         old.unlink(missing_ok=True)
 
 
-def entries(repository: Repository) -> Iterator[Document]:
+def entries(repository: Repository) -> Iterator[RunDocument]:
     """Of the latest runs, the latest first, with no more in them than `write` has kept."""
     for path in _files(repository):
         with suppressed(GitbatchError, OSError):
-            yield documents.read(path, format=_FORMAT, version=_VERSION)
+            extract = documents.read(path, format=_FORMAT, version=_VERSION)
+            yield RunDocument.from_dict(extract)
 
 
 def _folder(repository: Repository) -> Path:

@@ -17,10 +17,8 @@ from gitbatch_core.git.repository import Repository
 from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import reproduced_run
-from gitbatch_core.run import undeclared_entries
+from gitbatch_core.model.run_document import RunDocument, RunOutput, reproduced_run
 
-FORMAT, VERSION = "gitbatch-run", 1
 PATH = ".gitbatch/run.json"
 """In the tree of a run commit."""
 REFS = "refs/gitbatch/runs/"
@@ -71,7 +69,7 @@ class Provenance:
     """Who made which output, by path and address: this run's records, then earlier runs'."""
 
     made: dict[tuple[str, str], Document] = field(default_factory=dict)
-    told: dict[tuple[str, str], tuple[Document, Document]] = field(default_factory=dict)
+    told: dict[tuple[str, str], tuple[RunOutput, RunDocument]] = field(default_factory=dict)
     """What the document of an earlier run says of it, and that document."""
 
     def add_record(self, record: Document) -> None:
@@ -79,11 +77,11 @@ class Provenance:
         for output in record.get("outputs", ()):
             self.made[output["path"], output["address"]] = job
 
-    def add_run(self, document: Document) -> None:
-        jobs = document.get("jobs", {})
-        for output in document.get("outputs", ()):
-            if (job := jobs.get(output.get("job"))) is not None:
-                name = output["path"], output["address"]
+    def add_run(self, document: RunDocument) -> None:
+        jobs = {name: job.to_dict() for name, job in document.jobs.items()}
+        for output in document.outputs:
+            if (job := jobs.get(output.job or "")) is not None:
+                name = output.path, output.address
                 if self.made.setdefault(name, job) is job:
                     self.told[name] = output, document
 
@@ -116,7 +114,13 @@ def compose(facts: Document, results: Iterable[Result], provenance: Provenance) 
             member = members[name].get(result.path, job["members"][0])
             output |= {"rule": member["rule"], "wildcards": member["wildcards"]}
         outputs.append(output)
-    return {"format": FORMAT, "version": VERSION, **facts, "jobs": jobs, "outputs": outputs}
+    return {
+        "format": RunDocument.FORMAT,
+        "version": RunDocument.VERSION,
+        **facts,
+        "jobs": jobs,
+        "outputs": outputs,
+    }
 
 
 def makers(job: Document) -> dict[str, Document]:
@@ -129,18 +133,17 @@ def makers(job: Document) -> dict[str, Document]:
     }
 
 
-def products(documents: Iterable[Document]) -> set[str]:
+def products(runs: Iterable[RunDocument]) -> set[str]:
     """Outputs, logs and benchmarks of all jobs in these, and what they have left beside these,
     relative to the top."""
-    found: set[str] = set()
-    for each in documents:
-        found.update(entry["path"] for entry in undeclared_entries.kept(each))
-        found.update(output["path"] for output in each.get("outputs", ()))
-        for job in each.get("jobs", {}).values():
-            for member in job.get("members", ()):
-                for path in (*member.get("outputs", ()), *member.get("logs", ())):
-                    found.add(os.path.normpath(os.path.join(job.get("folder", ""), path)))
-    return found
+    paths: set[str] = set()
+    for run in runs:
+        paths.update(file.path for file in run.kept_undeclared())
+        paths.update(output.path for output in run.outputs)
+        for job in run.jobs.values():
+            for member in job.members:
+                paths.update(map(job.at, (*member.outputs, *member.logs)))
+    return paths
 
 
 def write(
@@ -175,36 +178,36 @@ def write(
 def reproduced_in(message: str) -> str | None:
     """By the message of a run commit: the run that this run was to make again."""
     named = _OF_REPRODUCTION.findall(message)
-    return named[-1] if named else reproduced_run({"message": message.partition("\n\n")[0]})
+    return named[-1] if named else reproduced_run(None, message.partition("\n\n")[0])
 
 
-def read(repository: Repository, revision: str) -> Document:
+def read(repository: Repository, revision: str) -> RunDocument:
     """The document in the run commit `revision`. Raises GitError, FormatError."""
-    data = objects.blob(repository, f"{revision}:{PATH}")
-    return documents.loads(data, format=FORMAT, version=VERSION, source=f"{revision}:{PATH}")
+    name = f"{revision}:{PATH}"
+    return RunDocument.from_bytes(objects.blob(repository, name), source=name)
 
 
 def earlier(
     repository: Repository, mentioning: Iterable[str] = (), *, own_first: bool = False
-) -> Iterator[Document]:
+) -> Iterator[RunDocument]:
     """The documents of all runs that this repository knows, the latest first; unreadable ones are
     passed over. `mentioning`: see `read_all`. With `own_first`, reproductions come last, and then
     the latest of what runs in other work trees."""
-    found: dict[str, str] = {}
+    run_commits: dict[str, str] = {}
     again: set[str] = set()
     # Tags come from other repositories too, where the run's own ref is not.
     for ref in refs.listed(repository, REFS, "refs/tags/"):
         if of_run := OF_RUN.findall(ref.message):
-            found.setdefault(of_run[-1], ref.commit)
+            run_commits.setdefault(of_run[-1], ref.commit)
             if own_first and reproduced_in(ref.message):
                 again.add(of_run[-1])
-    ordered = sorted(found, key=lambda run: (run not in again, run), reverse=True)
-    names = [found[run] for run in ordered]
+    ordered = sorted(run_commits, key=lambda run: (run not in again, run), reverse=True)
+    names = [run_commits[run] for run in ordered]
     elsewhere = worktrees.others(repository) if own_first else frozenset()
     passed_over: list[str] = []
     for each in read_all(repository, names, mentioning):
-        if each.get("repository") in elsewhere and len(passed_over) < _MOST_PASSED_OVER:
-            passed_over.append(found[each["run"]])
+        if each.repository in elsewhere and len(passed_over) < _MOST_PASSED_OVER:
+            passed_over.append(run_commits[each.run])
         else:
             yield each
     yield from read_all(repository, passed_over, mentioning)
@@ -212,7 +215,7 @@ def earlier(
 
 def read_all(
     repository: Repository, revisions: Sequence[str], mentioning: Iterable[str] = ()
-) -> Iterator[Document]:
+) -> Iterator[RunDocument]:
     """The documents in these run commits, in their order; unreadable ones are passed over. With
     `mentioning`, only those in which one of these texts is a value."""
     needles = [needle for text in mentioning for needle in documents.spellings(text)]
@@ -223,7 +226,7 @@ def read_all(
             if needles and not any(needle in data for needle in needles):
                 continue
             with suppressed(GitbatchError):
-                yield documents.loads(data, format=FORMAT, version=VERSION, source="run.json")
+                yield RunDocument.from_bytes(data, source="run.json")
 
 
 def results_in(repository: Repository, commit: str) -> set[str]:
@@ -234,10 +237,10 @@ def results_in(repository: Repository, commit: str) -> set[str]:
     return _own(read(repository, commit))
 
 
-def _own(document: Document) -> set[str]:
-    outputs = {output["path"] for output in document["outputs"]}
-    left = (entry["path"] for entry in undeclared_entries.kept(document))
-    return {PATH, *outputs, *left, *document.get("input_links", ())}
+def _own(document: RunDocument) -> set[str]:
+    outputs = (output.path for output in document.outputs)
+    undeclared = (file.path for file in document.kept_undeclared())
+    return {PATH, *outputs, *undeclared, *document.input_links}
 
 
 def source_of(repository: Repository, commit: str) -> str:
@@ -250,7 +253,7 @@ def source_of(repository: Repository, commit: str) -> str:
         document = read(repository, commit)
     except GitbatchError:
         return commit
-    parent = str(document.get("source_commit", ""))
+    parent = document.source_commit
     if about.parents != (parent,) or not commits.exists(repository, parent):
         return commit
     own = _own(document)

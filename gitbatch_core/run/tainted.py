@@ -9,8 +9,9 @@ from pathlib import Path
 from gitbatch_core.archive import records
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.log import suppressed
-from gitbatch_core.model.documents import Document
 from gitbatch_core.model.ended_run import EndedRun
+from gitbatch_core.model.job_record import JobRecord
+from gitbatch_core.model.run_document import RunDocument
 
 TAINTED = "tainted"
 """In the document of a run: the files; of an output that another run has left: whether that is
@@ -24,11 +25,11 @@ class TaintedRuns:
     root: Path | None
     _known: dict[str, bool] = field(default_factory=dict)
 
-    def have_made(self, job: Document, document: Document) -> bool:
+    def have_made(self, job: JobRecord, document: RunDocument | None = None) -> bool:
         """Whether the run of a job is one. `document`: that of the run that tells of the job."""
-        run = str(job.get("run", ""))
-        if document.get("run") == run and TAINTED in document:
-            return bool(document[TAINTED])
+        run = job.run
+        if document is not None and document.run == run and TAINTED in document:
+            return bool(document.tainted)
         if run not in self._known:
             ended: EndedRun | None = None
             if self.root is not None and run:

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from gitbatch_core.model.documents import Document
+from gitbatch_core.model.run_document import RunDocument
 
 FILES, JOBS = "undeclared", "undeclared_jobs"
 """In a run's document: the entries; by `RUN-NUMBER`, the jobs that they name."""
@@ -63,7 +64,7 @@ class UndeclaredPaths:
     has committed there is a result, and no code."""
 
     top: Path
-    documents: Callable[[], Iterable[Document]]
+    documents: Callable[[], Iterable[RunDocument]]
     """Of the latest runs: only read where there is such a link."""
 
     def __call__(self, path: str) -> bool:
@@ -72,4 +73,4 @@ class UndeclaredPaths:
 
     @cached_property
     def _paths(self) -> frozenset[str]:
-        return frozenset(entry["path"] for each in self.documents() for entry in kept(each))
+        return frozenset(file.path for run in self.documents() for file in run.kept_undeclared())

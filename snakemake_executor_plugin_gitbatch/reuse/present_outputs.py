@@ -101,7 +101,7 @@ class Look:
             and (origin := self._origin(path, strange))
         }
         origins = chain(*made.values(), done.values())
-        result.unknown += [each.output["path"] for each in origins if not each.job]
+        result.unknown += [each.output.path for each in origins if each.job is None]
         self._sort_out(strange, result)
         for job, some in made.items():
             if (some := list(filter(self._may_be_stale, some))) and self._count(
@@ -114,7 +114,7 @@ class Look:
         return result
 
     def _may_be_stale(self, origin: Origin) -> bool:
-        return bool(origin.job) and (origin.commit != self.source or self._is_tainted(origin))
+        return origin.job is not None and (origin.commit != self.source or self._is_tainted(origin))
 
     def _count(self, some: list[Origin], choice: Choice | None, result: PresentOutputs) -> bool:
         """Note what is stale among what one job has made; whether anything is."""
@@ -154,12 +154,12 @@ class Look:
         thawed."""
         if name not in self._tracked or (latest := self.origins.file(name)) is None:
             return None
-        if os.path.getsize(path) != latest.output.get("size"):
+        if os.path.getsize(path) != latest.output.size:
             return None
         from gitbatch_core.archive import hashing
         from gitbatch_core.archive.layout import Address
 
-        address = Address.parse(latest.output["address"])
+        address = Address.parse(latest.output.address)
         return latest if hashing.hash_file(Path(path), address.algorithm)[0] == address else None
 
     def _sort_out(self, strange: list[str], result: PresentOutputs) -> None:
@@ -174,11 +174,11 @@ class Look:
             for name in strange
             if name in modified or not (name in tracked or any(below(name, in_order)))
         }
-        known = {o["path"] for run in self.origins.read for o in run.get("outputs", ())}
-        while names - known and self.origins.read_more():
-            known.update(o["path"] for o in self.origins.read[-1].get("outputs", ()))
-        result.by_hand += sorted(names & known)
-        result.unknown += sorted(names - known)
+        outputs = {output.path for run in self.origins.read for output in run.outputs}
+        while names - outputs and self.origins.read_more():
+            outputs.update(output.path for output in self.origins.read[-1].outputs)
+        result.by_hand += sorted(names & outputs)
+        result.unknown += sorted(names - outputs)
 
     def edits(self) -> list[str]:
         """Tracked files of code that are not as HEAD has them, sorted. Raises GitError."""
@@ -190,7 +190,7 @@ class Look:
         return sorted(self._differences.code_among(edited))
 
     def _is_tainted(self, origin: Origin) -> bool:
-        return self._tainted.have_made(origin.job, origin.run)
+        return origin.job is not None and self._tainted.have_made(origin.job, origin.run)
 
     @cached_property
     def _tracked(self) -> frozenset[str]:

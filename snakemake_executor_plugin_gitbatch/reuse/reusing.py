@@ -74,9 +74,9 @@ class Reusing:
 
     def compare(self, before: Document, record: Document) -> None:
         """Compare what a job has made with what an earlier one has."""
-        found = recorded_outputs.of_record(record)
-        for path, then in recorded_outputs.of_record(before).items():
-            now = found.get(path)
+        outputs = recorded_outputs.of_record(JobRecord.from_dict(record))
+        for path, then in recorded_outputs.of_record(JobRecord.from_dict(before)).items():
+            now = outputs.get(path)
             same = now is not None and now.address == then.address
             self.compared.setdefault(str(before["run"]), []).append(
                 Verdict(

@@ -8,8 +8,7 @@ from itertools import islice
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.origins import Origins
-from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_documents import reproduced_run
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.run import origin_index, run_commit
 from gitbatch_core.run.undeclared_entries import UndeclaredPaths
 
@@ -22,22 +21,22 @@ def undeclared_paths(repository: Repository, head: str) -> UndeclaredPaths:
     return UndeclaredPaths(top=repository.top, documents=lambda: latest(repository, head))
 
 
-def latest(repository: Repository, head: str) -> Iterator[Document]:
+def latest(repository: Repository, head: str) -> Iterator[RunDocument]:
     """The documents of some runs, the latest first, with what tells where results come from."""
     yield from of_source(repository, head, run_commit.source_of(repository, head))
 
 
-def of_source(repository: Repository, head: str, source: str) -> Iterator[Document]:
+def of_source(repository: Repository, head: str, source: str) -> Iterator[RunDocument]:
     """The index first; then, where that does not know all, the documents of some runs, which it
     knows from then on."""
     indexed = set()
     if source == head:
         for each in origin_index.entries(repository):
-            indexed.add(each.get("run"))
+            indexed.add(each.run)
             yield each
     elsewhere = worktrees.others(repository)
     for each in islice(Origins.of(repository, head, source).documents, _MOST_DOCUMENTS):
-        if each.get("run") not in indexed:
+        if each.run not in indexed:
             yield each
-            if not reproduced_run(each) and each.get("repository") not in elsewhere:
-                origin_index.write(repository, each)
+            if not each.reproduced_run and each.repository not in elsewhere:
+                origin_index.write(repository, each.to_dict())

@@ -24,6 +24,7 @@ from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.masking import redact
 from gitbatch_core.model.reproduction import IDENTICAL
+from gitbatch_core.model.run_document import RunDocument, RunOutput
 from gitbatch_core.reports.costs import Costs
 from gitbatch_core.reproduce import evidence
 from gitbatch_core.run import completion, run_commit, superseded_records
@@ -105,11 +106,10 @@ class Ending:
         facts = self._facts(outcome, gathered)
         self._say_uncommitted(gathered.input_links)
         provenance = self._provenance(gathered)
-        document = run_commit.compose(facts, gathered.results, provenance)
-        self._note_stale(document, provenance, gathered)
+        document = self._document(facts, provenance, gathered)
         commit = run_commit.write(
             self.run.repository,
-            document=document,
+            document=document.to_dict(),
             results=gathered.results,
             inputs={**gathered.left.links, **gathered.input_links},
             message="\n\n".join(
@@ -156,7 +156,9 @@ class Ending:
         succeeded = outcome == "succeeded" and not gathered.tainted
         reused = _by_run(gathered.reused)
         facts = self.facts | {"costs": self.costs.document()}
-        facts |= logs.keep(self.run.archive, self.workflow.logger_manager.get_logfile(), self.mask)
+        log_files = self.workflow.logger_manager.get_logfile()
+        if (log := logs.keep(self.run.archive, log_files, self.mask)) is not None:
+            facts["log"] = log.to_dict()
         facts |= {
             "outcome": outcome,
             "tag": self._free_tag(self.logger) if succeeded else None,
@@ -194,14 +196,16 @@ class Ending:
             f"{_list(sorted(input_links))}\nCommit them: git add {force}-- {names}"
         )
 
-    def _note_stale(self, document: Document, provenance: Provenance, gathered: _Gathered) -> None:
-        """Have the run's document say which results other code has made."""
+    def _document(
+        self, facts: Document, provenance: Provenance, gathered: _Gathered
+    ) -> RunDocument:
+        """The run's document, which says also which results other code has made."""
         tainted_runs = TaintedRuns(root=self.run.archive.root)
-        stale_outputs.note(
-            document,
+        return stale_outputs.note(
+            RunDocument.from_dict(run_commit.compose(facts, gathered.results, provenance)),
             self._files_of(provenance),
-            gathered.records,
-            lambda job: tainted_runs.have_made(job, {}),
+            map(JobRecord.from_dict, gathered.records),
+            tainted_runs.have_made,
         )
 
     def _complete(self, commit: str) -> tuple[str | None, bool]:
@@ -215,8 +219,10 @@ class Ending:
             return None, False
         return tag, True
 
-    def _say_end(self, document: Document, facts: Document, gathered: _Gathered, name: str) -> None:
-        for line in (stale_outputs.text(stale_outputs.summary(document)), self.missed.text()):
+    def _say_end(
+        self, document: RunDocument, facts: Document, gathered: _Gathered, name: str
+    ) -> None:
+        for line in (stale_outputs.summary(document).text(), self.missed.text()):
             if line:
                 self.logger.warning(readable(line))
         self.logger.info(
@@ -282,7 +288,10 @@ class Ending:
         """What came out the same again, for the archive."""
         return [
             evidence.compose(
-                {"run": run, "source_commit": facts["source_commit"]}, facts, verdicts, []
+                RunDocument(run=run, source_commit=facts["source_commit"]),
+                RunDocument.from_dict(facts),
+                verdicts,
+                [],
             )
             for run, verdicts in self.reusing.compared.items()
         ]
@@ -339,7 +348,7 @@ class Ending:
 
     def _files_of(
         self, provenance: Provenance
-    ) -> Callable[[Document, Document], stale_outputs.Files]:
+    ) -> Callable[[RunOutput, JobRecord], stale_outputs.Files]:
         """In which files the code that has made an output differs from the commit's. What this run
         has made or reused is of that."""
         jobs = {
@@ -349,13 +358,13 @@ class Ending:
         }
         differences = self.keys.differences(self.run.repository)
 
-        def files_of(output: Document, job: Document) -> stale_outputs.Files:
-            path = output["path"]
-            if path in self.mirror.made or job["run"] == self.run.id:
+        def files_of(output: RunOutput, job: JobRecord) -> stale_outputs.Files:
+            path = output.path
+            if path in self.mirror.made or job.run == self.run.id:
                 return ()
             now = jobs.get(path)
             choice = None if now is None else key.choice(self.workflow, now, self.mirror.relative)
-            told, by = provenance.told.get((path, output["address"]), ({}, {}))
+            told, by = provenance.told.get((path, output.address), (output, None))
             origin = Origin(output=told, job=job, run=by)
             return origin.files(differences, self.run.worktree.commit, choice)
 

@@ -24,6 +24,7 @@ from gitbatch_core.git.repository import Repository
 from gitbatch_core.git.work_tree_status import Changes
 from gitbatch_core.log import suppressed
 from gitbatch_core.model.documents import Document
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.run import origin_index, run_commit
 from gitbatch_core.run.mirror import parse_time
 from gitbatch_core.run.mirror.paths import Mirror
@@ -192,7 +193,7 @@ class _Left:
     @cached_property
     def _was_made(self) -> Callable[[str], bool]:
         runs = origin_index.entries(self.repository)
-        return inside(output["path"] for run in runs for output in run["outputs"])
+        return inside(output.path for run in runs for output in run.outputs)
 
 
 def unlike_outputs(
@@ -293,7 +294,9 @@ def recognise_undeclared(
     mirror = undeclared.mirror
     named = inside(filter(None, map(mirror.relative, workflow_view.named(workflow))))
 
-    undeclared.recognise(chain(killed, run_documents.latest(repository, head)), named)
+    undeclared.recognise(
+        chain(map(RunDocument.from_dict, killed), run_documents.latest(repository, head)), named
+    )
 
 
 def greet(workflow: Any, logger: Any, run: Run, source: Source, why: str) -> None:

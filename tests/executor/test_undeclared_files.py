@@ -13,6 +13,7 @@ from gitbatch_core.archive.layout import ObjectName
 from gitbatch_core.model.job_order import ORDER_NAME, JobOrder
 from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.job_result import LOG_NAME, RESULT_NAME, JobResult
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.run import undeclared_entries
 from gitbatch_core.run.executions import Execution, all_of, nearest, running_at
 from gitbatch_core.run.mirror.undeclared import UndeclaredFiles
@@ -161,7 +162,7 @@ def test_room(tmp_path: Path) -> None:
         undeclared_entries.FILES: [own, shared, idle, other, gone],
         undeclared_entries.JOBS: jobs,
     }
-    files.recognise([document], lambda path: False)
+    files.recognise([RunDocument.from_dict(document)], lambda path: False)
     there, here = files.mirror.worktree, files.mirror.top
 
     files.make_room(["a.txt"], ["renamed"], ["renamed"])
@@ -205,9 +206,10 @@ def test_what_is_declared_now(tmp_path: Path) -> None:
     files.mirror.addresses["a.idx"] = left["address"]
     link(files, left)
     document = {"run": "r", undeclared_entries.FILES: [left]}
-    files.recognise([document], lambda path: path == "a.idx")
+    files.recognise([RunDocument.from_dict(document)], lambda path: path == "a.idx")
     assert not files.known
-    files.recognise([{undeclared_entries.FILES: {"a.idx": ["rule"]}}, document], lambda path: False)
+    older = {undeclared_entries.FILES: {"a.idx": ["rule"]}}
+    files.recognise(map(RunDocument.from_dict, (older, document)), lambda path: False)
     assert files.known == {"a.idx": left}
     assert (
         files.end("s", [], [], (), lambda path: True, keep=True).facts[undeclared_entries.FILES]

@@ -117,7 +117,7 @@ def test_names_come_back_from_everywhere(
         inputs={},
         message=f"gitbatch run {run}",
     )
-    assert run_commit.read(repository, commit) == composed
+    assert run_commit.read(repository, commit).to_dict() == composed
     assert run_commit.source_of(repository, commit) == head
     listed = repository.git("ls-tree", "-r", "-z", "--name-only", commit).split(b"\0")[:-1]
     assert set(listed) == {

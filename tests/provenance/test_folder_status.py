@@ -12,6 +12,8 @@ from folders import Folder
 
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history import stale_outputs
+from gitbatch_core.model.job_record import JobRecord
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.provenance.folder_status import status
 from gitbatch_core.provenance.result_status import FolderStatus, ResultStatus
 from gitbatch_core.run import archive_location, completion
@@ -250,8 +252,8 @@ def test_what_a_run_says_of_other_code() -> None:
     def job(number: int, commit: str, made: str, *read: str) -> dict[str, Any]:
         inputs = [{"path": path, "address": f"of {path}"} for path in read]
         member = {"rule": "r", "outputs": [made], "inputs": inputs}
-        outputs = [{"path": made, "address": f"of {made}"}]
-        return {"number": number, "commit": commit, "members": [member], "outputs": outputs}
+        stored = [{"path": made, "address": f"of {made}"}]
+        return {"number": number, "commit": commit, "members": [member], "outputs": stored}
 
     jobs = {
         "1": job(1, "old", "a"),
@@ -266,25 +268,27 @@ def test_what_a_run_says_of_other_code() -> None:
         {"path": path, "address": f"of {path}", "job": number}
         for path, number in zip([*"abcd", "folder", *"ef"], "1234567", strict=True)
     ]
-    found = {"jobs": jobs, "outputs": outputs}
     files = {"old": ("x.py",), "new": ()}
-    temporary = job(8, "new", "temp", "a")
-    stale_outputs.note(found, lambda o, j: files[j["commit"]], [temporary], lambda job: False)
-    assert found["other_code"] == {"old": ["x.py"]}
-    assert [each["path"] for each in outputs if "other_code" in each] == ["a", "folder"]
-    assert {each["path"]: each["stale_inputs"] for each in outputs if "stale_inputs" in each} == {
+    temporary = JobRecord.from_dict(job(8, "new", "temp", "a"))
+    run = RunDocument.from_dict({"run": "run", "jobs": jobs, "outputs": outputs})
+    run = stale_outputs.note(run, lambda o, j: files[j.commit], [temporary], lambda job: False)
+    assert run.to_dict()["other_code"] == {"old": ["x.py"]}
+    noted = run.to_dict()["outputs"]
+    assert [each["path"] for each in noted if "other_code" in each] == ["a", "folder"]
+    assert {each["path"]: each["stale_inputs"] for each in noted if "stale_inputs" in each} == {
         "b": ["temp"],
         "c": ["b"],
         "e": ["folder"],
     }
-    assert stale_outputs.text(stale_outputs.summary(found)) == (
+    assert stale_outputs.summary(run).text() == (
         "2 outputs are not of this commit's code: commit old differs in x.py, and 3 more were made "
         "from these"
     )
-    again = {"jobs": jobs, "outputs": [outputs[3]]}
-    stale_outputs.note(again, lambda o, j: (), [], lambda job: False)
-    assert (again["other_code"], stale_outputs.summary(again)) == ({}, {})
-    later = {"run": "later", "jobs": {"4": jobs["4"] | {"run": "first"}}, "outputs": [outputs[3]]}
-    stale_outputs.note(later, lambda o, j: (), [], lambda job: job["run"] == "first")
-    assert outputs[3]["tainted"] is True
-    assert stale_outputs.text(stale_outputs.summary(later)) == "1 output was made by a tainted run"
+    again = RunDocument.from_dict({"run": "again", "jobs": jobs, "outputs": [outputs[3]]})
+    again = stale_outputs.note(again, lambda o, j: (), [], lambda job: False)
+    assert (again.other_code, stale_outputs.summary(again).to_dict()) == ({}, {})
+    first = {"4": jobs["4"] | {"run": "first"}}
+    later = RunDocument.from_dict({"run": "later", "jobs": first, "outputs": [outputs[3]]})
+    later = stale_outputs.note(later, lambda o, j: (), [], lambda job: job.run == "first")
+    assert later.outputs[0].to_dict()["tainted"] is True
+    assert stale_outputs.summary(later).text() == "1 output was made by a tainted run"

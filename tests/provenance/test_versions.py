@@ -14,6 +14,7 @@ from gitbatch_core.errors import UsageError
 from gitbatch_core.git import commits
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.run_names import Runs
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.provenance.resolve import Resolver
 from gitbatch_core.provenance.versions import versions
 from gitbatch_core.run import run_commit
@@ -43,7 +44,7 @@ def ended(repository: Repository, run: str, address: str, made_by: str, **facts:
         output |= {"job": f"{made_by}-1", "rule": "make", "wildcards": {}}
         jobs[f"{made_by}-1"] = {"run": made_by, "number": 1, "ended": f"{made_by}T01"}
     found = {
-        "format": run_commit.FORMAT,
+        "format": RunDocument.FORMAT,
         "version": 1,
         "run": run,
         "jobs": jobs,

@@ -14,6 +14,7 @@ from repositories import git, new_repository
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import UsageError
 from gitbatch_core.git.repository import Repository
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.reproduce import attempt
 from gitbatch_core.reproduce.attempt import AttemptOptions
 from gitbatch_core.reproduce.original_run import OriginalRun
@@ -27,7 +28,8 @@ def repository(tmp_path: Path) -> Repository:
 def original(repository: Repository, **document: Any) -> OriginalRun:
     head = repository.commit_of("HEAD")
     facts = {"run": "R", "source_commit": head, "folder": "sub", "snakefile": "Snakefile"}
-    return OriginalRun(repository=repository, commit=head, document=facts | document)
+    run = RunDocument.from_dict(facts | document)
+    return OriginalRun(repository=repository, commit=head, document=run)
 
 
 def test_the_command(repository: Repository, archive: Archive, tmp_path: Path) -> None:
@@ -124,5 +126,5 @@ def test_a_folder_to_keep_it_in(repository: Repository, tmp_path: Path) -> None:
     with attempt._worktree(run, options, tmp_path / "unused") as worktree:
         assert worktree.path == tmp_path / "mine"
     assert (tmp_path / "mine" / "code.py").exists()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         attempt._worktree(run, options, tmp_path / "unused").__enter__()

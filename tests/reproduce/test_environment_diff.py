@@ -9,7 +9,8 @@ from gitbatch_core.cli.archive.show import _environments
 from gitbatch_core.history.document_diff import member_changes
 from gitbatch_core.history.recorded_outputs import RecordedOutput
 from gitbatch_core.model.job_documents import software_used
-from gitbatch_core.model.job_record import SingleJob
+from gitbatch_core.model.job_record import JobRecord, SingleJob
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.reproduce import environment_diff
 
 CONTENT = "0123456789abcdef0123456789abcdef"
@@ -35,12 +36,16 @@ def differences(
     first, second = (
         [
             RecordedOutput(
-                path="p", kind="file", address="1", member=one, job={"run": "R", "tools": found}
+                path="p",
+                kind="file",
+                address="1",
+                member=SingleJob.from_dict(one),
+                job=JobRecord.from_dict({"run": "R", "tools": found}),
             )
         ]
         for one, found in zip((then, now), tools, strict=True)
     )
-    return environment_diff.differences({}, {}, first, second)
+    return environment_diff.differences(RunDocument(run="R"), RunDocument(run="R"), first, second)
 
 
 def test_what_older_records_leave_open() -> None:
@@ -51,7 +56,9 @@ def test_what_older_records_leave_open() -> None:
 
 def test_only_what_was_used_is_compared() -> None:
     def found(then: dict[str, Any], now: dict[str, Any]) -> list[dict[str, Any]]:
-        of_jobs = member_changes(then, now, ("command", "params"))
+        of_jobs = member_changes(
+            SingleJob.from_dict(then), SingleJob.from_dict(now), ("command", "params")
+        )
         around = differences(then, now)
         assert [each["what"] for each in of_jobs] == ["software.conda"] * len(around)
         return around
@@ -73,11 +80,14 @@ def test_programs_that_older_records_left_out() -> None:
 
 
 def test_values_are_told_as_their_smallest_parts() -> None:
-    then, now = ({**UNUSED, "params": {"n": {"tuple": [1, n]}, "same": True}} for n in (1, 2))
+    then, now = (
+        SingleJob.from_dict({**UNUSED, "params": {"n": {"tuple": [1, n]}, "same": True}})
+        for n in (1, 2)
+    )
     [change] = member_changes(then, now, ("params",))
     assert change == {"what": "params.n.tuple", "then": [1, 1], "now": [1, 2]}
-    runs: list[dict[str, Any]] = [{"config": {"deep": {"list": [n, None]}}} for n in (1, 2)]
-    [config] = environment_diff.differences(*runs, [], [])
+    runs = [RunDocument(run="R", config={"deep": {"list": [n, None]}}) for n in (1, 2)]
+    [config] = environment_diff.differences(runs[0], runs[1], [], [])
     assert config["what"] == "config deep" and config["then"] == '{"list": [1, null]}'
 
 

@@ -10,6 +10,8 @@ from repositories import new_repository
 from gitbatch_core.archive import records
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.history.recorded_outputs import RecordedOutput
+from gitbatch_core.model.job_record import JobRecord
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.reproduce import evidence
 from gitbatch_core.reproduce.verdicts import compare
 
@@ -24,7 +26,10 @@ def output(path: str, address: str, rule: str, *inputs: tuple[str, str]) -> Reco
         "inputs": [{"path": name, "address": of} for name, of in inputs],
     }
     job = {"run": "R", "number": 1, "commit": "c", "members": [member], "folder": ""}
-    return RecordedOutput(path=path, kind="file", address=address, job=job, member=member)
+    record = JobRecord.from_dict(job)
+    return RecordedOutput(
+        path=path, kind="file", address=address, job=record, member=record.members[0]
+    )
 
 
 def attempt(commit: str, again: str, **addresses: str) -> dict[str, Any]:
@@ -40,12 +45,12 @@ def attempt(commit: str, again: str, **addresses: str) -> dict[str, Any]:
     verdicts = compare(
         of(A, A),
         of(addresses.get("first", A), addresses.get("second", A)),
-        before={"outcome": "succeeded"},
-        again={"outcome": "succeeded"},
+        before=RunDocument(run="R", outcome="succeeded"),
+        again=RunDocument(run=again, outcome="succeeded"),
         asked=None,
     )
-    before = {"run": "R", "source_commit": commit}
-    return evidence.compose(before, {"run": again, "host": "h"}, verdicts, [])
+    before = RunDocument(run="R", source_commit=commit)
+    return evidence.compose(before, RunDocument(run=again, host="h"), verdicts, [])
 
 
 def test_rules_that_differ_by_themselves(archive: Archive, tmp_path: Path) -> None:

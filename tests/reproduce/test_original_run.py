@@ -11,6 +11,7 @@ from repositories import git, new_repository
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import NotInArchiveError, UsageError
 from gitbatch_core.git.repository import Repository
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.reproduce.original_run import OriginalRun
 
 A = f"xxh3:{'a' * 32}"
@@ -32,20 +33,23 @@ def original(repository: Repository, **document: Any) -> OriginalRun:
     return OriginalRun(
         repository=repository,
         commit="HEAD",
-        document={
-            "run": "R",
-            "folder": "sub",
-            "repository": "/where/it/was",
-            "source_commit": repository.commit_of("HEAD"),
-            "outputs": [
-                {"path": path, "kind": "file", "address": A, "rule": rule} for path, rule in outputs
-            ],
-            "jobs": {
-                "R-1": job("first", ["../raw"], ["a1", "a2"]),
-                "R-2": job("second", ["a1", "/outside"], ["b"], updated={"b": A}),
-            },
-        }
-        | document,
+        document=RunDocument.from_dict(
+            {
+                "run": "R",
+                "folder": "sub",
+                "repository": "/where/it/was",
+                "source_commit": repository.commit_of("HEAD"),
+                "outputs": [
+                    {"path": path, "kind": "file", "address": A, "rule": rule}
+                    for path, rule in outputs
+                ],
+                "jobs": {
+                    "R-1": job("first", ["../raw"], ["a1", "a2"]),
+                    "R-2": job("second", ["a1", "/outside"], ["b"], updated={"b": A}),
+                },
+            }
+            | document
+        ),
     )
 
 

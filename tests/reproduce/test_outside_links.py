@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from repositories import git, new_repository
@@ -12,6 +11,7 @@ from repositories import git, new_repository
 from gitbatch_core.errors import RunError
 from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.worktree import Worktree
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.reproduce import outside_links
 
 
@@ -28,9 +28,10 @@ def attempt(tmp_path: Path) -> Worktree:
     return worktrees.create(repository, tmp_path / "attempt", head, read_only=False)
 
 
-def run(tmp_path: Path, *outputs: str, **links: str) -> dict[str, Any]:
+def run(tmp_path: Path, *outputs: str, **links: str) -> RunDocument:
     listed = [{"path": path, "kind": "file", "address": "x"} for path in outputs]
-    return {"repository": str(tmp_path / "work"), "linked": links, "outputs": listed}
+    top = str(tmp_path / "work")
+    return RunDocument.from_dict({"repository": top, "linked": links, "outputs": listed})
 
 
 def test_what_is_only_read_is_linked(attempt: Worktree, tmp_path: Path) -> None:

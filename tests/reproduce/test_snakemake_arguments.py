@@ -13,6 +13,8 @@ from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import UsageError
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.recorded_outputs import RecordedOutput
+from gitbatch_core.model.job_record import JobRecord
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.reproduce import content_diff, snakemake_arguments
 from gitbatch_core.reproduce.original_run import OriginalRun
 from gitbatch_core.reproduce.verdicts import compare
@@ -22,7 +24,8 @@ REPOSITORY = Repository(top=Path("/p"), git_dir=Path("/p/.git"), common_dir=Path
 
 
 def original(**document: Any) -> OriginalRun:
-    return OriginalRun(repository=REPOSITORY, commit="c", document={"run": "R", **document})
+    run = RunDocument.from_dict({"run": "R", **document})
+    return OriginalRun(repository=REPOSITORY, commit="c", document=run)
 
 
 def test_a_configuration_comes_back_as_it_was() -> None:
@@ -64,9 +67,14 @@ def made(
     path: str, address: str, rule: str = "r", *, temporary: bool = False, **more: Any
 ) -> RecordedOutput:
     member = {"rule": rule, "wildcards": {}, "outputs": [path], "inputs": [], **more}
-    job = {"run": "R", "commit": "c", "folder": "", "members": [member]}
+    job = JobRecord.from_dict({"run": "R", "commit": "c", "folder": "", "members": [member]})
     return RecordedOutput(
-        path=path, kind="file", address=address, temporary=temporary, job=job, member=member
+        path=path,
+        kind="file",
+        address=address,
+        temporary=temporary,
+        job=job,
+        member=job.members[0],
     )
 
 
@@ -77,10 +85,10 @@ def by_path(*found: RecordedOutput) -> dict[str, RecordedOutput]:
 def test_what_only_one_has() -> None:
     then = by_path(made("a", "1"), made("b", "1", "s"), made("t", "1", "t", temporary=True))
     now = by_path(made("a", "1"), made("c", "1"))
-    good: dict[str, Any] = {"outcome": "succeeded"}
-    bad: dict[str, Any] = {"outcome": "failed", "jobs_failed": ["s"]}
+    good = RunDocument(run="R", outcome="succeeded")
+    bad = RunDocument(run="R", outcome="failed", jobs_failed=["s"])
 
-    def found(before: dict[str, Any], again: dict[str, Any], **more: Any) -> dict[str, str]:
+    def found(before: RunDocument, again: RunDocument, **more: Any) -> dict[str, str]:
         verdicts = compare(then, now, before=before, again=again, **{"asked": None} | more)
         return {each.path: each.verdict for each in verdicts}
 
@@ -101,7 +109,7 @@ def test_why_an_output_differs() -> None:
     reads_now = {"inputs": [{"path": "a", "address": "2"}, {"path": "x", "address": "3"}]}
     then = by_path(made("a", "1", threads=8), made("b", "1", **reads), made("c", "1"))
     now = by_path(made("a", "2", threads=2), made("b", "2", **reads_now), made("c", "2"))
-    run = {"outcome": "succeeded"}
+    run = RunDocument(run="R", outcome="succeeded")
     a, b, c = compare(then, now, before=run, again=run, asked=None)
     assert a.changes == ({"what": "threads", "then": 8, "now": 2},) and not a.after
     assert b.after == ("a", "x") and not b.changes

@@ -84,7 +84,7 @@ class Place:
         """It has ended, and nothing of it is left."""
         commit = self.git("rev-parse", run_commit.REFS + run.id)
         assert commit and self.git("rev-parse", f"refs/tags/run/{run.id}") == commit
-        assert run.id in {each["run"] for each in origin_index.entries(self.repository)}
+        assert run.id in {each.run for each in origin_index.entries(self.repository)}
         kept = json.loads((self.archive.root / f"runs/{run.id}.json").read_bytes())
         known = (kept["commit"], kept["outcome"], kept["tainted"], kept["repository"])
         assert known == (commit, "succeeded", False, str(self.top))

@@ -75,22 +75,24 @@ def test_an_extract_tells_as_much_as_the_document(tmp_path: Path) -> None:
         document = {"run": run, "source_commit": "c1", "jobs": jobs, "outputs": outputs}
         origin_index.write(repository, document)
     extracts = list(origin_index.entries(repository))
-    assert [each["run"][-7:-5] for each in extracts] == [f"{n:02}" for n in range(11, 1, -1)]
-    assert len(extracts[0]["jobs"]) == 2, "only what differs"
+    assert [each.run[-7:-5] for each in extracts] == [f"{n:02}" for n in range(11, 1, -1)]
+    assert len(extracts[0].jobs) == 2, "only what differs"
     origins = Origins(documents=iter(extracts))
     first = origins.find("a", "a11")
     assert first is not None
-    assert (first.commit, first.output["rule"], len(origins.read)) == ("c1", "r", 1)
+    assert (first.commit, first.output.rule, len(origins.read)) == ("c1", "r", 1)
     second = origins.find("b", "b")
     assert second is not None
-    assert (second.job["code"], second.output["other_code"]) == (chosen, "c2")
+    assert second.job is not None and second.job.code is not None
+    assert (second.job.code.to_dict(), second.output.other_code) == (chosen, "c2")
     assert (tree := origins.tree("d")) is not None
     assert tree.commit == "c1"
     assert (unknown := origins.find("u", "u")) is not None
     assert (unknown.commit, len(origins.read)) == ("", 1)
     older = origins.find("a", "a9")
     assert older is not None
-    assert (older.run["run"], len(origins.read)) == ("20260101-000009-aaaa", 3)
+    assert older.run is not None
+    assert (older.run.run, len(origins.read)) == ("20260101-000009-aaaa", 3)
     assert origins.find("a", "a0") is None, "no longer kept"
 
 

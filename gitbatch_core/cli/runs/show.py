@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from gitbatch_core.cli import output
 from gitbatch_core.cli.runs.opening import archive_of, runs_here
-from gitbatch_core.history import description, stale_outputs
+from gitbatch_core.history import description
+from gitbatch_core.history.stale_outputs import StaleSummary
 from gitbatch_core.wording import duration, shortened
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ def _rows(facts: Document) -> Iterator[tuple[str, str]]:
     outputs = facts["outputs"]
     yield "outputs", f"{outputs['count']}, {output.human_size(outputs['bytes'])}"
     yield from _texts("", _few(outputs["paths"]))
-    yield from _texts("other code", filter(None, [stale_outputs.text(facts["other_code"])]))
+    yield from _texts(
+        "other code", filter(None, [StaleSummary.from_dict(facts["other_code"]).text()])
+    )
     yield from _texts("tainted by changes of", _few(facts["tainted"]))
     yield from _texts("not declared", _few([_undeclared(each) for each in facts["undeclared"]]))
     yield from _texts("reproduced", map(_reproduction, facts["reproductions"]))

@@ -37,7 +37,7 @@ def linked(repository: Repository, results: Iterable[str]) -> list[str]:
 def linked_of_runs(repository: Repository) -> list[str]:
     """Those of the latest runs. Raises GitError."""
     documents = islice(run_commit.earlier(repository, own_first=True), _MOST_RUNS)
-    return linked(repository, (o["path"] for found in documents for o in found["outputs"]))
+    return linked(repository, (output.path for run in documents for output in run.outputs))
 
 
 def are_files(repository: Repository) -> bool:

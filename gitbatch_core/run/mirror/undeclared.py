@@ -19,10 +19,11 @@ from gitbatch_core.archive.store import Take
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_record import StoredFile
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.run.executions import Execution, belongs, nearest, running_at
 from gitbatch_core.run.mirror import output_links
 from gitbatch_core.run.mirror.paths import Mirror
-from gitbatch_core.run.undeclared_entries import FILES, JOBS, job_name, kept
+from gitbatch_core.run.undeclared_entries import FILES, JOBS, job_name
 
 _MOST_JOBS = 100
 """Of so many, nobody can say anything."""
@@ -60,9 +61,9 @@ class UndeclaredFiles:
     _copies: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Paths with writable copies, and what tells whether these were changed."""
 
-    def recognise(self, documents: Iterable[Document], is_declared: Callable[[str], bool]) -> None:
+    def recognise(self, runs: Iterable[RunDocument], is_declared: Callable[[str], bool]) -> None:
         """Find out which of the links that were brought are to what earlier jobs have left, by the
-        documents of runs, the latest first. `is_declared`: whether the workflow names a path."""
+        documents of `runs`, the latest first. `is_declared`: whether the workflow names a path."""
         mirror = self.mirror
         brought = {p: address for p, address in mirror.addresses.items() if p in mirror.placed}
         links_there = {
@@ -70,11 +71,12 @@ class UndeclaredFiles:
             for path, address in (brought | mirror.outdated).items()
             if not is_declared(path)
         }
-        for document in documents if links_there else ():
-            for entry in kept(document):
-                if links_there.get(entry["path"]) == entry["address"]:
-                    del links_there[entry["path"]]
-                    self._note(entry, document.get(JOBS, {}))
+        for run in runs if links_there else ():
+            jobs = {name: job.to_dict() for name, job in run.undeclared_jobs.items()}
+            for file in run.kept_undeclared():
+                if links_there.get(file.path) == file.address:
+                    del links_there[file.path]
+                    self._note(file.to_dict(), jobs)
             if not links_there:
                 break
 
