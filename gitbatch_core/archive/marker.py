@@ -37,7 +37,7 @@ def create(root: Path, algorithm: str, *, exist_ok: bool) -> None:
     try:
         _make_root(root)
         names = [path.name for path in root.iterdir()]
-        others = [name for name in names if not name.lstrip(".").startswith("ARCHIVE.")]
+        others = [n for n in names if not (n.startswith("ARCHIVE.") or fs.is_temporary(n))]
         # Asked after the listing, during which another process may have created it.
         if not (root / layout.ARCHIVE).exists():
             if others:
