@@ -183,7 +183,7 @@ def test_marks(ran: Ran) -> None:
     assert project.gitbatch("runs", "note", second).text == 'it\'s "wrong" $HOME\n# ü\n'
     project.gitbatch("runs", "tag", first, "paper").ok()
     project.gitbatch("runs", "tag", "paper", "paper").ok()  # it has it
-    assert "is already a tag paper" in project.gitbatch("runs", "tag", second, "paper").text
+    assert "The tag paper exists already" in project.gitbatch("runs", "tag", second, "paper").text
     branch = project.git("branch", "--show-current").strip()
     assert "There is a branch" in project.gitbatch("runs", "tag", first, branch).text
     project.git("tag", "code", "HEAD")
@@ -258,7 +258,7 @@ def test_checkout_in_a_clone(ran: Ran, tmp_path: Path) -> None:
     os.utime(place / "workflow/scripts/make.py")
     assert "scripted" in look.plain("-n").ok().text
     there = clone.gitbatch("runs", "checkout", second, "--into", str(place))
-    assert there.returncode == 2 and "something at" in there.text and look.read("out/last.txt")
+    assert there.returncode == 2 and "exists already" in there.text and look.read("out/last.txt")
 
 
 def test_checkout_where_the_results_lie(ran: Ran) -> None:

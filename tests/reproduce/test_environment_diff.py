@@ -8,7 +8,6 @@ from typing import Any
 from gitbatch_core.cli.archive.show import _environments
 from gitbatch_core.history.document_diff import member_changes
 from gitbatch_core.history.recorded_outputs import RecordedOutput
-from gitbatch_core.model.job_documents import software_used
 from gitbatch_core.model.job_record import JobRecord, SingleJob
 from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.reproduce import environment_diff
@@ -19,8 +18,8 @@ SORT = {"sort": {"path": "/usr/bin/sort", "address": "xxh3:1"}}
 
 def member(used: dict[str, str] | None = None, **declared: str) -> dict[str, Any]:
     """Of a record; without `used`, as an older gitbatch has written it."""
-    found = {"rule": "a", "command": {}, "params": {}, "software": declared}
-    return found if used is None else found | {"software_used": used}
+    job = {"rule": "a", "command": {}, "params": {}, "software": declared}
+    return job if used is None else job | {"software_used": used}
 
 
 OLD = member(conda="/home/one/project/envs/e.yaml", container="docker://image")
@@ -48,10 +47,14 @@ def differences(
     return environment_diff.differences(RunDocument(run="R"), RunDocument(run="R"), first, second)
 
 
+def used_by(job: dict[str, Any]) -> dict[str, str | None]:
+    return SingleJob.from_dict(job).used_software()
+
+
 def test_what_older_records_leave_open() -> None:
-    assert software_used(OLD) == {"conda": None, "container": None}
-    assert software_used(OLD_USED) == {"conda": CONTENT}
-    assert software_used({}) == software_used(UNUSED) == {}
+    assert used_by(OLD) == {"conda": None, "container": None}
+    assert used_by(OLD_USED) == {"conda": CONTENT}
+    assert used_by({}) == used_by(UNUSED) == {}
 
 
 def test_only_what_was_used_is_compared() -> None:
