@@ -78,7 +78,7 @@ def levels(
     records = _records(place)
     shown = [line.at for line in lines if line.text.startswith("rule job:")]
     finished = [line.at for line in lines if line.text.startswith("Finished job")]
-    found = []
+    levels = []
     for n in range(1, number):
         if moments:
             points = [(HANDED, moments[n - 1].seen), (SUBMIT, moments[n].handed_over)]
@@ -103,21 +103,21 @@ def levels(
                 (REPORT, terminated[n]),
             ]
         end = moments[n].seen if moments else finished[n]
-        found.append(_between(points, end))
-    return found
+        levels.append(_between(points, end))
+    return levels
 
 
 def _between(points: Sequence[tuple[str, float]], end: float) -> Level:
     """How long each phase took; a stamp that comes late does not make another phase negative, and
     what goes on after the end holds nothing up."""
     latest = points[0][1]
-    found = {}
+    level = {}
     ends = [at for _, at in points[1:]] + [end]
     for (name, _), at in zip(points, ends, strict=True):
         until = min(max(at, latest), end)
-        found[name] = until - latest
+        level[name] = until - latest
         latest = until
-    return found
+    return level
 
 
 def _times(events: str, kind: str, number: int) -> list[float]:
@@ -134,8 +134,8 @@ def _times(events: str, kind: str, number: int) -> list[float]:
 def _records(place: Path) -> list[tuple[dict[str, str], float]]:
     """The job records in their order, with the moment that each was kept."""
     paths = place.glob(".git/gitbatch/archive/records/*/*/*.json")
-    found = [(json.loads(path.read_bytes()), path.stat().st_ctime) for path in paths]
-    return sorted(found, key=lambda pair: pair[0]["number"])
+    records = [(json.loads(path.read_bytes()), path.stat().st_ctime) for path in paths]
+    return sorted(records, key=lambda pair: pair[0]["number"])
 
 
 def _seconds(text: str) -> float:
@@ -143,12 +143,12 @@ def _seconds(text: str) -> float:
     return datetime.fromisoformat(text.removesuffix("Z") + "+00:00").timestamp()
 
 
-def medians(found: Sequence[Level]) -> Level:
+def medians(levels: Sequence[Level]) -> Level:
     """Phase by phase, in their order."""
     return {
-        name: round(statistics.median(level[name] for level in found), 4)
+        name: round(statistics.median(level[name] for level in levels), 4)
         for name in COLORS
-        if name in found[0]
+        if name in levels[0]
     }
 
 

@@ -132,19 +132,19 @@ def main() -> None:
         workflows = {name: workflows[name] for name in arguments.only}
     left_out = {"plugin, defaults": not arguments.plugin_defaults, AFTER: site is QUICK}
     ways = [way for way in WAYS if not left_out.get(way)]
-    found: dict[str, dict[str, list[Done]]] = {w: {way: [] for way in ways} for w in workflows}
+    runs: dict[str, dict[str, list[Done]]] = {w: {way: [] for way in ways} for w in workflows}
     with tempfile.TemporaryDirectory(prefix="gbb-", dir="/tmp") as folder:
-        measure(site, Path(folder), workflows, found, arguments.rounds)
+        measure(site, Path(folder), workflows, runs, arguments.rounds)
     figures = {
-        name: {way: [round(done.seconds, 3) for done in found[name][way]] for way in ways}
+        name: {way: [round(done.seconds, 3) for done in runs[name][way]] for way in ways}
         for name in workflows
     }
     stacks = {}
     for way in ways:
-        if levels := [level for name in workflows for d in found[name][way] for level in d.levels]:
+        if levels := [level for name in workflows for d in runs[name][way] for level in d.levels]:
             stacks[way] = phases.medians(levels)
     held = {
-        name: {way: [d.held_s for d in found[name][way] if d.held_s is not None] for way in ways}
+        name: {way: [d.held_s for d in runs[name][way] if d.held_s is not None] for way in ways}
         for name in workflows
     }
     rows = table(figures, held)
@@ -165,20 +165,20 @@ def measure(
     site: Site,
     folder: Path,
     workflows: dict[str, list[int]],
-    found: dict[str, dict[str, list[Done]]],
+    runs: dict[str, dict[str, list[Done]]],
     rounds: int | None,
 ) -> None:
-    """Run everything, on one pool; adds to `found`."""
+    """Run everything, on one pool; adds to `runs`."""
     with pool(site, folder / "pool") as events:
         for name, levels in workflows.items():
-            ways = list(found[name])
+            ways = list(runs[name])
             for n in range(rounds or ROUNDS.get(name, 1)):
                 # In turn, and each time another one first.
                 for way in ways[n % len(ways) :] + ways[: n % len(ways)]:
                     if way == AFTER:
                         once(site, folder, "gitbatch", levels, events, wait=False)
                     done = once(site, folder, way, levels, events)
-                    found[name][way].append(done)
+                    runs[name][way].append(done)
                     say(f"{name}, round {n + 1}, {way}: {done.seconds:.2f} s")
 
 

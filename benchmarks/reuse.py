@@ -37,16 +37,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gitbatch-reuse-") as folder:
         top = Path(folder)
-        (top / "Snakefile").write_text(SNAKEFILE.format(jobs=given.jobs))
+        (top / "Snakefile").write_text(SNAKEFILE.format(jobs=arguments.jobs))
         (top / "in.txt").write_text("in\n")
         (top / ".gitignore").write_text("/out/\n/.snakemake/\n")
         for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
             subprocess.run(["git", *words], cwd=top, check=True)
         gitbatch = ("--executor", "gitbatch", "--gitbatch-pool", "local")
-        print(f"{given.jobs} jobs run once: {run(top, *gitbatch, *SETTINGS):.1f} s", flush=True)
+        print(f"{arguments.jobs} jobs run once: {run(top, *gitbatch, *SETTINGS):.1f} s", flush=True)
         commands = {
             "reused": (*gitbatch, *SETTINGS),
             "idle": ("--executor", "idle", *SETTINGS),
@@ -54,22 +54,22 @@ def main() -> None:
             "plain": ("--cores", "1"),
         }
         times: dict[str, list[float]] = {name: [] for name in commands}
-        for _ in range(given.rounds):
+        for _ in range(arguments.rounds):
             for name, command in commands.items():
                 if name in ("reused", "idle"):
                     # Without what it knows of earlier jobs, Snakemake goes by times.
                     shutil.rmtree(top / ".snakemake", ignore_errors=True)
                     (top / "in.txt").touch()
                 times[name].append(run(top, *command))
-    found = {name: statistics.median(each) for name, each in times.items()}
+    medians = {name: statistics.median(each) for name, each in times.items()}
     print(f"{'| what | against | ratio | here |'}")
     for ours, other, what, against in (
-        ("reused", "idle", f"{given.jobs} jobs reused", "an executor that does nothing"),
+        ("reused", "idle", f"{arguments.jobs} jobs reused", "an executor that does nothing"),
         ("nothing", "plain", "a run that has nothing to do", "plain Snakemake"),
     ):
         print(
-            f"| {what} | {against} | {found[ours] / found[other]:.2f} : 1 "
-            f"| {found[ours]:.2f} s : {found[other]:.2f} s |"
+            f"| {what} | {against} | {medians[ours] / medians[other]:.2f} : 1 "
+            f"| {medians[ours]:.2f} s : {medians[other]:.2f} s |"
         )
 
 

@@ -39,10 +39,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gitbatch-status-") as folder:
         top, committed = Path(folder, "work"), Path(folder, "committed")
-        make(top, given.results)
+        make(top, arguments.results)
         git(top, "worktree", "add", "-q", str(committed), f"run/{RUN}")
         (committed / ".gitbatch").mkdir(exist_ok=True)
         (committed / ".gitbatch" / "archive").symlink_to(top / ".git" / "gitbatch" / "archive")
@@ -53,16 +53,16 @@ def main() -> None:
             "walk": lambda: run(top, sys.executable, "-c", WALK, str(top / "out")),
         }
         times: dict[str, list[float]] = {name: [] for name in commands}
-        for _ in range(given.rounds):
+        for _ in range(arguments.rounds):
             for name, timed in commands.items():
                 times[name].append(timed())
-    found = {name: statistics.median(each) for name, each in times.items()}
+    medians = {name: statistics.median(each) for name, each in times.items()}
     print("| what | against | ratio | here |")
     for other, against in (("git", "`git status`"), ("walk", "an lstat and readlink of each")):
         print(
-            f"| `gitbatch status` of {given.results} results of other code | {against} "
-            f"| {found['ours'] / found[other]:.1f} : 1 "
-            f"| {found['ours']:.2f} s : {found[other]:.2f} s |"
+            f"| `gitbatch status` of {arguments.results} results of other code | {against} "
+            f"| {medians['ours'] / medians[other]:.1f} : 1 "
+            f"| {medians['ours']:.2f} s : {medians[other]:.2f} s |"
         )
 
 

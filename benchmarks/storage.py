@@ -48,8 +48,8 @@ def main() -> None:
                 settings=StorageProviderSettings(archive=archive.root),
             )
             cache = IOCache(max_wait_time=60)
-            found = provider.object("gitbatch://name/prefix/0.txt")
-            asyncio.run(found.inventory(cache))
+            name = provider.object("gitbatch://name/prefix/0.txt")
+            asyncio.run(name.inventory(cache))
             assert len(cache.mtime) == number
 
         def limit() -> None:
@@ -68,10 +68,10 @@ def alternate(*what: Callable[[], None]) -> list[list[float]]:
     """Seconds that each took, in turn."""
     times: list[list[float]] = [[] for _ in what]
     for _ in range(REPEATS):
-        for each, found in zip(what, times, strict=True):
+        for each, seconds in zip(what, times, strict=True):
             began = time.perf_counter()
             each()
-            found.append(time.perf_counter() - began)
+            seconds.append(time.perf_counter() - began)
     return times
 
 

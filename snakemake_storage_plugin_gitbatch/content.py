@@ -45,15 +45,15 @@ class Reader:
         ArchiveError.
         """
         if query.kind is QueryKind.NAME:
-            found = self.name(query)
-            if found is None:
+            name = self.name(query)
+            if name is None:
                 root = self.place.archive.root
                 raise NotInArchiveError(
                     f"The archive {root} has no name {query.path}.",
                     hint=f"gitbatch archive ls --names --archive {typed(root)} shows those that it "
                     "has.",
                 )
-            return self._at(found.address, "", found.object)
+            return self._at(name.address, "", name.object)
         if query.kind is QueryKind.ADDRESS:
             return self._at_address(Address.parse(query.head), query.path)
         return self._of_run(query)
@@ -75,11 +75,11 @@ class Reader:
         else:
             runs = self._runs(query)
             run, _ = runs.split(_constant(query.path))
-            for made in runs.outputs(run).values():
-                yield f"{SCHEME}{run}/{made.path}"
-                if made.folder:
-                    for path in self._members(made.address):
-                        yield f"{SCHEME}{run}/{made.path}/{path}"
+            for output in runs.outputs(run).values():
+                yield f"{SCHEME}{run}/{output.path}"
+                if output.folder:
+                    for path in self._members(output.address):
+                        yield f"{SCHEME}{run}/{output.path}/{path}"
 
     def _of_run(self, query: Query) -> Content:
         runs = self._runs(query)
@@ -87,13 +87,13 @@ class Reader:
         outputs = runs.outputs(name)
         parts = path.split("/")
         for end in range(len(parts), 0, -1):
-            made = outputs.get("/".join(parts[:end]))
-            if made is not None and made.folder:
-                return self._at(made.address, "/".join(parts[end:]))
-            if made is not None and end == len(parts):
+            output = outputs.get("/".join(parts[:end]))
+            if output is not None and output.folder:
+                return self._at(output.address, "/".join(parts[end:]))
+            if output is not None and end == len(parts):
                 suffix = layout.suffix_of(path)
                 return self._at(
-                    made.address, "", self.place.archive.find(made.address, suffix=suffix)
+                    output.address, "", self.place.archive.find(output.address, suffix=suffix)
                 )
         raise NotInArchiveError(
             f"{name} in {runs.repository.top} has no output {path!r}.",
@@ -117,13 +117,13 @@ class Reader:
             )
         if archive.has_tree(address):
             return self._at(address, path)
-        found = archive.find(address, suffix=layout.suffix_of(path))
+        object = archive.find(address, suffix=layout.suffix_of(path))
         if not path:
             raise UsageError(
                 f"{SCHEME}{address} is a file, which needs a name.",
                 hint=f"{SCHEME}{address}/data.csv, for example.",
             )
-        return self._at(address, "", found)
+        return self._at(address, "", object)
 
     def _at(self, address: Address, path: str, object: ObjectName | None = None) -> Content:
         """The object itself; without one, what the tree has at `path`."""
@@ -137,12 +137,12 @@ class Reader:
                 break
             path = posixpath.normpath(posixpath.join(posixpath.dirname(path), entry.target))
         if entry is not None and entry.kind == "f":
-            found = archive.find(
+            member = archive.find(
                 Address.of_digest(entry.digest),
                 executable=entry.executable,
                 suffix=layout.suffix_of(path),
             )
-            return Content(address=found.address, object=found)
+            return Content(address=member.address, object=member)
         below = f"{path}/" if path else ""
         inner = tuple(
             replace(each, path=each.path.removeprefix(below))

@@ -122,15 +122,15 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
 
         prefix = parse(self.query).path.partition("/")[0]
         archive = self._reader.place.archive
-        found = list(names.listed(archive, prefix))
-        for name in found:
+        inventory = list(names.listed(archive, prefix))
+        for name in inventory:
             key = self.cache_key(f"name/{name.name}")
             cache.exists_in_storage[key] = True
             cache.size[key] = _size(name)
             cache.mtime[key] = NameTime(stored=name.stored_ns / _NS, changed=name.changed_ns / _NS)
         cache.exists_in_storage.has_inventory.add(parent)
         self.provider.logger.info(
-            f"{SCHEME}name/{prefix}/: {len(found)} names in the archive {archive.root}"
+            f"{SCHEME}name/{prefix}/: {len(inventory)} names in the archive {archive.root}"
         )
 
     @_at_the_edge
@@ -202,8 +202,8 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
 
         name = self._writable()
         with suppressed(FormatError):  # what is damaged is made again
-            if (found := self._reader.name(parse(self.query))) is not None:
-                self.provider.removed[name] = found
+            if (stored := self._reader.name(parse(self.query))) is not None:
+                self.provider.removed[name] = stored
         names.remove(self._reader.place.archive, name)
         self._clear_local()
 
@@ -224,10 +224,10 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
 
     def _name(self) -> Name:
         query = parse(self.query)
-        if (found := self._reader.name(query)) is None:
+        if (name := self._reader.name(query)) is None:
             self._reader.find(query)  # says why
             raise NotInArchiveError(f"There is no name {query.path} any more.")
-        return found
+        return name
 
     def _writable(self) -> str:
         query = parse(self.query)

@@ -153,7 +153,7 @@ class Usage(Data):
     """MB (10^6 bytes)."""
 
 
-class Request(Data):
+class RequestRecord(Data):
     """What was asked of the pool for a job."""
 
     cpus: int | None = None
@@ -227,7 +227,7 @@ class JobRecord(StoredDocument):
     logs: Sequence[StoredFile] = many(StoredFile, default=())
     """Its logs and benchmarks, without the values of secrets."""
     # Of a job in run.json:
-    request: Request = one(Request, default=Request())
+    request: RequestRecord = one(RequestRecord, default=RequestRecord())
     waited_s: float | None = None
     """Seconds from handing it to the pool to its start."""
     pool_usage: Usage = one(Usage, default=Usage())

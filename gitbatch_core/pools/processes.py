@@ -66,15 +66,15 @@ def _parsed(pid: int, text: bytes) -> tuple[Seen, bool]:
     return seen, words[0] == b"Z"
 
 
-def family(known: Iterable[Seen], now: Table) -> set[Seen]:
-    """Those of `known` that still run, what is in their sessions, and all their descendants."""
+def family(processes: Iterable[Seen], now: Table) -> set[Seen]:
+    """Those of `processes` that still run, what is in their sessions, and all their descendants."""
     children: dict[int, list[Seen]] = {}
     sessions: dict[int, list[Seen]] = {}
     for seen in now.values():
         children.setdefault(seen.parent, []).append(seen)
         sessions.setdefault(seen.session, []).append(seen)
     todo: list[Seen] = []
-    for seen in known:
+    for seen in processes:
         # A session outlives its leader, unless the leader's number belongs to somebody else now.
         if now.get(seen.pid, seen) == seen:
             todo += sessions.get(seen.pid, ())
@@ -88,12 +88,12 @@ def family(known: Iterable[Seen], now: Table) -> set[Seen]:
     return members
 
 
-def kill_family(known: Iterable[Seen], now: Table) -> None:
-    """SIGKILL `known` and their family; `now` is a fresh `table()`.
+def kill_family(processes: Iterable[Seen], now: Table) -> None:
+    """SIGKILL `processes` and their family; `now` is a fresh `table()`.
 
     All are stopped first: nothing can fork its way out between being found and being killed.
     """
-    members = family(known, now)
+    members = family(processes, now)
     stopped: set[Seen] = set()
     for _ in range(_ROUNDS):
         fresh = members - stopped

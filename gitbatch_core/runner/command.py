@@ -127,11 +127,11 @@ def _end_descendants() -> None:
 
 
 def _signal_descendants(number: int) -> list[int]:
-    found = list(_descendants(os.getpid()))
-    for pid in found:
+    processes = list(_descendants(os.getpid()))
+    for pid in processes:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
-    return found
+    return processes
 
 
 def _descendants(pid: int) -> Iterator[int]:

@@ -66,20 +66,20 @@ def _nested(outputs: Iterable[DeclaredOutput]) -> set[str]:
     """Outputs that lie in an output folder of the same job, and such folders: the same file is
     needed twice."""
     folders = {output.path for output in outputs if output.folder}
-    found = set()
+    paths = set()
     for output in outputs:
         for parent in map(str, Path(output.path).parents):
             if parent in folders:
-                found |= {parent, output.path}
-    return found
+                paths |= {parent, output.path}
+    return paths
 
 
 def _check(path: Path, output: DeclaredOutput) -> None:
     if not path.exists():
         raise RunError(f"the output {output.path} is not there")
     if path.is_dir() != output.folder:
-        expected, found = ("folder", "file") if output.folder else ("file", "folder")
-        raise RunError(f"the output {output.path} is declared as a {expected}, but is a {found}")
+        expected, actual = ("folder", "file") if output.folder else ("file", "folder")
+        raise RunError(f"the output {output.path} is declared as a {expected}, but is a {actual}")
 
 
 def _keep_here(archive: Archive, path: Path, output: DeclaredOutput) -> StoredFile:

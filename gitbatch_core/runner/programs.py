@@ -18,7 +18,7 @@ def describe(names: Iterable[str], *, search: str, worktree: str, algorithm: str
     `real_path` where the path leads through links; no address where the file cannot be read. The
     worktree's own programs are part of the commit and left out, as are relative paths.
     """
-    found = {}
+    tools = {}
     own = os.path.realpath(worktree) + os.sep
     for name in names:
         if os.sep in name and not os.path.isabs(name):
@@ -34,5 +34,5 @@ def describe(names: Iterable[str], *, search: str, worktree: str, algorithm: str
             tool["real_path"] = real
         with contextlib.suppress(OSError):
             tool["address"] = str(hash_file(Path(real), algorithm)[0])
-        found[name] = tool
-    return found
+        tools[name] = tool
+    return tools

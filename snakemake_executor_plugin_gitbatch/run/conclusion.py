@@ -83,7 +83,7 @@ class Conclusion:
             folder=folder,
             mirror=self.mirror,
             outputs=[output.path for output in order.outputs],
-            left=self.undeclared.known,
+            left=self.undeclared.entries,
         )
 
     def _copied(self, job: Any) -> set[str | None]:

@@ -264,7 +264,7 @@ class Ending:
     def _results_put_in_place(self, listed_paths: set[str]) -> Iterator[Result]:
         """What jobs have made that are no part of the DAG any more, as only a checkpoint asked for
         it, and that this process has not seen succeed: they were reused, or an earlier one has."""
-        for path, output in self.mirror.made.items():
+        for path, output in self.mirror.outputs.items():
             here, folder = f"{self.mirror.top}/{path}", output["kind"] == "tree"
             if path in listed_paths or self._is_copy(path) or not os.path.lexists(here):
                 continue
@@ -360,7 +360,7 @@ class Ending:
 
         def files_of(output: RunOutput, job: JobRecord) -> stale_outputs.Files:
             path = output.path
-            if path in self.mirror.made or job.run == self.run.id:
+            if path in self.mirror.outputs or job.run == self.run.id:
                 return ()
             now = jobs.get(path)
             choice = None if now is None else key.choice(self.workflow, now, self.mirror.relative)

@@ -45,7 +45,7 @@ class Room:
             workflow_view.check_protected(member, same_here)
         links = frozenset(path for path in same if (self.mirror.top / path).is_symlink())
         self.forget(members)
-        if self.undeclared.known:
+        if self.undeclared.entries:
             self.undeclared.make_room(
                 [self.mirror.relative(str(path)) for member in members for path in member.output],
                 [job_description.title(member) for member in members],

@@ -48,7 +48,7 @@ class Leaving:
         new = worktrees.added(self.run.worktree, (*CACHES, *self.caches))
         paths = {path for path in new if path not in self.passing and not is_known(path)}
         paths.update(
-            p for p in self.files.known if self.files.is_rewritten(p) and not is_declared(p)
+            p for p in self.files.entries if self.files.is_rewritten(p) and not is_declared(p)
         )
         jobs = self.run.staging / JOBS_NAME
         own = [JobRecord.from_dict(record) for record in records]

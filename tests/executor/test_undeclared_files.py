@@ -179,7 +179,7 @@ def test_room(tmp_path: Path) -> None:
     (there / "gone").unlink()
     (here / "c.txt.idx").unlink()  # by the user
 
-    rewritten = [name for name in files.known if files.is_rewritten(name)]
+    rewritten = [name for name in files.entries if files.is_rewritten(name)]
     assert rewritten == ["shared", "idle"]
     left = files.end("s", rewritten, [], {"renamed"}, lambda path: False, keep=True)
     assert left.links.keys() == {"shared", "idle"}
@@ -207,10 +207,10 @@ def test_what_is_declared_now(tmp_path: Path) -> None:
     link(files, left)
     document = {"run": "r", undeclared_entries.FILES: [left]}
     files.recognise([RunDocument.from_dict(document)], lambda path: path == "a.idx")
-    assert not files.known
+    assert not files.entries
     older = {undeclared_entries.FILES: {"a.idx": ["rule"]}}
     files.recognise(map(RunDocument.from_dict, (older, document)), lambda path: False)
-    assert files.known == {"a.idx": left}
+    assert files.entries == {"a.idx": left}
     assert (
         files.end("s", [], [], (), lambda path: True, keep=True).facts[undeclared_entries.FILES]
         == []
@@ -229,7 +229,7 @@ def test_reused(tmp_path: Path) -> None:
     (files.mirror.worktree / "b.idx").write_bytes(b"by a job of this run")
     files.place([new, written, lost], {})
     assert (files.mirror.worktree / "a.idx").read_bytes() == b"new"
-    assert files.known == {"a.idx": new}
+    assert files.entries == {"a.idx": new}
     assert (files.mirror.worktree / "b.idx").read_bytes() == b"by a job of this run"
     assert not os.path.lexists(files.mirror.worktree / "c.idx")
 

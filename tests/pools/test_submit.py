@@ -23,8 +23,10 @@ def spec(number: int = 1, **fields: object) -> JobSpec:
     return JobSpec(number=number, name=f"rule{number}", **fields)  # type: ignore[arg-type]
 
 
-def described(*jobs: JobSpec, secret: bool = False, **settings: object) -> list[submit.Submission]:
-    return submit.submissions(
+def described(
+    *jobs: JobSpec, secret: bool = False, **settings: object
+) -> list[submit.SubmitDescription]:
+    return submit.submit_descriptions(
         jobs,
         run="r1",
         private_folder=Path("/home/x/private"),
@@ -34,10 +36,10 @@ def described(*jobs: JobSpec, secret: bool = False, **settings: object) -> list[
     )
 
 
-def commands(submission: submit.Submission, place: int = 0) -> dict[str, str]:
+def commands(description: submit.SubmitDescription, place: int = 0) -> dict[str, str]:
     """The submit commands of one job with its item data put in."""
-    item = submission.items[place]
-    return {key: item.get(value[2:-1], value) for key, value in submission.description.items()}
+    item = description.items[place]
+    return {key: item.get(value[2:-1], value) for key, value in description.commands.items()}
 
 
 def parse_v2(raw: str) -> list[str]:
@@ -124,7 +126,7 @@ def test_what_a_pool_has_of_its_own_is_never_asked_for_with_nothing() -> None:
     own = Request(extra={"Request_Licences": "1"})
     found = described(spec(1, request=own), spec(2), spec(3, request=own))
     assert [[job.number for job in part.jobs] for part in found] == [[2], [1, 3]]
-    assert "request_licences" not in found[0].description
+    assert "request_licences" not in found[0].commands
     assert {commands(found[1], n)["request_licences"] for n in (0, 1)} == {"1"}
 
 
@@ -141,15 +143,15 @@ def test_the_first_of_a_cluster_sets_nothing_that_others_do_not() -> None:
 def test_what_holds_for_a_cluster_makes_another() -> None:
     jobs = [spec(n, request=Request(extra={"universe": u})) for n, u in ((1, "container"), (2, ""))]
     first, second = described(*jobs)
-    assert first.description["universe"] == "container"
-    assert second.description["universe"] == "vanilla"
+    assert first.commands["universe"] == "container"
+    assert second.commands["universe"] == "vanilla"
 
 
 def test_what_is_made_late_has_the_same_requirements() -> None:
     jobs = [spec(n, request=Request(extra={"requirements": f"Cpus > {n % 2}"})) for n in range(6)]
     parts = described(*jobs, most_at_once=4)
     assert [[job.number for job in part.jobs] for part in parts] == [[0, 2, 4], [1, 3, 5]]
-    assert {part.description["max_materialize"] for part in parts} == {"4"}
+    assert {part.commands["max_materialize"] for part in parts} == {"4"}
     assert all(part.late for part in parts)
     assert not described(*jobs)[0].late
 

@@ -127,15 +127,15 @@ def test_an_output_folder_is_a_real_folder_of_links(mirror: Mirror) -> None:
     for top in (mirror.top, mirror.worktree):
         assert (top / "out" / "sub").is_dir() and not (top / "out" / "sub").is_symlink()
         assert (top / "out" / "sub" / "x").is_symlink()
-    assert mirror.made.keys() == {"out"}
+    assert mirror.outputs.keys() == {"out"}
 
 
 def test_what_is_made_again_is_forgotten(mirror: Mirror) -> None:
     output_links.place(mirror, output(mirror, "b", lambda path: path.write_text("x")), PINNED_NS)
-    assert mirror.address_of("b") == mirror.made["b"]["address"]
+    assert mirror.address_of("b") == mirror.outputs["b"]["address"]
     mirror.clear("b")
     assert not os.path.lexists(mirror.worktree / "b")
-    assert "b" not in mirror.addresses and "b" not in mirror.made and "b" in mirror.placed
+    assert "b" not in mirror.addresses and "b" not in mirror.outputs and "b" in mirror.placed
     assert (mirror.top / "b").is_symlink(), "the user's goes when a pool has the job"
 
 

@@ -130,6 +130,6 @@ _ADVICE = {
 
 def reason(text: str | None, code: int, subcode: int) -> str:
     """`HoldReason (code N/M)` and what to do, where that is known."""
-    found = f"{text or NO_REASON} (code {code}/{subcode})"
+    text = f"{text or NO_REASON} (code {code}/{subcode})"
     advice = _ADVICE.get(_OUT_OF_RESOURCES if kind(code, subcode) is HoldKind.GROWS else code)
-    return f"{found}\n{advice}" if advice else found
+    return f"{text}\n{advice}" if advice else text

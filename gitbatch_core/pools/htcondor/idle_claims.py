@@ -21,7 +21,7 @@ import time
 from typing import TYPE_CHECKING
 
 from gitbatch_core.errors import PoolError
-from gitbatch_core.pools.htcondor.submit import Submission, path, string, word_v2
+from gitbatch_core.pools.htcondor.submit import SubmitDescription, path, string, word_v2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -85,12 +85,12 @@ class IdleSlots:
 
     def ends(self, keep_s: int, now: float) -> list[int]:
         """In how many seconds the schedd is to look so that all are given back: few times."""
-        found: list[int] = []
+        looks: list[int] = []
         for since in sorted(self._idle.values(), reverse=True):
             left = max(0.0, since + keep_s + _LATE_S - now)
-            if not found or left < found[-1] - _APART_S:
-                found.append(math.ceil(left))
-        return found
+            if not looks or left < looks[-1] - _APART_S:
+                looks.append(math.ceil(left))
+        return looks
 
 
 class IdleClaims:
@@ -168,8 +168,8 @@ class IdleClaims:
 
     def _submit(self, seconds: Iterable[int]) -> str:
         """Queue jobs that sleep for so long when they are released; their cluster."""
-        submission = Submission(
-            description={
+        description = SubmitDescription(
+            commands={
                 "universe": "scheduler",
                 "executable": path(sys.executable, of="Python"),
                 "transfer_executable": "false",
@@ -182,7 +182,7 @@ class IdleClaims:
             items=tuple({"MY.Arguments": string(_sleep(each))} for each in seconds),
             jobs=(),
         )
-        return self._schedd.submit(submission)[0].partition(".")[0]
+        return self._schedd.submit(description)[0].partition(".")[0]
 
 
 def _sleep(seconds: int) -> str:

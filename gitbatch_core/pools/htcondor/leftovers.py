@@ -13,9 +13,9 @@ _GONE_S = 60.0
 def has_jobs(run: str) -> bool:
     """Whether the queue holds jobs of the run with this id, in any state. Raises PoolError where
     no schedd answers."""
-    found = probe()
-    if not found.answers:
-        raise PoolError(f"The queue cannot be asked for jobs of run {run}: {found.text}")
+    schedd = probe()
+    if not schedd.answers:
+        raise PoolError(f"The queue cannot be asked for jobs of run {run}: {schedd.text}")
     from gitbatch_core.pools.htcondor.schedd import Schedd
 
     return bool(Schedd().query(_of(run), ["ClusterId"]))

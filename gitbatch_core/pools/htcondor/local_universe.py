@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitbatch_core.pools.base_environment import public_environment
 from gitbatch_core.pools.htcondor.submit import (
-    Submission,
+    SubmitDescription,
     environment_v2,
     path,
     string,
@@ -26,7 +26,7 @@ def submit(argv: Sequence[str], *, folder: Path, name: str) -> str:
     from gitbatch_core.pools.htcondor.schedd import Schedd
 
     place = path(folder, of="The controller's folder")
-    description = {
+    commands = {
         "universe": "local",
         "executable": path(argv[0], of="Python"),
         "MY.Arguments": string(" ".join(map(word_v2, argv[1:]))),
@@ -46,5 +46,5 @@ def submit(argv: Sequence[str], *, folder: Path, name: str) -> str:
         "MY.WantGracefulRemoval": "true",
         "job_max_vacate_time": "60",
     }
-    [id] = Schedd().submit(Submission(description=description, items=({"item": "1"},), jobs=()))
+    [id] = Schedd().submit(SubmitDescription(commands=commands, items=({"item": "1"},), jobs=()))
     return id

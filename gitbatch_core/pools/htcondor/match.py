@@ -94,22 +94,22 @@ class Slots:
 def _asked(request: Request) -> dict[str, tuple[int, int, str]]:
     """By attribute: how much in HTCondor's unit, that unit's part of ours, and for people."""
     theirs = {key.casefold() for key in request.extra}
-    found: dict[str, tuple[int, int, str]] = {}
+    resources: dict[str, tuple[int, int, str]] = {}
     if "request_cpus" not in theirs:
         cpus = max(1, request.cpus)
-        found["Cpus"] = (cpus, 1, f"{cpus} CPU{'s' * (cpus != 1)}")
+        resources["Cpus"] = (cpus, 1, f"{cpus} CPU{'s' * (cpus != 1)}")
     if request.memory_mb is not None and "request_memory" not in theirs:
-        found["Memory"] = (request.memory_mb, 1, f"{request.memory_mb} MiB of memory")
+        resources["Memory"] = (request.memory_mb, 1, f"{request.memory_mb} MiB of memory")
     if request.disk_mb is not None and "request_disk" not in theirs:
-        found["Disk"] = (request.disk_mb * 1024, 1024, f"{request.disk_mb} MiB of disk")
+        resources["Disk"] = (request.disk_mb * 1024, 1024, f"{request.disk_mb} MiB of disk")
     if request.gpus and "request_gpus" not in theirs:
-        found["GPUs"] = (request.gpus, 1, f"{request.gpus} GPU{'s' * (request.gpus != 1)}")
+        resources["GPUs"] = (request.gpus, 1, f"{request.gpus} GPU{'s' * (request.gpus != 1)}")
     for key, value in request.extra.items():
         name = key.casefold()
         if submit_extras.is_machine_resource(name) and value.strip().isdecimal() and int(value):
             own = name.removeprefix("request_")
-            found[own] = (int(value), 1, f"{own}={value.strip()}")
-    return found
+            resources[own] = (int(value), 1, f"{own}={value.strip()}")
+    return resources
 
 
 class Gate:

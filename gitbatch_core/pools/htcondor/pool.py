@@ -26,7 +26,12 @@ from gitbatch_core.pools.htcondor.probe import Probe, probe
 from gitbatch_core.pools.htcondor.retry import Patience
 from gitbatch_core.pools.htcondor.secret_files import PrivateFiles, write_no_secrets
 from gitbatch_core.pools.htcondor.submission import HandOver, JobId, among, job_id, of_run
-from gitbatch_core.pools.htcondor.submit import MOST_AT_ONCE, Memory, memory_steps, submissions
+from gitbatch_core.pools.htcondor.submit import (
+    MOST_AT_ONCE,
+    Memory,
+    memory_steps,
+    submit_descriptions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,7 +39,7 @@ if TYPE_CHECKING:
 
     from gitbatch_core.pools.base import JobSpec, JobStatus, Request
     from gitbatch_core.pools.htcondor.schedd import Ad
-    from gitbatch_core.pools.htcondor.submit import Submission
+    from gitbatch_core.pools.htcondor.submit import SubmitDescription
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +58,7 @@ class HTCondorPool:
     machine stays ours after a job, so that the next one starts at once. `notice` takes what a
     person should know while it goes on. A schedd that stays away for `patience_s` is given up.
     `unmatched`: see `match.Gate`. What somebody puts on hold may be released by them for
-    `held_timeout_s`. Of a submission, `most_at_once` jobs are in the queue at a time.
+    `held_timeout_s`. Of a submit description, `most_at_once` jobs are in the queue at a time.
     """
 
     kind = "htcondor"
@@ -136,7 +141,7 @@ class HTCondorPool:
                 raise PoolError("The HTCondor pool is closed and takes no more jobs.")
             self._jobs.begin_hand_over()
         try:
-            ids = self._hand_over(self._submissions(jobs, memory))
+            ids = self._hand_over(self._descriptions(jobs, memory))
             with self._lock:
                 self._jobs.add({job_id(ids[s.number]): self._progress(s, memory) for s in jobs})
                 self._expect({job_id(ids[s.number]): s.sign for s in jobs if s.sign})
@@ -146,12 +151,12 @@ class HTCondorPool:
         self._claims.handed_over()
         return [ids[spec.number] for spec in jobs]
 
-    def _submissions(self, jobs: Sequence[JobSpec], memory: Memory) -> list[Submission]:
+    def _descriptions(self, jobs: Sequence[JobSpec], memory: Memory) -> list[SubmitDescription]:
         """What the schedd is told of the jobs. The files that go with them are there."""
         for spec in jobs:
             if not spec.private:
                 write_no_secrets(spec)
-        return submissions(
+        return submit_descriptions(
             jobs,
             run=self._run,
             private_folder=self._folder,

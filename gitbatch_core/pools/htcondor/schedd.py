@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from gitbatch_core.pools.htcondor.submit import Submission
+    from gitbatch_core.pools.htcondor.submit import SubmitDescription
 
 _CONNECT_S = 1.5
 
@@ -49,17 +49,17 @@ class Schedd:
     All methods raise ScheddError.
     """
 
-    def submit(self, submission: Submission) -> list[str]:
+    def submit(self, description: SubmitDescription) -> list[str]:
         """Queue these jobs, all or none; their ids (`12.0`) in order."""
         try:
             result = self._schedd().submit(
-                htcondor2.Submit(dict(submission.description)),
-                itemdata=iter([dict(item) for item in submission.items]),
+                htcondor2.Submit(dict(description.commands)),
+                itemdata=iter([dict(item) for item in description.items]),
             )
         except (htcondor2.HTCondorException, ValueError, TypeError) as error:
             raise _error(error) from error
-        if result.num_procs() != len(submission.items):
-            raise ScheddError(f"the schedd took {result.num_procs()} of {len(submission.items)}")
+        if result.num_procs() != len(description.items):
+            raise ScheddError(f"the schedd took {result.num_procs()} of {len(description.items)}")
         return [f"{result.cluster()}.{result.first_proc() + n}" for n in range(result.num_procs())]
 
     def query(self, constraint: str, attributes: Sequence[str]) -> list[Ad]:
@@ -87,10 +87,10 @@ class Schedd:
     ) -> list[Ad]:
         """The jobs that left the queue after `since` (seconds since 1970), at most so many."""
         try:
-            found = self._schedd().history(
+            ads = self._schedd().history(
                 constraint, list(attributes), match=most, since=f"EnteredCurrentStatus < {since}"
             )
-            return [_ad(ad) for ad in found]
+            return [_ad(ad) for ad in ads]
         except htcondor2.HTCondorException as error:
             raise _error(error) from error
 
@@ -154,12 +154,12 @@ def slots() -> list[SlotAd]:
     """All that the pool's machines have, whoever uses it now: static and partitionable slots.
     Raises ScheddError."""
     try:
-        found = htcondor2.Collector().query(
+        ads = htcondor2.Collector().query(
             htcondor2.AdType.Startd, constraint="DynamicSlot =!= True"
         )
     except htcondor2.HTCondorException as error:
         raise _error(error) from error
-    return [SlotAd(ad) for ad in found]
+    return [SlotAd(ad) for ad in ads]
 
 
 class SlotAd:
@@ -222,8 +222,8 @@ def user_admitted() -> str:
 def slot_ads(attributes: Sequence[str]) -> list[Ad]:
     """The pool's slots, as the collector knows them. Raises ScheddError."""
     try:
-        found = htcondor2.Collector().query(htcondor2.AdType.Startd, projection=list(attributes))
-        return [_ad(ad) for ad in found]
+        ads = htcondor2.Collector().query(htcondor2.AdType.Startd, projection=list(attributes))
+        return [_ad(ad) for ad in ads]
     except htcondor2.HTCondorException as error:
         raise _error(error) from error
 
@@ -265,11 +265,11 @@ def _event(event: Any) -> Event:
 
 
 def _version(text: str) -> str:
-    found = re.search(r"\d+\.\d+\.\d+", text)
-    return found[0] if found else text.strip("$ ")
+    match = re.search(r"\d+\.\d+\.\d+", text)
+    return match[0] if match else text.strip("$ ")
 
 
-def found() -> dict[str, str]:
+def identity() -> dict[str, str]:
     """`name`, `version` and `address` of the schedd; raises ScheddError where none answers."""
     location = _locate()
     address = str(location["MyAddress"])
@@ -291,6 +291,6 @@ def found() -> dict[str, str]:
 
 if __name__ == "__main__":
     try:
-        json.dump(found(), sys.stdout)
+        json.dump(identity(), sys.stdout)
     except ScheddError as failure:
         json.dump({"why_not": failure.message}, sys.stdout)

@@ -26,25 +26,25 @@ class PrivateFiles:
         folder.chmod(0o700)
         self._folder = folder
         self._lock = threading.Lock()
-        self._made: dict[str, Path] = {}
+        self._files: dict[str, Path] = {}
         """By what is in them."""
 
     def file_of(self, secrets: Mapping[str, str]) -> str:
         """Name, in the folder, of the file that has these secrets."""
         content = json.dumps(dict(secrets), sort_keys=True)
         with self._lock:
-            if content not in self._made:
+            if content not in self._files:
                 descriptor, name = tempfile.mkstemp(
                     prefix="secrets-", suffix=".json", dir=self._folder
                 )
                 with os.fdopen(descriptor, "w") as file:
                     file.write(content)
-                self._made[content] = self._folder / os.path.basename(name)
-            return self._made[content].name
+                self._files[content] = self._folder / os.path.basename(name)
+            return self._files[content].name
 
     def remove(self) -> None:
         """Remove what was made, once no job needs it."""
-        for file in self._made.values():
+        for file in self._files.values():
             file.unlink(missing_ok=True)
 
 

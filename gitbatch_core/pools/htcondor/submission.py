@@ -1,4 +1,4 @@
-"""Handing submissions to the schedd: all of them or none, and no job twice.
+"""Handing submit descriptions to the schedd: all of them or none, and no job twice.
 
 An answer may be lost on its way; the queue then tells whether the jobs are there.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from gitbatch_core.errors import PoolError
-from gitbatch_core.pools.htcondor.submit import Submission, named
+from gitbatch_core.pools.htcondor.submit import SubmitDescription, named
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ JobId = tuple[int, int]
 """A job's cluster and proc."""
 
 _LATE = "late-{}.json"
-"""Has the numbers of the jobs of one submission, in their order."""
+"""Has the numbers of the jobs of one submit description, in their order."""
 
 _NAMES = ("ClusterId", "ProcId", "GitbatchNumber")
 
@@ -58,18 +58,18 @@ class HandOver:
         self.late: set[int] = set()
         """Clusters whose jobs the schedd makes bit by bit: most are not in the queue at first."""
 
-    def __call__(self, parts: Sequence[Submission]) -> dict[int, str]:
+    def __call__(self, descriptions: Sequence[SubmitDescription]) -> dict[int, str]:
         """Submit all or, where one is refused, none; the jobs' ids by their numbers. Raises
         PoolError."""
         ids: dict[int, str] = {}
-        done: list[Submission] = []
+        done: list[SubmitDescription] = []
         try:
-            for submission in parts:
-                ids |= self._one(submission)
-                done.append(submission)
+            for description in descriptions:
+                ids |= self._one(description)
+                done.append(description)
         except PoolError:
             if done:
-                clusters = " || ".join(self._cluster(submission) for submission in done)
+                clusters = " || ".join(self._cluster(description) for description in done)
                 why = "handed over together with jobs that were refused"
                 self._patience.insist(lambda: self._schedd.remove(clusters, why))
             raise
@@ -89,37 +89,37 @@ class HandOver:
                 }
         return numbers_by_job
 
-    def _cluster(self, submission: Submission) -> str:
+    def _cluster(self, description: SubmitDescription) -> str:
         """The constraint that its jobs meet, and what makes them where that comes late."""
-        return f"{of_run(self._run)} && GitbatchFirst == {submission.jobs[0].number}"
+        return f"{of_run(self._run)} && GitbatchFirst == {description.jobs[0].number}"
 
-    def _one(self, submission: Submission) -> dict[int, str]:
-        numbers = [spec.number for spec in submission.jobs]
-        if submission.late:
+    def _one(self, description: SubmitDescription) -> dict[int, str]:
+        numbers = [spec.number for spec in description.jobs]
+        if description.late:
             (self._folder / _LATE.format(numbers[0])).write_text(json.dumps(numbers))
-        look = self._look_late if submission.late else self._look
+        look = self._look_late if description.late else self._look
         for last_try in (False, True):
             try:
-                ids = dict(zip(numbers, self._schedd.submit(submission), strict=True))
+                ids = dict(zip(numbers, self._schedd.submit(description), strict=True))
             except PoolError as error:
-                ids = self._patience.insist(lambda: look(submission, numbers))
+                ids = self._patience.insist(lambda: look(description, numbers))
                 if not ids and last_try:
                     raise PoolError(
-                        f"HTCondor does not take {named(submission.jobs)}: {error.message}"
+                        f"HTCondor does not take {named(description.jobs)}: {error.message}"
                     ) from error
             if ids:
                 break
-        if submission.late:
+        if description.late:
             self.late |= {job_id(text)[0] for text in ids.values()}
         return ids
 
-    def _look(self, submission: Submission, numbers: Sequence[int]) -> dict[int, str]:
+    def _look(self, description: SubmitDescription, numbers: Sequence[int]) -> dict[int, str]:
         """The jobs' ids, where they are in the queue."""
         queued = self._schedd.query(of_run(self._run, numbers), _NAMES)
         if len(queued) != len(numbers):
             return {}
         return {ad["GitbatchNumber"]: f"{ad['ClusterId']}.{ad['ProcId']}" for ad in queued}
 
-    def _look_late(self, submission: Submission, numbers: Sequence[int]) -> dict[int, str]:
-        clusters = self._schedd.not_made(self._cluster(submission))
+    def _look_late(self, description: SubmitDescription, numbers: Sequence[int]) -> dict[int, str]:
+        clusters = self._schedd.not_made(self._cluster(description))
         return {n: f"{cluster}.{proc}" for cluster in clusters for proc, n in enumerate(numbers)}

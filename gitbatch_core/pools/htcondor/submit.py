@@ -42,17 +42,17 @@ _MOST_DOUBLINGS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Submission:
-    """Jobs that one submit description describes: they become one cluster, in this order."""
+class SubmitDescription:
+    """Submit commands, and the jobs that they describe: one cluster, in this order."""
 
-    description: Mapping[str, str]
+    commands: Mapping[str, str]
     items: tuple[Mapping[str, str], ...]
     jobs: tuple[JobSpec, ...]
 
     @property
     def late(self) -> bool:
         """Whether the schedd makes its jobs bit by bit: most are not in the queue at first."""
-        return any(name in self.description for name in submit_extras.OF_A_SUBMISSION)
+        return any(name in self.commands for name in submit_extras.OF_A_SUBMISSION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Memory:
     """What the largest slot has."""
 
 
-def submissions(
+def submit_descriptions(
     jobs: Sequence[JobSpec],
     *,
     run: str,
@@ -76,8 +76,8 @@ def submissions(
     held_timeout_s: int = 0,
     memory: Memory = Memory(),
     most_at_once: int = MOST_AT_ONCE,
-) -> list[Submission]:
-    """As few submissions as the jobs allow: one, where all run the same program.
+) -> list[SubmitDescription]:
+    """As few submit descriptions as the jobs allow: one, where all run the same program.
 
     `private_files`: by job number the name of its file of secrets in `private_folder`; a job that
     is not in there has none, and `NO_SECRETS` lies in its folder. `environment` is readable for
@@ -103,19 +103,21 @@ def submissions(
         item = _item(spec, private_folder, private_files.get(spec.number), memory)
         of_all = tuple((key, item.pop(key)) for key in list(item) if _is_of_all(key))
         groups.setdefault((_path(spec, spec.argv[0]), of_all), []).append((spec, item))
-    found = []
+    descriptions = []
     for (executable, of_all), group in groups.items():
-        description = {"executable": executable, **common, **dict(of_all)}
-        late = any(name in submit_extras.OF_A_SUBMISSION for name in description)
+        commands = {"executable": executable, **common, **dict(of_all)}
+        late = any(name in submit_extras.OF_A_SUBMISSION for name in commands)
         if len(group) > most_at_once and not late:
-            description["max_materialize"], late = str(most_at_once), True
+            commands["max_materialize"], late = str(most_at_once), True
         parts: dict[tuple[tuple[str, str], ...], list[tuple[JobSpec, dict[str, str]]]] = {}
         for spec, item in group:
             alike = _alike(spec, item) if late else ()
             parts.setdefault(alike, []).append((spec, item))
         for alike, part in parts.items():
-            found += [_submission(description | dict(alike), each) for each in _clusters(part)]
-    return found
+            descriptions += [
+                _submit_description(commands | dict(alike), each) for each in _clusters(part)
+            ]
+    return descriptions
 
 
 def _alike(spec: JobSpec, item: dict[str, str]) -> tuple[tuple[str, str], ...]:
@@ -140,33 +142,35 @@ def _clusters(
             key for key, value in item.items() if value and not submit_extras.is_attribute(key)
         )
         by_keys.setdefault(frozenset(commands), []).append((spec, item))
-    found: list[tuple[frozenset[str], list[tuple[JobSpec, dict[str, str]]]]] = []
+    clusters: list[tuple[frozenset[str], list[tuple[JobSpec, dict[str, str]]]]] = []
     for keys in sorted(by_keys, key=len):
-        home = next((c for first, c in found if first <= keys and _own(first) == _own(keys)), None)
+        home = next(
+            (c for first, c in clusters if first <= keys and _own(first) == _own(keys)), None
+        )
         if home is None:
-            found.append((keys, by_keys[keys]))
+            clusters.append((keys, by_keys[keys]))
         else:
             home += by_keys[keys]
-    return [cluster for _, cluster in found]
+    return [cluster for _, cluster in clusters]
 
 
 def _own(commands: Iterable[str]) -> set[str]:
     return set(filter(submit_extras.is_machine_resource, commands))
 
 
-def _submission(
-    description: Mapping[str, str], part: Sequence[tuple[JobSpec, dict[str, str]]]
-) -> Submission:
+def _submit_description(
+    commands: Mapping[str, str], part: Sequence[tuple[JobSpec, dict[str, str]]]
+) -> SubmitDescription:
     """One line of item data for each job; what a job does not set is empty in its line."""
     keys = list(dict.fromkeys(key for _, item in part for key in item))
     names = dict(zip(keys, _VARIABLES, strict=False))
-    given = {key.casefold() for key in keys}
+    itemized = {key.casefold() for key in keys}
     missing = {
-        key: "undefined" if submit_extras.is_attribute(key) else _default(description, key)
+        key: "undefined" if submit_extras.is_attribute(key) else _default(commands, key)
         for key in keys
     }
-    return Submission(
-        description={key: v for key, v in description.items() if key.casefold() not in given}
+    return SubmitDescription(
+        commands={key: v for key, v in commands.items() if key.casefold() not in itemized}
         | {"MY.GitbatchFirst": str(part[0][0].number)}
         | {key: f"$({name})" for key, name in names.items()},
         items=tuple({names[k]: item.get(k, missing[k]) for k in keys} for _, item in part),
@@ -174,9 +178,9 @@ def _submission(
     )
 
 
-def _default(description: Mapping[str, str], key: str) -> str:
+def _default(commands: Mapping[str, str], key: str) -> str:
     """What a job gets that does not set `key`, where others do."""
-    return next((v for k, v in description.items() if k.casefold() == key.casefold()), "")
+    return next((v for k, v in commands.items() if k.casefold() == key.casefold()), "")
 
 
 def _is_of_all(key: str) -> bool:
@@ -213,7 +217,7 @@ def _item(
             "transfer_input_files": "",
             "should_transfer_files": "IF_NEEDED",
         }
-    found = {
+    commands = {
         **files,
         "output": log,
         "error": log,
@@ -227,19 +231,19 @@ def _item(
     extra = _extra(spec)
     theirs = {key.casefold() for key in extra}
     if "periodic_release" in theirs:
-        found["MY.GitbatchOwnRelease"] = "true"
-    return {k: v for k, v in found.items() if k.casefold() not in theirs} | extra
+        commands["MY.GitbatchOwnRelease"] = "true"
+    return {k: v for k, v in commands.items() if k.casefold() not in theirs} | extra
 
 
 def _labels(spec: JobSpec) -> dict[str, str]:
     """`commit_time` becomes `MY.GitbatchCommitTime`."""
-    found = {}
+    attributes = {}
     for name, value in spec.labels.items():
         words = re.findall(r"[A-Za-z0-9]+", name)
         attribute = "MY.Gitbatch" + "".join(word[0].upper() + word[1:] for word in words)
         if words and attribute not in ("MY.GitbatchRun", "MY.GitbatchNumber", "MY.GitbatchName"):
-            found[attribute] = string(value)
-    return found
+            attributes[attribute] = string(value)
+    return attributes
 
 
 def _request(request: Request, memory: Memory) -> dict[str, str]:
@@ -250,14 +254,14 @@ def _request(request: Request, memory: Memory) -> dict[str, str]:
         "request_gpus": request.gpus or None,
         "allowed_execute_duration": request.runtime_s,
     }
-    found = {key: str(value) for key, value in asked.items() if value is not None}
+    commands = {key: str(value) for key, value in asked.items() if value is not None}
     steps = memory_steps(request, memory)
     if len(steps) > 1:
-        found |= {
+        commands |= {
             "request_memory": holds.REQUEST_MEMORY,
             "MY.GitbatchMemory": f"{{{', '.join(steps)}}}",
         }
-    return found
+    return commands
 
 
 def memory_steps(request: Request, memory: Memory) -> tuple[str, ...]:
@@ -311,7 +315,7 @@ def string(text: str) -> str:
     Only what HTCondor cannot carry is changed, into an escape that people can read. In old ClassAd
     syntax, which submit descriptions have, a backslash is a backslash except before a quote.
     """
-    text = _NOT_CARRIED.sub(lambda found: ascii(found[0])[1:-1], text)
+    text = _NOT_CARRIED.sub(lambda match: ascii(match[0])[1:-1], text)
     if not (_MACRO.search(text) or _MATCH_MACRO.search(text)):
         return _quoted(text)
     # Macros are looked for in the text of the expression: none may stand there in one piece.

@@ -146,11 +146,11 @@ def is_machine_resource(key: str) -> bool:
 def named_alike(extra: Mapping[str, str]) -> dict[str, str]:
     """One name for each command and attribute, in a fixed order; empty values, which are nothing
     to HTCondor, left out."""
-    found = {
+    commands = {
         "MY." + key.lstrip("+")[3 * key.casefold().startswith("my.") :]
         if is_attribute(key)
         else key.casefold(): value
         for key, value in extra.items()
         if value.strip()
     }
-    return dict(sorted(found.items()))
+    return dict(sorted(commands.items()))

@@ -44,7 +44,7 @@ class RunnerProcess:
         assert self._popen.stdin is not None
         self._stdin = self._popen.stdin
         self._unsent = json.dumps(dict(spec.private)).encode() + b"\n"
-        self._known: set[Seen] = set()
+        self._processes: set[Seen] = set()
         self._died = False
         self.number = spec.number
         self.pid = self._popen.pid
@@ -77,18 +77,18 @@ class RunnerProcess:
 
     def terminate(self, now: Table) -> None:
         """Ask it to end itself and its job."""
-        self._known |= self._family(now)
+        self._processes |= self._family(now)
         send(self.pid, signal.SIGTERM)
 
     def kill(self, now: Table) -> None:
         """End it and all that it started, what has a session of its own included."""
-        self._known |= self._family(now)
-        kill_family(self._known, now)
+        self._processes |= self._family(now)
+        kill_family(self._processes, now)
 
     @property
     def may_leave_something(self) -> bool:
         """After it ended: it was asked to, or had no chance to clean up."""
-        return self._died or bool(self._known)
+        return self._died or bool(self._processes)
 
     def reap(self) -> JobStatus:
         """How it ended, after `has_ended`. Lets go of its descriptors."""

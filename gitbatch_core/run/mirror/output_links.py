@@ -20,8 +20,8 @@ from gitbatch_core.run.run_commit import Result
 def date_of(mirror: Mirror, inputs: Iterable[str]) -> int:
     """The time of what a job makes of these: the run's, or that of the latest thing among them that
     the run has made and others have dated."""
-    known = (mirror.later.get(mirror.relative(path) or "", 0) for path in inputs)
-    return max((mirror.pinned_ns, *known))
+    times = (mirror.later.get(mirror.relative(path) or "", 0) for path in inputs)
+    return max((mirror.pinned_ns, *times))
 
 
 def date_again(mirror: Mirror, path: str, mtime_ns: int) -> None:
@@ -102,14 +102,14 @@ def recall(mirror: Mirror, output: Document) -> bool:
     relative = output["path"]
     here, there = mirror.top / relative, mirror.worktree / relative
     if output.get("temporary"):
-        found = os.path.lexists(here) and os.path.lexists(there) and _leads_to(here, there)
+        is_there = os.path.lexists(here) and os.path.lexists(there) and _leads_to(here, there)
     else:
         address = links.address_of(here, mirror.archive) if os.path.lexists(here) else None
-        found = address is not None and str(address) == output["address"]
-    if found:
+        is_there = address is not None and str(address) == output["address"]
+    if is_there:
         mirror.note_output(output)
         mirror.note_time(relative, links.time_of(here))
-    return found
+    return is_there
 
 
 def _link_temporary(mirror: Mirror, here: Path, there: Path, mtime_ns: int) -> None:
@@ -161,7 +161,9 @@ def keep(mirror: Mirror, here: Path, there: Path) -> None:
     if not _leads_to(here, there):
         return
     relative = str(there.relative_to(mirror.worktree))
-    output = {name: value for name, value in mirror.made[relative].items() if name != "temporary"}
+    output = {
+        name: value for name, value in mirror.outputs[relative].items() if name != "temporary"
+    }
     if output["kind"] == "tree":
         output["address"] = str(mirror.archive.put_tree(there).address)
     else:
@@ -199,10 +201,10 @@ def result_at(mirror: Mirror, path: str, *, folder: bool) -> Result | None:
     """What the user's folder holds at the output `path`, with the links for a commit; None for
     what is no result, such as a dangling link. What has no link yet is stored first."""
     relative, here = mirror.relative(path), mirror.here(path)
-    if relative is not None and relative in mirror.made:
-        if mirror.made[relative].get("temporary"):
+    if relative is not None and relative in mirror.outputs:
+        if mirror.outputs[relative].get("temporary"):
             return None
-        return _made_result(mirror, relative, mirror.made[relative])
+        return _recorded_result(mirror, relative, mirror.outputs[relative])
     if relative is None or not here.exists() or here.is_dir() != folder:
         return None
     if not folder and mirror.archive.object_at(here) is None:
@@ -277,12 +279,12 @@ def stored_result(
     neither this run has made it nor the storage knows its `address`. The commit has no link to
     it: local copies come and go."""
     relative = mirror.relative(path) or path
-    if (made := mirror.made.get(relative)) is not None:
+    if (output := mirror.outputs.get(relative)) is not None:
         return Result(
             path=relative,
-            kind=made["kind"],
-            address=made["address"],
-            size=made["size"],
+            kind=output["kind"],
+            address=output["address"],
+            size=output["size"],
             links={},
             storage=query,
         )
@@ -295,10 +297,10 @@ def stored_result(
 def input_links(mirror: Mirror, paths: Iterable[str]) -> dict[str, str]:
     """Of these inputs, and what lies in input folders: the links into the archive that the
     commit lacks, by path relative to the top."""
-    found = {}
+    texts = {}
     for path in dict.fromkeys(paths):
         here, relative = mirror.here(path), mirror.relative(path)
-        if relative is None or relative in mirror.made:
+        if relative is None or relative in mirror.outputs:
             continue
         if _linked_above(mirror, relative):
             continue  # which the commit has
@@ -307,27 +309,27 @@ def input_links(mirror: Mirror, paths: Iterable[str]) -> dict[str, str]:
             name = str(link.relative_to(mirror.top))
             text = _text_at(mirror, link) if link.is_symlink() else ""
             if linked_object(text) is not None and name not in mirror.tracked:
-                found[name] = text
-    return found
+                texts[name] = text
+    return texts
 
 
-def _made_result(mirror: Mirror, relative: str, output: Document) -> Result:
+def _recorded_result(mirror: Mirror, relative: str, output: Document) -> Result:
     """An output of this run as its record says, whatever was done to the link since."""
     here = mirror.top / relative
     gone: tuple[str, ...] = ()
     if output["kind"] == "file":
         name = ObjectName.parse(output["name"])
-        found = {relative: links.link_text(here, mirror.top, name)}
+        texts = {relative: links.link_text(here, mirror.top, name)}
     else:
         entries = mirror.archive.manifest(Address.parse(output["address"]))
-        found = {
+        texts = {
             f"{relative}/{entry.path}": entry.target or _member_text(mirror, here, entry)
             for entry in entries
             if entry.kind != "d"
         }
-        gone = tuple(path for path in below(relative, mirror.tracked_in_order) if path not in found)
+        gone = tuple(path for path in below(relative, mirror.tracked_in_order) if path not in texts)
     gone = (*_linked_above(mirror, relative), *gone)
-    is_as_placed = here.is_symlink() and _text_at(mirror, here) == found.get(relative)
+    is_as_placed = here.is_symlink() and _text_at(mirror, here) == texts.get(relative)
     if (
         not is_as_placed
         and os.path.lexists(here)
@@ -343,7 +345,7 @@ def _made_result(mirror: Mirror, relative: str, output: Document) -> Result:
         kind=output["kind"],
         address=output["address"],
         size=output["size"],
-        links=found,
+        links=texts,
         gone=gone,
     )
 

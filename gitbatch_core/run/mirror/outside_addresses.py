@@ -30,34 +30,36 @@ class HashedBefore:
 
     path: Path | None = None
     """Where it is kept; None: nowhere."""
-    _known: dict[str, tuple[Stamp, str]] = field(default_factory=dict)
+    _files: dict[str, tuple[Stamp, str]] = field(default_factory=dict)
     _is_new: bool = False
 
     @classmethod
     def read(cls, path: Path) -> HashedBefore:
         """As far as it can be read."""
-        known = {}
+        files = {}
         with suppressed(GitbatchError, OSError, KeyError, ValueError, TypeError):
-            found = documents.read(path, format=_FORMAT, version=_VERSION)["files"]
-            known = {name: (tuple(stamp), str(address)) for name, (stamp, address) in found.items()}
-        return cls(path=path, _known=known)
+            entries = documents.read(path, format=_FORMAT, version=_VERSION)["files"]
+            files = {
+                name: (tuple(stamp), str(address)) for name, (stamp, address) in entries.items()
+            }
+        return cls(path=path, _files=files)
 
     def find(self, name: str, stamp: Stamp, algorithm: str) -> str | None:
         """The address of the file, if it was hashed as it is now, by this algorithm."""
-        then, address = self._known.get(name, ((), ""))
+        then, address = self._files.get(name, ((), ""))
         return address if then == stamp and address.startswith(f"{algorithm}:") else None
 
     def add(self, name: str, stamp: Stamp, address: str) -> None:
         """Note what was hashed; `stamp`: from before that."""
         if max(stamp[2:]) + _SETTLED_NS < time.time_ns():
-            self._known.pop(name, None)
-            self._known[name] = stamp, address
+            self._files.pop(name, None)
+            self._files[name] = stamp, address
             self._is_new = True
 
     def write(self) -> None:
         """Keep it, if anything is new. Never raises OSError: it can be done without."""
         if self._is_new and self.path is not None:
-            latest = list(self._known.items())[-_MOST:]
+            latest = list(self._files.items())[-_MOST:]
             document = {"format": _FORMAT, "version": _VERSION, "files": dict(latest)}
             with contextlib.suppress(OSError):
                 self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -42,29 +42,29 @@ class OutsideInputs:
         key = str(place)
         if relative is not None:
             self._places[relative] = key
-        if (known := self.addresses.get(key)) is not None:
-            return known
+        if (address := self.addresses.get(key)) is not None:
+            return address
         try:
             self._stamps[key] = fs.stamp(place)
             if place.is_dir():
                 entries = self.archive.describe_tree(place, self._hash)
-                found = str(manifests.address(entries, self.archive.algorithm))
+                address = str(manifests.address(entries, self.archive.algorithm))
             else:
-                found = str(self._hash(place)[0])
+                address = str(self._hash(place)[0])
         except OSError as error:
             raise RunError(f"The input {path} cannot be read: {error.strerror}.") from error
-        self.addresses[key] = found
+        self.addresses[key] = address
         ours = self.cache is not None and place.is_relative_to(self.cache)
         if os.access(place, os.W_OK) and os.getuid() != 0 and not ours:
             self._writable.append(path if path == key else f"{path}  ({key})")
-        return found
+        return address
 
     def _hash(self, place: Path) -> tuple[Address, int]:
         """Address and size of a file. Raises OSError."""
         stamp = fs.stamp(place)
-        known = self.before.find(str(place), stamp, self.archive.algorithm)
-        if known is not None:
-            return Address.parse(known), stamp[1]
+        address_before = self.before.find(str(place), stamp, self.archive.algorithm)
+        if address_before is not None:
+            return Address.parse(address_before), stamp[1]
         address, size = hashing.hash_file(place, self.archive.algorithm)
         self.before.add(str(place), stamp, str(address))
         return address, size

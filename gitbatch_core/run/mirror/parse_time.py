@@ -32,8 +32,8 @@ def inside(top: Path, paths: Iterable[str]) -> list[str]:
     """Of these absolute paths, those in the repository that the workflow may have written for jobs,
     relative to the top."""
     before = f"{top}/"
-    found = (path[len(before) :] for path in map(_real, paths) if path.startswith(before))
-    return [path for path in dict.fromkeys(found) if not _OF_OTHERS.search(f"/{path}/")]
+    relatives = (path[len(before) :] for path in map(_real, paths) if path.startswith(before))
+    return [path for path in dict.fromkeys(relatives) if not _OF_OTHERS.search(f"/{path}/")]
 
 
 def bring(
@@ -97,17 +97,17 @@ def original(mirror: Mirror, path: str) -> Path:
 def recall(repository: Repository) -> list[str]:
     """What the latest run has taken that took anything, relative to the top."""
     try:
-        found = documents.read(_memory(repository), format=_FORMAT, version=_VERSION)["paths"]
+        paths = documents.read(_memory(repository), format=_FORMAT, version=_VERSION)["paths"]
     except (FormatError, OSError, KeyError):
         return []
-    return list(map(str, found))
+    return list(map(str, paths))
 
 
 def remember(repository: Repository, paths: Iterable[str]) -> None:
     """For `recall`. Raises OSError."""
-    memory, known = _memory(repository), sorted(paths)
-    if known or memory.exists():
-        documents.write(memory, {"format": _FORMAT, "version": _VERSION, "paths": known})
+    memory, relatives = _memory(repository), sorted(paths)
+    if relatives or memory.exists():
+        documents.write(memory, {"format": _FORMAT, "version": _VERSION, "paths": relatives})
 
 
 def _memory(repository: Repository) -> Path:

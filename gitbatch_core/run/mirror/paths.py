@@ -93,13 +93,13 @@ class Mirror(MirrorTables):
 
     def relative(self, path: str) -> str | None:
         """`path` relative to the top; None: outside of the repository."""
-        if (known := self._relatives.get(path)) is not None:
-            return known
+        if (relative := self._relatives.get(path)) is not None:
+            return relative
         absolute = os.path.normpath(self.folder / path)
         for top in (str(self.worktree), str(self.top)):
             if absolute == top or absolute.startswith(top + "/"):
-                found = absolute[len(top) + 1 :] or "."
-                return self._relatives.setdefault(path, found)
+                relative = absolute[len(top) + 1 :] or "."
+                return self._relatives.setdefault(path, relative)
         # By way of a linked folder it may still be a name of the work tree.
         parent, name = os.path.split(absolute)
         real = os.path.join(os.path.realpath(parent), name)
@@ -161,8 +161,8 @@ class Mirror(MirrorTables):
             return
         if here.is_dir() and not here.is_symlink():
             self._store([inner for inner in self.bring_folder(here) if not self._is_known(inner)])
-            for found in folders_below(here):
-                (self.worktree / found.relative_to(self.top)).mkdir(parents=True, exist_ok=True)
+            for folder in folders_below(here):
+                (self.worktree / folder.relative_to(self.top)).mkdir(parents=True, exist_ok=True)
         elif not self._is_known(relative):
             if (name := self.archive.object_at(here)) is None:
                 self._store([relative])
@@ -172,11 +172,11 @@ class Mirror(MirrorTables):
     def bring_folder(self, here: Path) -> list[str]:
         """Bring the links that a tree of this folder keeps as they are, and return its files."""
         files = []
-        for found in manifests.scan(str(here), self.archive.object_at):
-            relative = str((here / found.path).relative_to(self.top))
-            if found.target is not None:
-                self._keep_link(relative, found.target)
-            elif found.file or found.object is not None:
+        for entry in manifests.scan(str(here), self.archive.object_at):
+            relative = str((here / entry.path).relative_to(self.top))
+            if entry.target is not None:
+                self._keep_link(relative, entry.target)
+            elif entry.file or entry.object is not None:
                 files.append(relative)
         return files
 
@@ -259,18 +259,18 @@ class Mirror(MirrorTables):
         """The address of an input that was brought. Raises RunError, ArchiveError."""
         relative = self.relative(path)
         key = str(Path(os.path.normpath(self.folder / path))) if relative is None else relative
-        if (known := self.addresses.get(key)) is not None:
-            return known
+        if (address := self.addresses.get(key)) is not None:
+            return address
         there = self.there(path)
         try:
             if there.is_dir():
                 entries = self.archive.describe_tree(there)
-                found = manifests.address(entries, self.archive.algorithm)
+                address = str(manifests.address(entries, self.archive.algorithm))
             else:
-                found = hashing.hash_file(there, self.archive.algorithm)[0]
+                address = str(hashing.hash_file(there, self.archive.algorithm)[0])
         except OSError as error:
             raise RunError(f"The input {path} cannot be read: {error.strerror}.") from error
-        return self.addresses.setdefault(key, str(found))
+        return self.addresses.setdefault(key, address)
 
     def link(self, path: Path, name: ObjectName, mtime_ns: int) -> None:
         """Put a link to the object at `path`, in either folder. Raises ArchiveError."""

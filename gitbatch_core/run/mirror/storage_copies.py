@@ -21,7 +21,7 @@ def bring(mirror: Mirror, path: str) -> None:
     Raises RunError where it cannot be read, ArchiveError.
     """
     relative, here = mirror.relative(path), mirror.here(path)
-    if relative is None or relative in mirror.made:
+    if relative is None or relative in mirror.outputs:
         return
     try:
         if here.is_dir():

@@ -28,7 +28,7 @@ class MirrorTables:
     """Paths, relative to the top, that were put into the worktree."""
     logs: set[str | None] = field(default_factory=set)
     """Logs and benchmarks: plain files for the user, which other jobs may read."""
-    made: dict[str, Document] = field(default_factory=dict)
+    outputs: dict[str, Document] = field(default_factory=dict)
     """Outputs of this run's jobs, entries of their records."""
     copies: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Local copies of what lies in other storages, with their stamps when they were hashed."""
@@ -59,12 +59,12 @@ class MirrorTables:
         """A job of this run has made this, an entry of its record, and it is in place."""
         path = output["path"]
         self.note_address(path, output["address"])
-        self.made[path] = output
+        self.outputs[path] = output
         self.note_placed(path)
 
     def forget_output(self, path: str, *, is_folder: bool) -> None:
         """It is about to be made again; `is_folder`: with all that lies in it."""
-        self.made.pop(path, None)
+        self.outputs.pop(path, None)
         if is_folder:
             for inner in [each for each in self.addresses if each.startswith(f"{path}/")]:
                 self.forget_address(inner)

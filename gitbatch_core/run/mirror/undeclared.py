@@ -47,7 +47,7 @@ class UndeclaredFiles:
     """Of one run that goes on. Not thread-safe: the session's lock is held."""
 
     mirror: Mirror
-    known: dict[str, Document] = field(default_factory=dict)
+    entries: dict[str, Document] = field(default_factory=dict)
     """By path, relative to the top: what earlier jobs have left, and the worktree has."""
     _jobs: dict[str, Document] = field(default_factory=dict)
     """That these entries name."""
@@ -82,7 +82,7 @@ class UndeclaredFiles:
 
     def _note(self, entry: Document, jobs: Mapping[str, Document]) -> None:
         path = entry["path"]
-        self.known[path] = entry
+        self.entries[path] = entry
         for name in (job_name(entry, number) for number in entry["jobs"]):
             if (job := jobs.get(name)) is not None:
                 self._jobs[name] = job
@@ -121,7 +121,7 @@ class UndeclaredFiles:
         ArchiveError."""
         for entry in left:
             path, there = entry["path"], self.mirror.worktree / entry["path"]
-            is_free = (path in self.known and there.is_symlink()) or not os.path.lexists(there)
+            is_free = (path in self.entries and there.is_symlink()) or not os.path.lexists(there)
             if is_free and output_links.is_there(self.mirror, entry):
                 self.mirror.link(there, ObjectName.parse(entry["name"]), self.mirror.pinned_ns)
                 self._cleared.pop(path, None)
@@ -133,11 +133,11 @@ class UndeclaredFiles:
     def is_rewritten(self, path: str) -> bool:
         """Whether the worktree has something else now at a path that was known."""
         there = self.mirror.worktree / path
-        if path not in self.known or not os.path.lexists(there):
+        if path not in self.entries or not os.path.lexists(there):
             return False
         if path in self._copies and not there.is_symlink() and there.is_file():
             return fs.stamp(there) != self._copies[path]
-        return not there.is_symlink() or self._address(there) != self.known[path]["address"]
+        return not there.is_symlink() or self._address(there) != self.entries[path]["address"]
 
     def end(
         self,
@@ -154,7 +154,7 @@ class UndeclaredFiles:
         known. `done`: the names of single jobs that succeeded. Never raises ArchiveError."""
         before = {
             path: entry
-            for path, entry in self.known.items()
+            for path, entry in self.entries.items()
             if not self.is_rewritten(path) and not is_declared(path)
         }
         # The user has them already: what is written while the Snakefile is read, say.
@@ -164,8 +164,8 @@ class UndeclaredFiles:
         for entry in (entry for entry in new if entry["path"] in foreign):
             entry["jobs"] = []  # whoever has a file of their own does not want it
         for path in (entry["path"] for entry in new if "address" not in entry):
-            if path in self.known:
-                self._unlink(self.known[path])
+            if path in self.entries:
+                self._unlink(self.entries[path])
         stay, top = [], self.mirror.top
         for path, entry in before.items():
             gone = not os.path.lexists(self.mirror.worktree / path)
@@ -192,7 +192,7 @@ class UndeclaredFiles:
         running = running_at(executions, (moment for some in times.values() for moment in some))
         files = [path for path in paths if keep and self._can_be_kept(path)]
         stored = self._put(files)
-        found = []
+        entries = []
         for path in paths:
             ran = {each.number: each for moment in times[path] for each in running[moment]}
             by = nearest(path, list(ran.values()))
@@ -209,17 +209,17 @@ class UndeclaredFiles:
                     name=one.name.path,
                     size=one.size,
                 ).to_dict()
-            found.append(entry)
-        return found
+            entries.append(entry)
+        return entries
 
     def _times(self, path: str) -> tuple[int, ...]:
         """When it was last written, and changed in whatever way: tools set the former as they
         like."""
         try:
-            found = os.lstat(self.mirror.worktree / path)
+            status = os.lstat(self.mirror.worktree / path)
         except OSError:
             return ()
-        return found.st_mtime_ns, found.st_ctime_ns
+        return status.st_mtime_ns, status.st_ctime_ns
 
     def _can_be_kept(self, path: str) -> bool:
         """A file, or a link to one that does not lie elsewhere."""
@@ -241,14 +241,14 @@ class UndeclaredFiles:
             if len(paths) < 2:
                 return {}
             return {name: one for path in paths for name, one in self._put([path]).items()}
-        found = {}
+        linked = {}
         for path, one in zip(paths, stored, strict=True):
             try:
                 self.mirror.link(worktree / path, one.name, one.mtime_ns)
-                found[path] = one
+                linked[path] = one
             except (GitbatchError, OSError):
                 self.mirror.archive.take_back(one)
-        return found
+        return linked
 
     def _link(self, entry: Document) -> bool:
         """Have the link in the user's folder, unless something else is there that is not ours."""
@@ -257,7 +257,7 @@ class UndeclaredFiles:
             address = self._address(here)
             if address == entry["address"]:
                 return True
-            ours = self.known.get(path, {}).get("address")
+            ours = self.entries.get(path, {}).get("address")
             if address is None or address != ours:
                 return False
         try:
@@ -279,5 +279,5 @@ class UndeclaredFiles:
 
     def _address(self, path: Path) -> str | None:
         """Of the object that a link leads to."""
-        found = links.address_of(path) if path.is_symlink() else None
-        return None if found is None else str(found)
+        address = links.address_of(path) if path.is_symlink() else None
+        return None if address is None else str(address)
