@@ -22,7 +22,7 @@ from gitbatch_core.errors import GitbatchError, NotInArchiveError, UsageError
 from gitbatch_core.git import checkout, index, objects, trees, worktree
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.logs import logs_of
-from gitbatch_core.history.run_names import Known, Runs
+from gitbatch_core.history.run_names import ListedRun, Runs
 from gitbatch_core.log import suppressed
 from gitbatch_core.model.run_document import RunDocument, RunOutput
 from gitbatch_core.run import archive_location, run_commit
@@ -47,54 +47,54 @@ class CheckedOut:
 
 
 def check_out(
-    runs: Runs, known: Known, *, into: Path | None = None, archive: Path | None = None
+    runs: Runs, run: ListedRun, *, into: Path | None = None, archive: Path | None = None
 ) -> CheckedOut:
     """Check the run out in this work tree, or in a new linked one. `archive`: as the user named it.
 
     Raises GitError with git's words where that would lose something; then nothing has changed.
     """
-    commit = known.ended()
-    run = run_commit.read(runs.repository, commit)
+    commit = run.ended()
+    document = run_commit.read(runs.repository, commit)
     if into is None:
         repository = runs.repository
-        _switch(runs, known, run)
+        _switch(runs, run, document)
     else:
         repository = _add(runs.repository, into.absolute(), commit)
     top = repository.top
     store = archive_location.open_archive(repository, archive, create=False)
     present = _Present(repository=repository, archive=store)
-    missing = [output.path for output in run.outputs if not present.restore(output)]
-    missing += [path for path in run.input_links if not (top / path).exists()]
-    products = _products(top, run, _restore_logs(top, store, run))
+    missing = [output.path for output in document.outputs if not present.restore(output)]
+    missing += [path for path in document.input_links if not (top / path).exists()]
+    products = _products(top, document, _restore_logs(top, store, document))
     _set_times(repository, commit, products)
     return CheckedOut(
-        folder=top / run.folder,
+        folder=top / document.folder,
         missing=missing,
         strange=present.strange,
         archive=store,
-        is_other_archive=store.id != (run.archive if "archive" in run else store.id),
+        is_other_archive=store.id != (document.archive if "archive" in document else store.id),
     )
 
 
-def _revision(known: Known) -> str:
+def _revision(run: ListedRun) -> str:
     """A tag, where there is one: git then says where one is."""
-    return next((f"refs/tags/{name}" for name in known.tags), str(known.commit))
+    return next((f"refs/tags/{name}" for name in run.tags), str(run.commit))
 
 
-def _switch(runs: Runs, known: Known, run: RunDocument) -> None:
+def _switch(runs: Runs, run: ListedRun, document: RunDocument) -> None:
     """`git checkout`, once links and files of which nothing is lost are out of its way: git takes
     them for what only the user has. So it does ignored files, here."""
-    repository, commit = runs.repository, known.ended()
-    _check_folders(repository, known, run)
-    aside = _in_the_way(runs, commit, run)
+    repository, commit = runs.repository, run.ended()
+    _check_folders(repository, run, document)
+    aside = _in_the_way(runs, commit, document)
     files = {path: fs.temporary_beside(path) for path in _files_in_the_way(runs, commit)}
     try:
         for path in aside:
             path.unlink()
         for path, temporary in files.items():
             path.rename(temporary)
-        checkout.switch(repository, _revision(known))
-        _bring_back(repository, commit, run)
+        checkout.switch(repository, _revision(run))
+        _bring_back(repository, commit, document)
     except BaseException:
         _put_back(path for path in aside.items() if not os.path.lexists(path[0]))
         for path, temporary in files.items():
@@ -112,17 +112,17 @@ def _switch(runs: Runs, known: Known, run: RunDocument) -> None:
     )
 
 
-def _check_folders(repository: Repository, known: Known, run: RunDocument) -> None:
+def _check_folders(repository: Repository, run: ListedRun, document: RunDocument) -> None:
     """Raise UsageError where results would lie behind a link to a folder: git puts nothing there,
     but a folder in the place of the link."""
-    paths = (*(output.path for output in run.outputs), *run.input_links)
+    paths = (*(output.path for output in document.outputs), *document.input_links)
     above = {str(folder) for path in paths for folder in Path(path).parents}
     for name in sorted(above):
         link = repository.top / name
         if link.is_symlink():
             raise UsageError(
                 f"{name} is a link to a folder, {os.readlink(link)}: git cannot put results there.",
-                hint=f"A work tree of its own can have them: gitbatch runs checkout {known.run} "
+                hint=f"A work tree of its own can have them: gitbatch runs checkout {run.run} "
                 "--into DIR",
             )
 

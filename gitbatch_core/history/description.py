@@ -10,7 +10,7 @@ from gitbatch_core.archive import records
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.git import commits
 from gitbatch_core.history import marks, stale_outputs, summary
-from gitbatch_core.history.run_names import Known, Runs
+from gitbatch_core.history.run_names import ListedRun, Runs
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.reproduction import VERDICTS, ReproducedOutput, Reproduction
 from gitbatch_core.model.run_document import RunDocument, UndeclaredFile
@@ -19,58 +19,58 @@ from gitbatch_core.run import run_commit
 _OF_UNDECLARED = ("path", "rule", "address", "size")
 
 
-def describe(runs: Runs, known: Known, archive: Archive | None) -> Document:
+def describe(runs: Runs, run: ListedRun, archive: Archive | None) -> Document:
     """The run: how it stands or ended, what it ran and made, how it was reproduced.
 
     `archive`: where attempts to reproduce it are kept; None where there is none here. Raises
     GitError, FormatError.
     """
-    if known.owner is not None:
-        return _going(runs, known)
-    run = run_commit.read(runs.repository, known.ended())
+    if run.owner is not None:
+        return _going(runs, run)
+    document = run_commit.read(runs.repository, run.ended())
     return {
-        "run": known.run,
-        "state": run.outcome,
-        "tainted": list(run.tainted),
-        "undeclared": list(map(_undeclared, run.undeclared)),
-        "source_commit": run.source_commit,
-        "subject": _subject(runs, run.source_commit),
-        "snapshot": bool(run.snapshot),
-        "commit": known.commit,
-        "tags": known.tags,
-        "kept": known.kept is not None,
-        "message": run.message,
-        "reproduces": known.reproduces,
-        "note": marks.note(runs, known),
-        "user": run.user,
-        "host": run.host,
-        "started": run.started,
-        "ended": run.ended,
-        "seconds": _seconds(run.started, run.ended),
-        "command": list(run.command),
-        "folder": run.folder,
-        "snakefile": run.snakefile,
-        "targets": list(run.targets),
-        "config": dict(run.config),
-        "pool": run.pool.to_dict(),
-        "archive": run.archive,
-        "jobs": _jobs(run),
-        "failed": list(run.jobs_failed),
+        "run": run.run,
+        "state": document.outcome,
+        "tainted": list(document.tainted),
+        "undeclared": list(map(_undeclared, document.undeclared)),
+        "source_commit": document.source_commit,
+        "subject": _subject(runs, document.source_commit),
+        "snapshot": bool(document.snapshot),
+        "commit": run.commit,
+        "tags": run.tags,
+        "kept": run.kept is not None,
+        "message": document.message,
+        "reproduces": run.reproduces,
+        "note": marks.note(runs, run),
+        "user": document.user,
+        "host": document.host,
+        "started": document.started,
+        "ended": document.ended,
+        "seconds": _seconds(document.started, document.ended),
+        "command": list(document.command),
+        "folder": document.folder,
+        "snakefile": document.snakefile,
+        "targets": list(document.targets),
+        "config": dict(document.config),
+        "pool": document.pool.to_dict(),
+        "archive": document.archive,
+        "jobs": _jobs(document),
+        "failed": list(document.jobs_failed),
         "outputs": {
-            "count": len(run.outputs),
-            "bytes": sum(output.size or 0 for output in run.outputs),
-            "paths": [output.path for output in run.outputs],
+            "count": len(document.outputs),
+            "bytes": sum(output.size or 0 for output in document.outputs),
+            "paths": [output.path for output in document.outputs],
         },
-        "other_code": stale_outputs.summary(run).to_dict(),
-        "reproductions": _reproductions(archive, known.run),
+        "other_code": stale_outputs.summary(document).to_dict(),
+        "reproductions": _reproductions(archive, run.run),
     }
 
 
-def _going(runs: Runs, known: Known) -> Document:
-    assert known.owner is not None
-    entry, about = summary.entries(runs, [known])[0], known.owner.about
+def _going(runs: Runs, run: ListedRun) -> Document:
+    assert run.owner is not None
+    entry, about = summary.entries(runs, [run])[0], run.owner.about
     return {
-        "run": known.run,
+        "run": run.run,
         "state": entry.state,
         "source_commit": entry.commit,
         "subject": _subject(runs, entry.commit),
@@ -78,7 +78,7 @@ def _going(runs: Runs, known: Known) -> Document:
         "message": entry.message,
         "reproduces": entry.reproduces,
         "host": entry.host,
-        "process": known.owner.pid,
+        "process": run.owner.pid,
         "started": entry.started,
         "ended": None,
         "command": about.get("command", []),
@@ -86,7 +86,7 @@ def _going(runs: Runs, known: Known) -> Document:
         "jobs_done": entry.jobs_done,
         "jobs_planned": entry.jobs,
         "folder": about.get("folder", ""),
-        "worktree": str(known.owner.worktree),
+        "worktree": str(run.owner.worktree),
         "log": about.get("log", ""),
     }
 

@@ -11,7 +11,7 @@ from gitbatch_core.archive import layout, records
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError, RunError, UsageError
-from gitbatch_core.history.run_names import Known, Runs
+from gitbatch_core.history.run_names import ListedRun, Runs
 from gitbatch_core.log import suppressed
 from gitbatch_core.model.job_record import JobRecord, StoredFile
 from gitbatch_core.model.run_document import RunLog
@@ -39,40 +39,40 @@ def keep(archive: Archive, files: Iterable[str], clean: Callable[[bytes], bytes]
     return None
 
 
-def of_run(runs: Runs, known: Known, archive: Archive | None) -> Printed:
+def of_run(runs: Runs, run: ListedRun, archive: Archive | None) -> Printed:
     """What the run itself printed: Snakemake's log. Raises RunError, NotInArchiveError."""
-    if known.owner is not None:
-        path = Path(known.owner.about.get("log") or "/nonexistent")
+    if run.owner is not None:
+        path = Path(run.owner.about.get("log") or "/nonexistent")
         try:
             return Printed(title=str(path), data=path.read_bytes())
         except OSError as error:
-            raise RunError(f"The log of run {known.run} cannot be read: {error}") from error
-    log = run_commit.read(runs.repository, known.ended()).log
+            raise RunError(f"The log of run {run.run} cannot be read: {error}") from error
+    log = run_commit.read(runs.repository, run.ended()).log
     if log is None:
         raise RunError(
-            f"Run {known.run} has kept no log of its own.",
+            f"Run {run.run} has kept no log of its own.",
             hint="Runs of earlier versions have none; logs of their rules may exist: "
-            f"gitbatch runs out {known.run} RULE",
+            f"gitbatch runs out {run.run} RULE",
         )
-    return Printed(title=f"run {known.run}", data=_bytes(archive, log.address))
+    return Printed(title=f"run {run.run}", data=_bytes(archive, log.address))
 
 
-def of_jobs(runs: Runs, known: Known, archive: Archive | None, what: str) -> list[Printed]:
+def of_jobs(runs: Runs, run: ListedRun, archive: Archive | None, what: str) -> list[Printed]:
     """What the jobs of a rule, or the one that made an output (relative to the top, or to the
     current folder), have printed: their logs, and all output of those that failed.
 
     Raises UsageError where the run has no such rule or output; GitError, ArchiveError.
     """
-    run = run_commit.read(runs.repository, known.ended())
+    document = run_commit.read(runs.repository, run.ended())
     wanted = {what, runs.repository.relative(Path(what)) or what}
-    jobs = [job for job in run.jobs.values() if _is_meant(job, wanted)]
+    jobs = [job for job in document.jobs.values() if _is_meant(job, wanted)]
     if not jobs and archive is not None:  # temporary outputs stand in the records alone
-        jobs = [job for job in _records(archive, known.run) if _is_meant(job, wanted)]
-    texts = list(_of_failed(runs.repository.top / run.folder, known.run, what))
+        jobs = [job for job in _records(archive, run.run) if _is_meant(job, wanted)]
+    texts = list(_of_failed(runs.repository.top / document.folder, run.run, what))
     if not jobs and not texts:
-        rules = sorted({job.rule for job in run.jobs.values()})
+        rules = sorted({job.rule for job in document.jobs.values()})
         raise UsageError(
-            f"Run {known.run} has neither a rule nor an output {what!r}.",
+            f"Run {run.run} has neither a rule nor an output {what!r}.",
             hint=f"Its rules: {', '.join(rules)}" if rules else None,
         )
     for job in jobs:

@@ -17,7 +17,7 @@ from gitbatch_core.errors import GitbatchError, UsageError
 from gitbatch_core.git import objects, refs, trees
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.logs import logs_of
-from gitbatch_core.history.run_names import NOTES, Known, Runs
+from gitbatch_core.history.run_names import NOTES, ListedRun, Runs
 from gitbatch_core.log import suppressed
 from gitbatch_core.model.run_document import RunDocument
 
@@ -30,45 +30,43 @@ class Freed:
     bytes: int
 
 
-def refuse(chosen: Iterable[Known]) -> None:
+def refuse(chosen: Iterable[ListedRun]) -> None:
     """Raise UsageError for runs that go on, are kept, or are none of this repository."""
-    for known in chosen:
-        if known.owner is not None:
+    for run in chosen:
+        if run.owner is not None:
             raise UsageError(
-                f"Run {known.run} has not ended.", hint=f"gitbatch runs cancel {known.run}"
+                f"Run {run.run} has not ended.", hint=f"gitbatch runs cancel {run.run}"
             )
-        if known.kept is not None:
+        if run.kept is not None:
+            raise UsageError(f"Run {run.run} is kept.", hint=f"gitbatch runs keep --off {run.run}")
+        if not run.refs:
             raise UsageError(
-                f"Run {known.run} is kept.", hint=f"gitbatch runs keep --off {known.run}"
-            )
-        if not known.refs:
-            raise UsageError(
-                f"No ref of this repository leads to run {known.run}; there is nothing to remove."
+                f"No ref of this repository leads to run {run.run}; there is nothing to remove."
             )
 
 
-def forget(runs: Runs, chosen: Iterable[Known]) -> None:
+def forget(runs: Runs, chosen: Iterable[ListedRun]) -> None:
     """Take away the runs' refs, the tags that lead to them, and their notes. Raises GitError."""
     chosen = list(chosen)
     noted = refs.notes(runs.repository, NOTES)
-    refs.remove(runs.repository, [ref for known in chosen for ref in known.refs])
-    for known in chosen:
-        if known.commit in noted:
-            refs.remove_note(runs.repository, NOTES, known.commit)
+    refs.remove(runs.repository, [ref for run in chosen for ref in run.refs])
+    for run in chosen:
+        if run.commit in noted:
+            refs.remove_note(runs.repository, NOTES, run.commit)
 
 
-def freed(runs: Runs, chosen: Iterable[Known], archive: Archive) -> Freed:
+def freed(runs: Runs, chosen: Iterable[ListedRun], archive: Archive) -> Freed:
     """The objects that these runs name, and then no other run, ref, link of this work tree or name
     of the storage. Raises GitError, ArchiveError."""
     gone = list(chosen)
-    ids = {known.run for known in gone}
+    ids = {run.run for run in gone}
     objects = _Objects(archive)
     only_theirs: set[str] = set()
-    for run in runs.documents(gone).values():
-        only_theirs |= objects.of_run(run)
-    others = [known for known in runs.by_id.values() if known.run not in ids]
-    dropped = {ref.name for known in gone for ref in known.refs}
-    run_refs = {ref.name for known in others for ref in known.refs}
+    for document in runs.documents(gone).values():
+        only_theirs |= objects.of_run(document)
+    others = [run for run in runs.by_id.values() if run.run not in ids]
+    dropped = {ref.name for run in gone for ref in run.refs}
+    run_refs = {ref.name for run in others for ref in run.refs}
     only_theirs -= _linked_to(runs, gone)
     for named in _named(runs, others, objects, dropped | run_refs):
         only_theirs -= named
@@ -110,7 +108,7 @@ class _Objects:
         return digests
 
 
-def _linked_to(runs: Runs, chosen: Iterable[Known]) -> set[str]:
+def _linked_to(runs: Runs, chosen: Iterable[ListedRun]) -> set[str]:
     """Digests of what the outputs of these runs lead to, also behind links to folders."""
     paths = {
         runs.repository.top / output.path
@@ -121,7 +119,9 @@ def _linked_to(runs: Runs, chosen: Iterable[Known]) -> set[str]:
     return _digests(os.readlink(path) for path in every if path.is_symlink())
 
 
-def _named(runs: Runs, others: list[Known], objects: _Objects, but: set[str]) -> Iterator[set[str]]:
+def _named(
+    runs: Runs, others: list[ListedRun], objects: _Objects, but: set[str]
+) -> Iterator[set[str]]:
     """What else names objects: other runs, the storage's names, this work tree, refs."""
     for run in runs.documents(others).values():
         yield objects.of_run(run)

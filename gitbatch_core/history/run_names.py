@@ -28,7 +28,7 @@ _MOST_LISTED = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class ListedRun:
     """A run that this repository knows."""
 
     run: str
@@ -63,7 +63,7 @@ class Runs:
     """The runs of a repository, as they were when they were listed."""
 
     repository: Repository
-    by_id: dict[str, Known]
+    by_id: dict[str, ListedRun]
     """Sorted by id, so by time."""
 
     @classmethod
@@ -72,7 +72,7 @@ class Runs:
 
         Raises GitError.
         """
-        by_id: dict[str, Known] = {}
+        by_id: dict[str, ListedRun] = {}
         marks: dict[str, Ref] = {}
         for ref in refs.listed(repository, REFS, _TAGS, KEPT):
             of_run = OF_RUN.findall(ref.message)
@@ -83,22 +83,22 @@ class Runs:
                 marks[run] = ref
                 continue
             reproduces = run_commit.reproduced_in(ref.message)
-            new = Known(run=run, commit=ref.commit, reproduces=reproduces)
+            new = ListedRun(run=run, commit=ref.commit, reproduces=reproduces)
             ended = by_id.setdefault(run, new)
             if ended.commit == ref.commit:
                 by_id[run] = replace(ended, refs=(*ended.refs, ref))
         for run in marks.keys() & by_id.keys():
             by_id[run] = replace(by_id[run], kept=marks[run])
         for owner in lease.owners(repository):
-            open_run = Known(run=owner.run, owner=owner, reproduces=_reproduced_by(owner))
+            open_run = ListedRun(run=owner.run, owner=owner, reproduces=_reproduced_by(owner))
             by_id.setdefault(owner.run, open_run)
         return cls(repository=repository, by_id=dict(sorted(by_id.items())))
 
-    def one(self, name: str) -> Known:
+    def one(self, name: str) -> ListedRun:
         """The run that `name` means. Raises UsageError, naming all where there are several."""
-        for known in self.by_id.values():
-            if name in known.tags:
-                return known
+        for run in self.by_id.values():
+            if name in run.tags:
+                return run
         if name and (fits := fitting(self.by_id, name, reproductions=self.reproductions)):
             return self.by_id[only(fits, name, what="run")]
         return self._at_commit(name)
@@ -106,25 +106,25 @@ class Runs:
     @property
     def reproductions(self) -> set[str]:
         """The ids of those runs that were to make another one again."""
-        return {run for run, known in self.by_id.items() if known.reproduces}
+        return {name for name, run in self.by_id.items() if run.reproduces}
 
-    def some(self, names: Iterable[str]) -> list[Known]:
+    def some(self, names: Iterable[str]) -> list[ListedRun]:
         """The runs that `names` mean, ranges `A..B` among them, each once and sorted by id.
 
         Raises UsageError, also for a range without a run.
         """
-        chosen: dict[str, Known] = {}
+        chosen: dict[str, ListedRun] = {}
         for name in names:
             meant = self._range(name) if ".." in name else [self.one(name)]
-            chosen |= {known.run: known for known in meant}
-        return [chosen[run] for run in sorted(chosen)]
+            chosen |= {run.run: run for run in meant}
+        return [run for _, run in sorted(chosen.items())]
 
-    def documents(self, runs: Iterable[Known]) -> dict[str, RunDocument]:
+    def documents(self, runs: Iterable[ListedRun]) -> dict[str, RunDocument]:
         """run.json of those that have ended, by id; those that cannot be read are left out."""
         revisions = [each.commit for each in runs if each.commit is not None]
         return {each.run: each for each in run_commit.read_all(self.repository, revisions)}
 
-    def _range(self, name: str) -> list[Known]:
+    def _range(self, name: str) -> list[ListedRun]:
         first, _, last = name.partition("..")
         first, last = self._end(first), self._end(last)
         within = [
@@ -148,7 +148,7 @@ class Runs:
             run.startswith(name) for run in self.by_id
         )
 
-    def _at_commit(self, name: str) -> Known:
+    def _at_commit(self, name: str) -> ListedRun:
         nothing = UsageError(f"There is no run called {name!r}.", hint=_HINT)
         try:
             commit = self.repository.commit_of(name)
@@ -160,8 +160,8 @@ class Runs:
             raise UsageError(
                 f"{name} is a commit, but not of a run: it has no {run_commit.PATH}.", hint=_HINT
             ) from error
-        known = self.by_id.get(run)
-        return known if known and known.commit else Known(run=run, commit=commit)
+        listed = self.by_id.get(run)
+        return listed if listed and listed.commit else ListedRun(run=run, commit=commit)
 
 
 _HINT = (

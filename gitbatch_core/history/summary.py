@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gitbatch_core.git import refs
-from gitbatch_core.history.run_names import NOTES, Known, Runs
+from gitbatch_core.history.run_names import NOTES, ListedRun, Runs
 from gitbatch_core.model.job_result import RESULT_NAME
 from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.run import lease
@@ -49,7 +49,7 @@ class RunSummary:
         return dict(vars(self))
 
 
-def entries(runs: Runs, chosen: Sequence[Known] | None = None) -> list[RunSummary]:
+def entries(runs: Runs, chosen: Sequence[ListedRun] | None = None) -> list[RunSummary]:
     """These runs, or all, the oldest first. Raises GitError."""
     runs_listed = list(runs.by_id.values()) if chosen is None else chosen
     documents = runs.documents(runs_listed)
