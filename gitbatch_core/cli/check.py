@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print what was found."""
     archive = [] if arguments.archive is None else ["--gitbatch-archive", str(arguments.archive)]
-    command = controller.Command.new([*archive, *arguments.more], message=None)
+    command = controller.ControllerCommand.new([*archive, *arguments.more], message=None)
     with tempfile.TemporaryDirectory(prefix="gitbatch-") as folder:
         file = Path(folder, "report.json")
         done = subprocess.run(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from subprocess import Popen
 
     from gitbatch_core.pools.base import PoolKind
-    from gitbatch_core.run.controller import Command
+    from gitbatch_core.run.controller import ControllerCommand
 
 _STARTED_S = 300.0
 """Reading a large workflow takes its time, and so may the start of a job."""
@@ -62,19 +62,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it; Snakemake's exit status."""
     repository = Repository.find(Path.cwd())
     if arguments.resume is None:
-        command = controller.Command.new(arguments.arguments, message=arguments.message)
+        command = controller.ControllerCommand.new(arguments.arguments, message=arguments.message)
     else:
         if arguments.message is not None:
             raise UsageError("A resumed run has its message already: leave --message out.")
         dead = [o for o in owners(repository) if o.is_dead and not o.is_cancelled]
         what = "run, started on this host, that has lost its controller"
         lost = run_names.open_run(dead, arguments.resume, what=what)
-        command = controller.Command.again(lost, arguments.arguments)
+        command = controller.ControllerCommand.again(lost, arguments.arguments)
         controller.release_lock(lost)
     return _detached(command, repository) if arguments.detach else _attached(command)
 
 
-def _attached(command: Command) -> int:
+def _attached(command: ControllerCommand) -> int:
     log = command.new_log()
     process = controller.start_process(command, log)
     signal.signal(signal.SIGINT, lambda *_: process.send_signal(signal.SIGINT))
@@ -84,7 +84,7 @@ def _attached(command: Command) -> int:
     return status if status >= 0 else 128 - status
 
 
-def _detached(command: Command, repository: Repository) -> int:
+def _detached(command: ControllerCommand, repository: Repository) -> int:
     log = command.new_log()
     process: Popen[bytes] | None = None
     kind = _pool_of(command)
@@ -108,7 +108,7 @@ def _detached(command: Command, repository: Repository) -> int:
     raise RunError(f"The run has not started in {_STARTED_S:.0f} s.", hint=f"See its log: {log}")
 
 
-def _pool_of(command: Command) -> PoolKind:
+def _pool_of(command: ControllerCommand) -> PoolKind:
     """The kind of the run's pool, as far as its arguments say. Raises PoolError."""
     option = "--gitbatch-pool"
     words = [w for word in command.arguments for w in word.split("=", 1)]

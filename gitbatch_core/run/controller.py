@@ -37,31 +37,31 @@ _ENDED = "gitbatch: snakemake ended with exit status "
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class ControllerCommand:
     """Snakemake's arguments, and where it starts."""
 
     arguments: tuple[str, ...]
     folder: Path
 
     @classmethod
-    def new(cls, arguments: Sequence[str], *, message: str | None) -> Command:
+    def new(cls, arguments: Sequence[str], *, message: str | None) -> ControllerCommand:
         """What the user asks for, with this executor where none is named."""
         own = [] if message is None else ["--gitbatch-message", message]
         return cls(arguments=(*_executor(arguments), *own, *arguments), folder=Path.cwd())
 
     @classmethod
-    def again(cls, dead: Owner, arguments: Sequence[str] = ()) -> Command:
+    def again(cls, dead: Owner, arguments: Sequence[str] = ()) -> ControllerCommand:
         """What goes on with a dead run: its own arguments, or others. Raises UsageError where these
         held a secret, which nobody has kept."""
-        given = (*_executor(arguments), *arguments) if arguments else ()
-        found = given or tuple(map(str, dead.about["command"][1:]))
-        if any(REDACTED in word for word in found):
+        others = (*_executor(arguments), *arguments) if arguments else ()
+        words = others or tuple(map(str, dead.about["command"][1:]))
+        if any(REDACTED in word for word in words):
             raise UsageError(
                 f"The arguments of run {dead.run} held the value of a secret, which is not kept.",
                 hint=f"Give them again: gitbatch run --resume {dead.run} -- ARGUMENTS OF SNAKEMAKE",
             )
-        again = () if _AGAIN in found or "--ri" in found else (_AGAIN,)
-        return cls(arguments=(*again, *found), folder=Path(dead.about["folder"]))
+        again = () if _AGAIN in words or "--ri" in words else (_AGAIN,)
+        return cls(arguments=(*again, *words), folder=Path(dead.about["folder"]))
 
     @property
     def argv(self) -> list[str]:
@@ -81,7 +81,7 @@ def _executor(arguments: Sequence[str]) -> tuple[str, ...]:
     return () if named else ("--executor", "gitbatch")
 
 
-def start_process(command: Command, log: Path) -> subprocess.Popen[bytes]:
+def start_process(command: ControllerCommand, log: Path) -> subprocess.Popen[bytes]:
     """Start it in a session of its own: no terminal's end reaches it."""
     # What a shell has set to be ignored for commands in the background, it must hear.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -97,7 +97,9 @@ def start_process(command: Command, log: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def start_job(submit: SubmitController, command: Command, log: Path, repository: Repository) -> str:
+def start_job(
+    submit: SubmitController, command: ControllerCommand, log: Path, repository: Repository
+) -> str:
     """Start it as a job of a pool, by what the pool has for that; its id. Raises PoolError."""
     # With the environment, which may hold secrets and so cannot stand in a job ad.
     folder = job_folder(log, repository)
@@ -161,15 +163,15 @@ def owner_of(repository: Repository, log: Path) -> Owner | None:
 
 def main(folder: Path) -> int:
     """The pool's job; ends with Snakemake's exit status."""
-    found = documents.read(folder / _START_NAME, format=_FORMAT, version=_VERSION)
-    command = Command(arguments=tuple(found["arguments"]), folder=Path(found["folder"]))
+    start = documents.read(folder / _START_NAME, format=_FORMAT, version=_VERSION)
+    command = ControllerCommand(arguments=tuple(start["arguments"]), folder=Path(start["folder"]))
     os.environ.clear()
-    os.environ.update(found["environment"])
-    log = Path(found["log"])
+    os.environ.update(start["environment"])
+    log = Path(start["log"])
     dead = owner_of(Repository.find(command.folder), log)
     if dead is not None and dead.is_dead:
         release_lock(dead)
-        command = Command.again(dead, command.arguments)
+        command = ControllerCommand.again(dead, command.arguments)
     process, asked = start_process(command, log), []
 
     def end(number: int, _: object) -> None:
