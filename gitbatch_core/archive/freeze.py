@@ -42,10 +42,10 @@ class Frozen:
 
 @dataclass(kw_only=True)
 class _Plan:
-    given: Path
+    path: Path
     place: Path
     """With its folder resolved."""
-    known: ObjectName | None = None
+    object: ObjectName | None = None
     """What it leads to, where it is frozen already."""
     files: list[Path] = field(default_factory=list)
     members: list[manifests.Scanned] | None = None
@@ -108,11 +108,11 @@ def thaw(
     folders: list[Path] = []
     for path in paths:
         place = _place(archive, top, path)
-        found = dict(_frozen_in(archive, place))
-        if not found:
+        links = dict(_frozen_in(archive, place))
+        if not links:
             raise UsageError(f"{path} is not frozen: it is no link into the archive.")
-        names.update(found)
-        folders.extend({link.parent for link in found} if place.is_dir() else ())
+        names.update(links)
+        folders.extend({link.parent for link in links} if place.is_dir() else ())
     _check_writable(names)
     times = {folder: folder.stat() for folder in folders}
     done: list[Path] = []
@@ -132,11 +132,11 @@ def thaw(
 
 def _plan(archive: Archive, top: Path, path: Path) -> _Plan:
     place = _place(archive, top, path)
-    plan = _Plan(given=path, place=place)
+    plan = _Plan(path=path, place=place)
     try:
         if place.is_symlink():
-            plan.known = archive.object_at(place)
-            if plan.known is None:
+            plan.object = archive.object_at(place)
+            if plan.object is None:
                 plan.files = [_linked_file(path, place)]
         elif place.is_dir():
             plan.members = list(manifests.scan(str(place), archive.object_at))
@@ -242,7 +242,7 @@ def _check_same(stored: Stored) -> None:
 
 def _result(archive: Archive, plan: _Plan, stored: dict[Path, Stored]) -> Frozen:
     if plan.members is None:
-        name = plan.known or stored[plan.place].name
+        name = plan.object or stored[plan.place].name
         address, size = name.address, archive.size(name)
     else:
         entries = []
@@ -254,7 +254,7 @@ def _result(archive: Archive, plan: _Plan, stored: dict[Path, Stored]) -> Frozen
         address, _ = archive.put_entries(entries)
         size = sum(entry.size for entry in entries)
     return Frozen(
-        path=plan.given,
+        path=plan.path,
         address=address,
         folder=plan.members is not None,
         size=size,

@@ -83,8 +83,8 @@ class Address:
     def __post_init__(self) -> None:
         length = DIGEST_LENGTHS.get(self.algorithm)
         if length is None:
-            known = ", ".join(DIGEST_LENGTHS)
-            raise FormatError(f"Unknown hash algorithm {self.algorithm!r}; known are {known}.")
+            algorithms = ", ".join(DIGEST_LENGTHS)
+            raise FormatError(f"Unknown hash algorithm {self.algorithm!r}; known are {algorithms}.")
         if len(self.digest) != length or not _DIGEST.fullmatch(self.digest):
             raise FormatError(f"Not a digest of {self.algorithm}: {self.digest!r}.")
 

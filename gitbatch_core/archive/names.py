@@ -57,12 +57,12 @@ def read(archive: Archive, name: str) -> Name | None:
     """
     path = archive.root / layout.name_path(name)
     try:
-        found = parse(path.read_bytes(), name, source=str(path))
+        meaning = parse(path.read_bytes(), name, source=str(path))
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
     except OSError as error:
         raise ArchiveError(f"Cannot read {path} in the archive: {error.strerror}.") from error
-    return found if leads_somewhere(archive, found) else None
+    return meaning if leads_somewhere(archive, meaning) else None
 
 
 def write(
@@ -86,7 +86,7 @@ def write(
     with suppressed(FormatError):  # what is damaged is replaced
         before = read(archive, name) or before
     same = before is not None and (before.address, before.object) == (address, object)
-    found = Name(
+    meaning = Name(
         name=name,
         address=address,
         object=object,
@@ -94,14 +94,14 @@ def write(
         changed_ns=before.changed_ns if same and before else now,
         stored_ns=now if stored_ns is None else -(-stored_ns // GRID_NS) * GRID_NS,
     )
-    _put(archive, found)
-    return found
+    _put(archive, meaning)
+    return meaning
 
 
 def touch(archive: Archive, name: str) -> None:
     """Say that the name was written now. Does nothing where there is none."""
-    if (found := read(archive, name)) is not None:
-        _put(archive, replace(found, stored_ns=time.time_ns() // GRID_NS * GRID_NS))
+    if (meaning := read(archive, name)) is not None:
+        _put(archive, replace(meaning, stored_ns=time.time_ns() // GRID_NS * GRID_NS))
 
 
 def remove(archive: Archive, name: str) -> None:
@@ -124,9 +124,9 @@ def listed(archive: Archive, prefix: str = "") -> Iterator[Name]:
     for path in paths(archive, prefix):
         name = path.removeprefix(f"{layout.NAMES}/")
         with suppressed(GitbatchError, OSError):
-            found = parse((archive.root / path).read_bytes(), name, source=path)
-            if leads_somewhere(archive, found):
-                yield found
+            meaning = parse((archive.root / path).read_bytes(), name, source=path)
+            if leads_somewhere(archive, meaning):
+                yield meaning
 
 
 def paths(archive: Archive, prefix: str = "") -> Iterator[str]:

@@ -82,9 +82,9 @@ def open_source(
         raise ArchiveError(f"Cannot read {path}: {error.strerror}.") from error
 
 
-def identity(found: os.stat_result) -> tuple[int, int]:
+def identity(status: os.stat_result) -> tuple[int, int]:
     """Device and inode: what stays the same under all names of a file."""
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _lock(descriptor: int, exclusive: bool) -> bool | None:

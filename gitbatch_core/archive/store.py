@@ -100,7 +100,7 @@ class Archive:
         """
         linked = {path: self._linked(path) for path in files if path.is_symlink()}
         rest = list(dict.fromkeys(path for path in files if linked.get(path) is None))
-        done: dict[Path, Stored] = {path: known for path, known in linked.items() if known}
+        done: dict[Path, Stored] = {path: stored for path, stored in linked.items() if stored}
         try:
             for batch in self.put_batches(rest, take=take, strict=strict):
                 done.update((stored.source, stored) for stored in batch)
@@ -125,15 +125,15 @@ class Archive:
         With Take.MOVE the folder loses its files and keeps its subfolders and links. See `put`;
         also raises ArchiveError for links to folders outside, fifos, sockets and devices.
         """
-        found = self._scan(folder)
-        paths = [folder / item.path for item in found if item.file]
+        members = self._scan(folder)
+        paths = [folder / member.path for member in members if member.file]
         files = self.put(paths, take=take, strict=strict)
         by_path = {stored.source: stored for stored in files}
         entries = []
-        for item in found:
-            stored = by_path.get(folder / item.path)
+        for member in members:
+            stored = by_path.get(folder / member.path)
             entries.append(
-                self.entry(item, stored.name, stored.size) if stored else self.entry(item)
+                self.entry(member, stored.name, stored.size) if stored else self.entry(member)
             )
         address, new = self.put_entries(entries)
         return StoredTree(
@@ -359,10 +359,10 @@ class Archive:
 
     def _scan(self, folder: Path) -> list[manifests.Scanned]:
         try:
-            found = list(manifests.scan(str(folder), self.object_at))
+            members = list(manifests.scan(str(folder), self.object_at))
         except OSError as error:
             raise ArchiveError(f"Cannot read {error.filename}: {error.strerror}.") from error
-        return sorted(found, key=lambda item: os.fsencode(item.path))
+        return sorted(members, key=lambda member: os.fsencode(member.path))
 
     def _linked(self, path: Path) -> Stored | None:
         try:

@@ -65,14 +65,14 @@ def below(folder: str, names: Sequence[str]) -> Iterator[str]:
 
 def inside(paths: Iterable[str]) -> Callable[[str], bool]:
     """Whether a path is one of `paths` or lies below one; all relative to the same folder."""
-    known = frozenset(paths)
+    roots = frozenset(paths)
 
     def test(path: str) -> bool:
-        if path in known or "." in known:
+        if path in roots or "." in roots:
             return True
         end = path.rfind("/")
         while end > 0:
-            if path[:end] in known:
+            if path[:end] in roots:
                 return True
             end = path.rfind("/", 0, end)
         return False

@@ -73,8 +73,8 @@ def parse(data: bytes) -> Pointer | None:
         if b"\next-" in data or (content := _LFS_CONTENT.search(data)) is None:
             return Pointer(tool=LFS, key="", size=None)
         return Pointer(tool=LFS, key=content[1].decode(), size=int(content[2]))
-    if found := _ANNEX.match(data):
-        key = decode(found[1])
+    if match := _ANNEX.match(data):
+        key = decode(match[1])
         size = _ANNEX_SIZE.match(key)
         return Pointer(tool=ANNEX, key=key, size=int(size[1]) if size else None)
     return None
@@ -115,7 +115,7 @@ class Contents:
 
 def _folders(key: str) -> tuple[str, ...]:
     """git-annex has two ways to spread objects over folders, each in two levels or in one."""
-    unescaped = re.sub("&[sca]|%", lambda found: _ESCAPES[found[0]], key)
+    unescaped = re.sub("&[sca]|%", lambda match: _ESCAPES[match[0]], key)
     digest = hashlib.md5(unescaped.encode(errors="surrogateescape"), usedforsecurity=False)
     word, lower = int.from_bytes(digest.digest()[:4], "little"), digest.hexdigest()
     a, b, c, d = (_LETTERS[word >> 6 * n & 31] for n in range(4))
@@ -159,8 +159,8 @@ def resolve(
 def pointer_at(path: Path) -> Pointer | None:
     """The pointer in a regular file that is there and small enough."""
     try:
-        found = path.lstat()
-        if stat.S_ISREG(found.st_mode) and found.st_size <= LONGEST:
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode) and status.st_size <= LONGEST:
             with path.open("rb") as file:
                 return parse(file.read())
     except OSError:
@@ -186,24 +186,24 @@ def resolved(
     in the environment `env`."""
     flagged = {each.path: each.blob for each in index.entries(top, env) if each.tag == "h"}
     blobs = objects.contents(repository, flagged.values())
-    found = {path: parse(blobs[blob]) for path, blob in flagged.items() if blob in blobs}
-    return {path: each for path, each in found.items() if each}
+    pointers = {path: parse(blobs[blob]) for path, blob in flagged.items() if blob in blobs}
+    return {path: each for path, each in pointers.items() if each}
 
 
 def is_put(path: Path, pointer: Pointer) -> bool:
     """Whether a file is the content of the pointer as `resolve` has put it there."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return False
-    is_old = stat.S_ISREG(found.st_mode) and found.st_mtime_ns == MTIME_NS
-    return is_old and pointer.size in (None, found.st_size)
+    is_old = stat.S_ISREG(status.st_mode) and status.st_mtime_ns == MTIME_NS
+    return is_old and pointer.size in (None, status.st_size)
 
 
 def is_withheld(path: Path) -> bool:
     """Whether a file is a pointer that nobody can read, as its content is not there."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return False
-    return stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) == 0
+    return stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) == 0

@@ -34,11 +34,11 @@ def listed(repository: Repository, *prefixes: str) -> list[Ref]:
     """The refs below `prefixes` that lead to commits, sorted by name. Raises GitError."""
     layout = "%00".join(f"%({name})" for name in _FIELDS) + "%00"
     answer = repository.read("for-each-ref", f"--format={layout}", *prefixes).split(b"\0")
-    found = []
+    refs = []
     for start in range(0, len(answer) - len(_FIELDS), len(_FIELDS)):
         name, own, kind, message, commit, inner = answer[start : start + len(_FIELDS)]
         if kind in (b"commit", b"tag"):
-            found.append(
+            refs.append(
                 Ref(
                     name=decode(name.lstrip(b"\n")),
                     object=own.decode(),
@@ -46,7 +46,7 @@ def listed(repository: Repository, *prefixes: str) -> list[Ref]:
                     message=(inner if commit else message).decode(errors="replace"),
                 )
             )
-    return found
+    return refs
 
 
 def commits(repository: Repository, *prefixes: str) -> dict[str, str]:

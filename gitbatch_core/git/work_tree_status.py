@@ -124,13 +124,13 @@ def _look(repository: Repository) -> dict[str, str]:
         for entry in listing.split(b"\0")
         if entry[:1] in fields
     ]
-    found = {path: flags.get(path, "") for path in paths}
+    modified = {path: flags.get(path, "") for path in paths}
     for name in submodules(repository):
-        inner = _look(Repository.find(repository.top / name)) if name not in found else {}
+        inner = _look(Repository.find(repository.top / name)) if name not in modified else {}
         hidden = [f"{path}: {flag}" for path, flag in inner.items() if flag]
         if hidden:
-            found[name] = ", ".join(hidden)
-    return found
+            modified[name] = ", ".join(hidden)
+    return modified
 
 
 def submodules(repository: Repository) -> list[str]:
@@ -155,23 +155,23 @@ def _flags(repository: Repository) -> dict[str, str]:
     """Files that git was told not to look at, and by what option of `git update-index`: but for
     what a sparse checkout leaves out, and for what we put there: content in the place of pointers,
     and what is in the place of links to folders."""
-    found = {}
-    known = overlooked(repository)
+    flags = {}
+    overlooked_paths = overlooked(repository)
     for each in index.entries(repository.top):
-        if each.path in known:
+        if each.path in overlooked_paths:
             continue
         if each.tag in "Ss" or each.tag.islower():
             is_there = os.path.lexists(repository.top / each.path)
             if is_there or each.tag not in "Ss":
                 hidden = each.tag.islower()
-                found[each.path] = "--assume-unchanged" if hidden else "--skip-worktree"
+                flags[each.path] = "--assume-unchanged" if hidden else "--skip-worktree"
     for path, pointer in (
-        content_pointers.resolved(repository, repository.top).items() if found else ()
+        content_pointers.resolved(repository, repository.top).items() if flags else ()
     ):
         place = repository.top / path
         if content_pointers.is_put(place, pointer) or content_pointers.is_withheld(place):
-            del found[path]
-    return found
+            del flags[path]
+    return flags
 
 
 @contextlib.contextmanager
@@ -207,12 +207,12 @@ def changes(
 ) -> Changes:
     """What keeps HEAD from being what the user sees: modified tracked files, and `sources` (paths
     relative to the top) that git does not track. Paths for which `ignore` is true do not count."""
-    known = tracked(repository.top)
+    tracked_paths = tracked(repository.top)
     hidden = _look(repository)
     differing = sorted(hidden)
     return Changes(
         modified=tuple(path for path in differing if not ignore(path)),
-        untracked=tuple(sorted({path for path in sources if path not in known})),
+        untracked=tuple(sorted({path for path in sources if path not in tracked_paths})),
         ignored=tuple(path for path in differing if ignore(path)),
         hidden={path: flag for path, flag in hidden.items() if flag},
     )

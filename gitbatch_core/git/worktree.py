@@ -55,19 +55,19 @@ class Worktree:
     def converted(self, algorithm: str) -> dict[str, str]:
         """What the blobs of the commit do not say of the bytes of files, by path: these are the
         content of a pointer, or have another address."""
-        found = {}
+        contents = {}
         for part, conversions in self.conversions:
             for path, pointer in content_pointers.resolved(part.repository, part.path).items():
                 if content_pointers.is_put(part.path / path, pointer):
-                    found[part.prefix + path] = "content"
+                    contents[part.prefix + path] = "content"
             if conversions.others:
                 blobs = {entry.path: entry.blob for entry in index.entries(part.path)}
                 for path in conversions.others:
                     place = part.path / path
                     if place.is_file() and not _is_blob(place, blobs[path]):
                         address, _ = hashing.hash_file(place, algorithm)
-                        found[part.prefix + path] = str(address)
-        return found
+                        contents[part.prefix + path] = str(address)
+        return contents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,12 +110,12 @@ def create(repository: Repository, path: Path, commit: str, *, read_only: bool =
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         checkout.check_out(repository, path, commit, resolve=False, offline=read_only)
-        for part, found in worktree.conversions:
+        for part, conversions in worktree.conversions:
             mode = 0o444 if read_only else 0o644
             content_pointers.resolve(
-                part.repository, part.path, found.pointers, mirror=read_only, mode=mode
+                part.repository, part.path, conversions.pointers, mirror=read_only, mode=mode
             )
-            _remember(part, found.others)
+            _remember(part, conversions.others)
         if read_only:
             _make_read_only(worktree)
     except BaseException:
@@ -150,13 +150,13 @@ def withheld(worktree: Worktree) -> dict[str, Unfetched]:
 
 def not_fetched(repository: Repository) -> dict[str, Unfetched]:
     """Pointers in the user's own work tree whose content is to be fetched."""
-    found = {}
+    unfetched = {}
     for part in checkout.parts(repository, repository.top):
         paths = index.files(part.path)
         for path in Conversions.of(part.repository, part.path, paths).pointers:
             if (pointer := content_pointers.pointer_at(part.path / path)) is not None:
-                found[part.prefix + path] = Unfetched.of(part, path, pointer)
-    return found
+                unfetched[part.prefix + path] = Unfetched.of(part, path, pointer)
+    return unfetched
 
 
 def overlook(worktree: Worktree, paths: Iterable[str]) -> None:
@@ -177,10 +177,10 @@ def overlook(worktree: Worktree, paths: Iterable[str]) -> None:
 def rewritten(worktree: Worktree, ignore: Callable[[str], bool] = lambda path: False) -> list[str]:
     """Tracked files whose bytes or x-bit are no longer those that the worktree was made with;
     `ignore`: paths that do not matter."""
-    found: list[str] = []
+    files: list[str] = []
     for part in worktree.parts:
         if not (part.path / ".git").exists():  # gone, with all that was there
-            found.append(part.prefix.rstrip("/"))
+            files.append(part.prefix.rstrip("/"))
             continue
         env = _first_index(part)
         options = ("-c", "core.trustctime=false", *content_pointers.UNRESOLVED)
@@ -197,8 +197,8 @@ def rewritten(worktree: Worktree, ignore: Callable[[str], bool] = lambda path: F
                 or (content is not None and fs.same_content(place, content))
             ):
                 changed.add(path)
-        found += [part.prefix + path for path in changed]
-    return sorted(path for path in found if not ignore(path))
+        files += [part.prefix + path for path in changed]
+    return sorted(path for path in files if not ignore(path))
 
 
 def _remember(part: Part, converted: Iterable[str]) -> None:
@@ -234,12 +234,12 @@ def _git_dir(part: Part) -> Path:
 
 def _is_blob(path: Path, name: str) -> bool:
     """Whether a file has the bytes of git's object of that name."""
-    found = hashlib.new("sha1" if len(name) == 40 else "sha256", usedforsecurity=False)
+    digest = hashlib.new("sha1" if len(name) == 40 else "sha256", usedforsecurity=False)
     with path.open("rb") as file:
-        found.update(b"blob %d\0" % os.fstat(file.fileno()).st_size)
+        digest.update(b"blob %d\0" % os.fstat(file.fileno()).st_size)
         while block := file.read(fs.BLOCK):
-            found.update(block)
-    return found.hexdigest() == name
+            digest.update(block)
+    return digest.hexdigest() == name
 
 
 def _changed(part: Part, names: list[str], env: dict[str, str]) -> Iterator[str]:
@@ -281,6 +281,6 @@ def _make_read_only(worktree: Worktree) -> None:
     for name in work_tree_status.tracked(worktree.path):
         path = f"{worktree.path}/{name}"
         with contextlib.suppress(FileNotFoundError):  # not fetched
-            found = os.lstat(path)
-            if stat.S_ISREG(found.st_mode):
-                os.chmod(path, found.st_mode & 0o555)
+            status = os.lstat(path)
+            if stat.S_ISREG(status.st_mode):
+                os.chmod(path, status.st_mode & 0o555)

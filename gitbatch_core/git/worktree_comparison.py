@@ -71,7 +71,7 @@ def compare(worktree: Worktree) -> Unlike:
 def unlike_fresh(repository: Repository, commit: str, paths: Iterable[str]) -> dict[str, str]:
     """Of these files, those that a fresh checkout of the commit has with other bytes, by what
     converts them; without a checkout. Of submodules, nothing. Raises GitError."""
-    found = {}
+    differences = {}
     names = {path: f"{commit}:{path}" for path in paths if "\n" not in path}
     reasons = Conversions.of(repository, repository.top, names).others
     if replaced := _replaced(repository):
@@ -85,8 +85,8 @@ def unlike_fresh(repository: Repository, commit: str, paths: Iterable[str]) -> d
         if path in reasons or own.stat().st_size != sizes[name]:
             fresh = repository.read("cat-file", "--filters", name)
             if fresh != own.read_bytes():
-                found[path] = reasons.get(path, "line endings")
-    return found
+                differences[path] = reasons.get(path, "line endings")
+    return differences
 
 
 def _replaced(repository: Repository) -> set[str]:
