@@ -76,24 +76,24 @@ class CodeDifferences:
             return frozenset()
         if (old, new) not in self._differing:
             try:
-                found = (
+                differing = (
                     work_tree_status.differing(self.repository, old, new) if old and new else None
                 )
             except GitError:
-                found = None
-            self._differing[old, new] = found
+                differing = None
+            self._differing[old, new] = differing
         return self._differing[old, new]
 
     def _counted(self, old: str, new: str, choice: Choice) -> tuple[str, ...] | None:
         if (changed := self.all_files(old, new)) is None:
             return None
-        found = {
+        code = {
             name
             for patterns in choice.patterns
             for name in self.code_among(changed, patterns, choice.folder)
             if not self.is_output(name)
         }
-        return tuple(sorted(found | changed.intersection(choice.always)))
+        return tuple(sorted(code | changed.intersection(choice.always)))
 
     def code_among(
         self, names: Iterable[str], patterns: tuple[str, ...] = (), folder: str = ""

@@ -33,27 +33,27 @@ def complete(
 
     Raises GitError, ArchiveError, FormatError.
     """
-    found = run_commit.read(repository, commit).to_dict()
-    if found["repository"] == str(repository.top):
+    document = run_commit.read(repository, commit).to_dict()
+    if document["repository"] == str(repository.top):
         with contextlib.suppress(OSError):  # for the next start, which can do without
-            origin_index.write(repository, found)
-    tag = _tag(repository, found, commit, warn) if found.get("tag") else None
-    for comparison in found.get("comparisons", ()):
+            origin_index.write(repository, document)
+    tag = _tag(repository, document, commit, warn) if document.get("tag") else None
+    for comparison in document.get("comparisons", ()):
         records.write_reproduction(root, comparison["run"], comparison["again"], comparison)
-    keep(root, found, commit=commit, repository=found["repository"])
+    keep(root, document, commit=commit, repository=document["repository"])
     return tag
 
 
 def _tag(
-    repository: Repository, found: Document, commit: str, warn: Callable[[str], object]
+    repository: Repository, document: Document, commit: str, warn: Callable[[str], object]
 ) -> str | None:
-    name = str(found["tag"])
+    name = str(document["tag"])
     ref = f"refs/tags/{name}"
     other = refs.obstacle(repository, ref)
     if other is None:
         commits.tag(repository, name, commit)
     elif other != ref or repository.commit_of(ref) != commit:
-        warn(without_tag(found["run"], name, other))
+        warn(without_tag(document["run"], name, other))
         return None
     return name
 

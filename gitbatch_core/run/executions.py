@@ -76,8 +76,10 @@ class Execution:
 
     def as_document(self) -> Document:
         """What a run's document says of it."""
-        found: Document = {"rule": self.rule, "members": list(self.members)}
-        return found | {"outputs": list(self.outputs)} | ({"failed": True} if self.failed else {})
+        document: Document = {"rule": self.rule, "members": list(self.members)}
+        return (
+            document | {"outputs": list(self.outputs)} | ({"failed": True} if self.failed else {})
+        )
 
 
 def _names(record: JobRecord) -> Document:
@@ -109,15 +111,15 @@ def all_of(
                     failed=not answer.succeeded,
                 )
             else:
-                known = done.get(int(name))
-                its = 0 if known is None else ahead.get(_host(known), 0)
-                yield Execution.of_order(order, known, ordered_ns=ordered_ns, ahead_ns=its)
+                earlier = done.get(int(name))
+                its = 0 if earlier is None else ahead.get(_host(earlier), 0)
+                yield Execution.of_order(order, earlier, ordered_ns=ordered_ns, ahead_ns=its)
 
 
 def _ahead(records: Iterable[JobRecord], jobs: Path) -> dict[str, int]:
     """By machine: how much the clock of files is ahead of its own. The runner touches a file when
     it notes that the command has ended; what it does in between can only make that look less."""
-    found: dict[str, int] = {}
+    by_host: dict[str, int] = {}
     compared: Counter[str] = Counter()
     for record in records:
         host = _host(record)
@@ -126,8 +128,8 @@ def _ahead(records: Iterable[JobRecord], jobs: Path) -> dict[str, int]:
             with contextlib.suppress(OSError):
                 touched = (jobs / str(record.number) / LOG_NAME).stat().st_mtime_ns
                 ahead = touched - _ns(record.ended)
-                found[host] = max(found.get(host, ahead), ahead)
-    return found
+                by_host[host] = max(by_host.get(host, ahead), ahead)
+    return by_host
 
 
 def _host(record: JobRecord) -> str:
@@ -140,15 +142,15 @@ def running_at(
     """By moment: what ran then."""
     waiting = sorted(executions, key=lambda each: each.start_ns, reverse=True)
     running: list[tuple[int, int, Execution]] = []
-    found = {}
+    by_moment = {}
     for moment in sorted(set(moments)):
         while waiting and waiting[-1].start_ns <= moment:
             each = waiting.pop()
             heapq.heappush(running, (each.end_ns, each.number, each))
         while running and running[0][0] < moment:
             heapq.heappop(running)
-        found[moment] = [each for *_, each in running]
-    return found
+        by_moment[moment] = [each for *_, each in running]
+    return by_moment
 
 
 def nearest(path: str, executions: Collection[Execution]) -> list[Execution]:

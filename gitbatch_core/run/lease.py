@@ -77,18 +77,18 @@ class Owner:
     @classmethod
     def read(cls, private: Path) -> Owner:
         """Raises FileNotFoundError, NotADirectoryError, FormatError."""
-        found = documents.read(private / _NAME, format=_FORMAT, version=_VERSION)
+        document = documents.read(private / _NAME, format=_FORMAT, version=_VERSION)
         try:
             return cls(
-                run=found["run"],
-                pool=found["pool"],
-                worktree=Path(found["worktree"]),
-                staging=Path(found["staging"]),
+                run=document["run"],
+                pool=document["pool"],
+                worktree=Path(document["worktree"]),
+                staging=Path(document["staging"]),
                 private=private,
-                about=found.get("about", {}),
-                host=found["host"],
-                pid=found["pid"],
-                ticks=found["ticks"],
+                about=document.get("about", {}),
+                host=document["host"],
+                pid=document["pid"],
+                ticks=document["ticks"],
             )
         except (KeyError, TypeError) as error:
             raise FormatError(f"{private / _NAME} lacks {error}") from error
@@ -169,25 +169,25 @@ class Owner:
 def owners(repository: Repository) -> list[Owner]:
     """Of all runs of this repository that have not ended, the oldest first; not those of other
     users, whose folders are their own."""
-    found = []
+    open_runs = []
     parent = folder_of_all(repository)
     for private in sorted(parent.iterdir()) if parent.is_dir() else []:
         if private.suffix == _GONE:
             continue
         with suppressed(FileNotFoundError, NotADirectoryError, PermissionError, FormatError):
-            found.append(Owner.read(private))
-    return found
+            open_runs.append(Owner.read(private))
+    return open_runs
 
 
 def dead(repository: Repository) -> list[Owner]:
     """Of those, the lost runs of this work tree or of one that no longer exists."""
     top = str(repository.top)
-    found = []
+    lost = []
     for each in owners(repository):
         its = str(each.about.get("top", top))
         if each.is_dead and (its == top or not os.path.isdir(its)):
-            found.append(each)
-    return found
+            lost.append(each)
+    return lost
 
 
 def has_dead(repository: Repository) -> bool:
@@ -219,8 +219,8 @@ def folder_of_all(repository: Repository) -> Path:
 
 def stamp(path: str) -> list[int]:
     """Tells a file from a later one of the same name. Raises FileNotFoundError."""
-    found = os.stat(path)
-    return [found.st_ino, found.st_mtime_ns]
+    status = os.stat(path)
+    return [status.st_ino, status.st_mtime_ns]
 
 
 @contextlib.contextmanager

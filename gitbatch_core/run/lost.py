@@ -117,12 +117,12 @@ def _keep(repository: Repository, dead: Owner, left: Document) -> None:
 
 def _written(dead: Owner) -> set[str]:
     """What the run's jobs were to write."""
-    found: set[str] = set()
+    paths: set[str] = set()
     for number in dead.job_numbers():
         order = JobOrder.read(dead.staging / JOBS_NAME / str(number) / ORDER_NAME)
-        found.update(output.path for output in order.outputs)
-        found.update(order.logs)
-    return found
+        paths.update(output.path for output in order.outputs)
+        paths.update(order.logs)
+    return paths
 
 
 def _done(dead: Owner) -> Iterator[JobRecord]:

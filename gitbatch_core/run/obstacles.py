@@ -39,12 +39,12 @@ class ObstaclesError(RunError):
 
     def __init__(self, obstacles: Iterable[Obstacle]) -> None:
         self.obstacles = tuple(dict.fromkeys(obstacles))
-        found = blocks(self.obstacles)
-        if len(found) == 1:
-            texts, hint = found[0]
+        groups = blocks(self.obstacles)
+        if len(groups) == 1:
+            texts, hint = groups[0]
             super().__init__("\n".join(shortened(texts, _MOST_NAMED)), hint=hint or None)
         else:
-            super().__init__("The run cannot start:\n" + as_list(found))
+            super().__init__("The run cannot start:\n" + as_list(groups))
 
 
 def refuse(obstacles: Sequence[Obstacle]) -> None:
@@ -57,7 +57,7 @@ def refuse(obstacles: Sequence[Obstacle]) -> None:
 class Collection:
     """Gathers what would be refused."""
 
-    found: list[Obstacle] = field(default_factory=list)
+    obstacles: list[Obstacle] = field(default_factory=list)
 
     @contextlib.contextmanager
     def of(self, kind: str, *names: str) -> Iterator[None]:
@@ -65,7 +65,7 @@ class Collection:
         try:
             yield
         except (GitbatchError, OSError) as error:
-            self.found += in_error(error, kind=kind, names=names)
+            self.obstacles += in_error(error, kind=kind, names=names)
 
 
 def in_error(error: Exception, *, kind: str, names: Iterable[str] = ()) -> list[Obstacle]:
@@ -83,18 +83,18 @@ def blocks(obstacles: Iterable[Obstacle]) -> list[tuple[list[str], str]]:
         texts, hints = by_hint.setdefault(key, ([], []))
         texts.append(each.text)
         hints.append(each.hint)
-    found = []
+    groups = []
     for key, (texts, hints) in by_hint.items():
         files = dict.fromkeys(hint.removeprefix(FREEZE).strip() for hint in hints)
         hint = " ".join((FREEZE, *files)) if key == FREEZE else key
-        found.append((list(dict.fromkeys(texts)), hint))
-    return found
+        groups.append((list(dict.fromkeys(texts)), hint))
+    return groups
 
 
-def as_list(found: Iterable[tuple[list[str], str]]) -> str:
+def as_list(groups: Iterable[tuple[list[str], str]]) -> str:
     """Blocks as one text: a dash before each obstacle, what to do below."""
     lines = []
-    for texts, hint in found:
+    for texts, hint in groups:
         lines += [_indented(text, "- ") for text in shortened(texts, _MOST_NAMED)]
         if hint:
             lines.append(_indented(hint, "  "))

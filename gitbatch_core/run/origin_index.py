@@ -47,8 +47,8 @@ def write(repository: Repository, document: Document) -> None:
         if "job" in output:
             kept["job"] = names[output["job"]]
         outputs.append(kept)
-    found: dict[str, Any] = {"format": _FORMAT, "version": _VERSION, "run": document["run"]}
-    found |= {
+    entry: dict[str, Any] = {"format": _FORMAT, "version": _VERSION, "run": document["run"]}
+    entry |= {
         key: document[key]
         for key in (
             "source_commit",
@@ -61,8 +61,8 @@ def write(repository: Repository, document: Document) -> None:
     }
     folder = _folder(repository)
     folder.mkdir(parents=True, exist_ok=True)
-    found |= {"jobs": jobs, "outputs": outputs}
-    documents.write(folder / f"{document['run']}.json", found, durable=False)
+    entry |= {"jobs": jobs, "outputs": outputs}
+    documents.write(folder / f"{document['run']}.json", entry, durable=False)
     for old in _files(repository)[_MOST:]:
         old.unlink(missing_ok=True)
 

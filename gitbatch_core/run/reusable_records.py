@@ -40,13 +40,13 @@ class ReusableRecords:
         not even in its record. Raises OSError."""
         paths = {output.path for output in outputs}
         for record in self.of(key):
-            made = {output["path"]: output for output in record["outputs"]}
-            kept = {path for path, output in made.items() if not output.get("temporary")}
+            recorded = {output["path"]: output for output in record["outputs"]}
+            kept = {path for path, output in recorded.items() if not output.get("temporary")}
             if (
                 paths
-                and made.keys() <= paths
+                and recorded.keys() <= paths
                 and all(path in absent for path in paths - kept)
-                and all(output_links.is_there(self.mirror, made[path]) for path in kept)
+                and all(output_links.is_there(self.mirror, recorded[path]) for path in kept)
             ):
                 return record
         return None

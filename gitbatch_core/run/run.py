@@ -136,23 +136,25 @@ class Run:
             if jobs > mine.about.get("jobs", 0):
                 replace(mine, about=mine.about | {"jobs": jobs}).write()
 
-    def close(self, *, known: bool = True) -> None:
-        """Take worktree, staging and private folder away; that last one stays where not all is
-        `known` yet that others must know of the run, for a later start to see to it."""
-        remove(self.repository, self.worktree.path, self.staging, self.private if known else None)
+    def close(self, *, complete: bool = True) -> None:
+        """Take worktree, staging and private folder away; that last one stays until all that others
+        must know of the run is `complete`, for a later start to see to it."""
+        remove(
+            self.repository, self.worktree.path, self.staging, self.private if complete else None
+        )
 
 
 def dead_runs(repository: Repository, warn: Callable[[str], object]) -> list[Owner]:
     """The dead runs of this work tree that have not ended. What had a run commit when its process
     went has ended: what was left to do then is done now, and nobody goes on with it."""
     lease.sweep(repository)
-    found = []
+    lost_runs = []
     for dead in lease.dead(repository):
         stagings.sweep(dead.archive)
         ref = run_commit.REFS + dead.run
         commit = refs.commits(repository, ref).get(ref)
         if commit is None:
-            found.append(dead)
+            lost_runs.append(dead)
         else:
             try:
                 if dead.claim() is not None:
@@ -160,7 +162,7 @@ def dead_runs(repository: Repository, warn: Callable[[str], object]) -> list[Own
                     remove(repository, dead.worktree, dead.staging, dead.private)
             except (GitbatchError, OSError) as error:
                 warn(unfinished(dead.run, error))
-    return found
+    return lost_runs
 
 
 def unfinished(run: str, error: Exception) -> str:

@@ -68,25 +68,25 @@ class Result:
 class Provenance:
     """Who made which output, by path and address: this run's records, then earlier runs'."""
 
-    made: dict[tuple[str, str], Document] = field(default_factory=dict)
+    jobs: dict[tuple[str, str], Document] = field(default_factory=dict)
     told: dict[tuple[str, str], tuple[RunOutput, RunDocument]] = field(default_factory=dict)
     """What the document of an earlier run says of it, and that document."""
 
     def add_record(self, record: Document) -> None:
         job = {name: record[name] for name in _KEPT_OF_RECORD if name in record}
         for output in record.get("outputs", ()):
-            self.made[output["path"], output["address"]] = job
+            self.jobs[output["path"], output["address"]] = job
 
     def add_run(self, document: RunDocument) -> None:
         jobs = {name: job.to_dict() for name, job in document.jobs.items()}
         for output in document.outputs:
             if (job := jobs.get(output.job or "")) is not None:
                 name = output.path, output.address
-                if self.made.setdefault(name, job) is job:
+                if self.jobs.setdefault(name, job) is job:
                     self.told[name] = output, document
 
     def of(self, result: Result) -> Document | None:
-        return self.made.get((result.path, result.address))
+        return self.jobs.get((result.path, result.address))
 
 
 def compose(facts: Document, results: Iterable[Result], provenance: Provenance) -> Document:

@@ -24,13 +24,13 @@ CACHES = ("__pycache__/", ".pytest_cache/", ".ipynb_checkpoints/", ".cache/", ".
 
 def entries(document: Document) -> list[Document]:
     """Of a run's document. Earlier versions have only listed paths, with rules."""
-    found = document.get(FILES) or []
-    if isinstance(found, Mapping):
+    files = document.get(FILES) or []
+    if isinstance(files, Mapping):
         return [
             {"path": path, **({"rule": rules[0]} if len(rules) == 1 else {})}
-            for path, rules in found.items()
+            for path, rules in files.items()
         ]
-    return list(found)
+    return list(files)
 
 
 def kept(document: Document) -> list[Document]:
@@ -40,11 +40,11 @@ def kept(document: Document) -> list[Document]:
 
 def by_job(document: Document) -> dict[int, list[Document]]:
     """Of the archive's word on how a run has ended: what comes along with each of its jobs."""
-    found: dict[int, list[Document]] = {}
+    by_number: dict[int, list[Document]] = {}
     for entry in kept(document):
         for number in entry["jobs"]:
-            found.setdefault(int(number), []).append(entry)
-    return found
+            by_number.setdefault(int(number), []).append(entry)
+    return by_number
 
 
 def to_share(document: Document) -> list[Document]:

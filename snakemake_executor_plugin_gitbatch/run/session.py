@@ -282,7 +282,7 @@ class Session:
         finally:
             self.pools.close()
         try:
-            self.run.close(known=ended.complete)
+            self.run.close(complete=ended.complete)
         except (GitbatchError, OSError) as error:
             self.logger.warning(
                 f"Run {self.run.id} has ended, but some of its files could not be removed: "

@@ -99,7 +99,7 @@ def look(workflow: Any, settings: Any, *, is_locked: bool = False) -> Looked:
             repository = preconditions.find_repository(workflow, Path.cwd())
         head = repository.commit_of("HEAD")
     if is_locked:
-        found.found.append(
+        found.obstacles.append(
             Obstacle(
                 kind="folder",
                 text="Another Snakemake is working in this folder, or was killed in it.",
@@ -116,7 +116,7 @@ def look(workflow: Any, settings: Any, *, is_locked: bool = False) -> Looked:
             with found.of("commit"), parse_writes.unheard():
                 _look_at_workflow(workflow, repository, head, settings, admission, found, notes)
     return Looked(
-        obstacles=tuple(dict.fromkeys(found.found)),
+        obstacles=tuple(dict.fromkeys(found.obstacles)),
         notes=tuple(dict.fromkeys(notes)),
         jobs=0 if workflow is None else sum(1 for _ in _jobs(workflow)),
         commit=head,
@@ -187,7 +187,7 @@ def _look_at_pool(
                 continue
             if each.check in ("pool", "credentials"):
                 text = f"{kind.label} takes no jobs: {each.text}"
-                found.found.append(Obstacle(kind="pool", text=text, hint=each.hint or ""))
+                found.obstacles.append(Obstacle(kind="pool", text=text, hint=each.hint or ""))
             else:
                 notes.append(f"{kind.label}: {each.text}. {each.hint or ''}".strip())
         admission = None if gate is None else _Admission(kind=kind, check=gate)
@@ -260,7 +260,7 @@ def _look_at_workflow(
         with found.of("input"):
             mirroring.fill(workflow, mirror, [], is_new=True, untracked=(), reading=reading)
         with found.of("resources"):
-            found.found += _of_jobs(
+            found.obstacles += _of_jobs(
                 workflow, mirror, admission, environment.secrets(workflow), every=True
             )
 

@@ -38,9 +38,9 @@ def test_several_are_told_together_with_what_to_do_once() -> None:
         refuse([frozen("a"), frozen("b"), frozen("a")])
     with found.of("archive"):
         pass
-    assert [each.kind for each in found.found] == ["output", "folders", "input", "input"]
-    assert found.found[0].names == ("x",)
-    assert str(ObstaclesError(found.found)) == (
+    assert [each.kind for each in found.obstacles] == ["output", "folders", "input", "input"]
+    assert found.obstacles[0].names == ("x",)
+    assert str(ObstaclesError(found.obstacles)) == (
         "The run cannot start:\n"
         "- x lies outside.\n"
         "  Far.\n"
