@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 
 from gitbatch_core.model.masking import Mask
@@ -54,51 +55,16 @@ def run(
     """
     _adopt_orphans()
     started = time.monotonic()
-    asked: list[int] = []
-    wake_read, wake_write = os.pipe()
-    os.set_blocking(wake_write, False)
-    signal.set_wakeup_fd(wake_write)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-        signal.signal(number, lambda n, _frame: asked.append(n) if n != signal.SIGCHLD else None)
+    signals = _catch_signals()
     with log.open("wb", buffering=0) as file:
         try:
-            command = subprocess.Popen(
-                argv,
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            command = _start(argv, folder, environment)
         except OSError as error:
             return Ended(exit_code=127, reason=f"{argv[0]} cannot be started: {error}")
-        assert command.stdout is not None
-        output = command.stdout.fileno()
-        watched = {output, wake_read} | ({sys.stdin.fileno()} if follow_stdin else set())
-        reason = None
         memory = FamilyMemory(lambda: [os.getpid(), *_descendants(os.getpid())])
-        while command.poll() is None:
-            for ready in select.select(list(watched), [], [], memory.look_sometimes())[0]:
-                data = os.read(ready, 1 << 16)
-                if ready == output:
-                    file.write(mask.piece(data))
-                    if not data:
-                        watched.discard(output)
-                elif ready != wake_read and not data:
-                    watched.discard(ready)
-                    asked.append(signal.SIGTERM)
-                    reason = "ended because the controller has died"
-            if asked:
-                reason = reason or f"ended by {signal.Signals(asked[0]).name}"
-                _end_descendants()
-                command.wait()
+        reason = _follow(command, file, mask, signals, memory, follow_stdin=follow_stdin)
         _end_descendants()
-        os.set_blocking(output, False)
-        with contextlib.suppress(BlockingIOError):
-            while data := os.read(output, 1 << 16):
-                file.write(mask.piece(data))
-        file.write(mask.rest())
+        _log_rest(command, file, mask)
     status = command.returncode
     return Ended(
         exit_code=status if status >= 0 else None,
@@ -106,6 +72,89 @@ def run(
         reason=reason,
         usage=_usage(time.monotonic() - started, memory.peak_mb()),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Signals:
+    """Those that this process gets from now on."""
+
+    wake: int
+    """A descriptor that is readable when one has come, SIGCHLD included."""
+    requests: list[int] = field(default_factory=list)
+    """Those that ask to end, in their order."""
+
+
+def _catch_signals() -> _Signals:
+    wake_read, wake_write = os.pipe()
+    signals = _Signals(wake=wake_read)
+    os.set_blocking(wake_write, False)
+    signal.set_wakeup_fd(wake_write)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(
+            number, lambda n, _frame: signals.requests.append(n) if n != signal.SIGCHLD else None
+        )
+    return signals
+
+
+def _start(
+    argv: Sequence[str], folder: str, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Start the command in a session of its own. Raises OSError."""
+    return subprocess.Popen(
+        argv,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def _follow(
+    command: subprocess.Popen[bytes],
+    file: FileIO,
+    mask: Mask,
+    signals: _Signals,
+    memory: FamilyMemory,
+    *,
+    follow_stdin: bool,
+) -> str | None:
+    """Log what the command prints until it has ended, or end it when that is asked for; why."""
+    output = _output_of(command)
+    watched = {output, signals.wake} | ({sys.stdin.fileno()} if follow_stdin else set())
+    reason = None
+    while command.poll() is None:
+        for ready in select.select(list(watched), [], [], memory.look_sometimes())[0]:
+            data = os.read(ready, 1 << 16)
+            if ready == output:
+                file.write(mask.piece(data))
+                if not data:
+                    watched.discard(output)
+            elif ready != signals.wake and not data:
+                watched.discard(ready)
+                signals.requests.append(signal.SIGTERM)
+                reason = "ended because the controller has died"
+        if signals.requests:
+            reason = reason or f"ended by {signal.Signals(signals.requests[0]).name}"
+            _end_descendants()
+            command.wait()
+    return reason
+
+
+def _log_rest(command: subprocess.Popen[bytes], file: FileIO, mask: Mask) -> None:
+    """Log what was printed last, and lies in the pipe still."""
+    output = _output_of(command)
+    os.set_blocking(output, False)
+    with contextlib.suppress(BlockingIOError):
+        while data := os.read(output, 1 << 16):
+            file.write(mask.piece(data))
+    file.write(mask.rest())
+
+
+def _output_of(command: subprocess.Popen[bytes]) -> int:
+    assert command.stdout is not None
+    return command.stdout.fileno()
 
 
 def _adopt_orphans() -> None:
