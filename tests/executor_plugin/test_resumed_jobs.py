@@ -298,12 +298,12 @@ def test_what_was_put_in_place_is_known_where_the_user_has_not_changed_it(
         output_links.place(mirror, output, 1)
     (mirror.top / "edited").unlink()
     (mirror.top / "edited").write_text("mine")
-    mirror.made.clear()
+    mirror.outputs.clear()
     mirror.addresses.clear()
     state = done(1, kept, edited, passing, stored(mirror, "never", "never"))
     resumed.jobs.adopt(state)
     assert resumed.recall() == [("passing", state.result)]
-    assert mirror.made.keys() == {"kept", "passing"}
+    assert mirror.outputs.keys() == {"kept", "passing"}
 
 
 def test_an_output_that_is_updated_in_place_is_looked_up_as_it_was_before(
