@@ -96,12 +96,12 @@ class Comparison:
 
     def same(self, expected: Any, seen: Any, what: str) -> None:
         """Raise RunError with the places where the two differ."""
-        found = list(_differences(expected, seen, ""))
-        if not found:
+        differences = list(_differences(expected, seen, ""))
+        if not differences:
             return
         lines = (
             f"{name}\n    run: {_short(there)}\n    job: {_short(here)}"
-            for name, there, here in found
+            for name, there, here in differences
         )
         raise RunError(
             f"{what} is not what it was when the run was started:\n{listed(lines, _MOST_SHOWN)}",
@@ -121,10 +121,10 @@ class Comparison:
     def _refuse_ways_back(self, seen: Mapping[str, Any]) -> None:
         files = {*(each["path"] for each in seen["inputs"]), *seen["outputs"], *seen["logs"]}
         for text in _strings(seen):
-            found = self._way_back(text, is_file=text in files)
-            if found is not None:
+            way_back = self._way_back(text, is_file=text in files)
+            if way_back is not None:
                 raise RunError(
-                    f"{found}, of rule {seen['rule']}, is an absolute path into the repository: "
+                    f"{way_back}, of rule {seen['rule']}, is an absolute path into the repository: "
                     "the job would use your folder, not the worktree.",
                     hint="Make it relative, or build it from workflow.basedir.",
                 )
@@ -136,8 +136,8 @@ class Comparison:
         for home in ("~/", "$HOME/", "${HOME}/"):
             text = text.replace(home, f"{os.path.expanduser('~')}/")
         text = re.sub(re.escape(str(self.worktree)) + _PATH_ENDS, "", text)
-        for found in re.finditer(re.escape(str(self.top)) + _PATH_ENDS, text):
-            rest = text[found.end() :]
+        for match in re.finditer(re.escape(str(self.top)) + _PATH_ENDS, text):
+            rest = text[match.end() :]
             if not rest.startswith("/"):
                 return str(self.top)
             # Nobody can tell where in a command a path ends: what is there decides.

@@ -65,12 +65,12 @@ class Overlay:
                 self._copies[path] = self._new(path)
 
         def open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
-            found = self._opened(file, set("wax+") & set(mode), anew="w" in mode)
-            return original_open(found, mode, *args, **kwargs)
+            target = self._opened(file, set("wax+") & set(mode), anew="w" in mode)
+            return original_open(target, mode, *args, **kwargs)
 
         def os_open(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-            found = self._opened(path, flags & _WRITES, dir_fd, anew=bool(flags & os.O_TRUNC))
-            return original_os_open(found, flags, mode, dir_fd=dir_fd)
+            target = self._opened(path, flags & _WRITES, dir_fd, anew=bool(flags & os.O_TRUNC))
+            return original_os_open(target, flags, mode, dir_fd=dir_fd)
 
         for module in (builtins, io):
             self._replace(module, "open", open)
@@ -133,14 +133,14 @@ class Overlay:
         if absolute in self._copies:
             return self._copies[absolute]
         try:
-            found = os.stat(absolute)
+            status = os.stat(absolute)
         except OSError:
             if absolute not in self.passing:
                 return None
             self._copies[absolute] = copy = self._new(absolute)
             return copy
-        is_free = found.st_mode & 0o222 and absolute not in self.others | self.passing
-        if is_free or not stat.S_ISREG(found.st_mode):
+        is_free = status.st_mode & 0o222 and absolute not in self.others | self.passing
+        if is_free or not stat.S_ISREG(status.st_mode):
             return None
         copy = self._new(absolute)
         if filled:
@@ -275,8 +275,8 @@ class Overlay:
 
     def _changing(self, original: Callable[..., None]) -> Callable[..., None]:
         def change(path: Any, *args: Any, **kwargs: Any) -> None:
-            found = self._opened(path, True, kwargs.get("dir_fd"))
-            original(found, *args, **({} if found is not path else kwargs))
+            target = self._opened(path, True, kwargs.get("dir_fd"))
+            original(target, *args, **({} if target is not path else kwargs))
 
         return change
 

@@ -16,14 +16,14 @@ from snakemake_executor_plugin_gitbatch.snakemake_internals import source_files
 def declared(job: Any) -> dict[str, str]:
     """What the rule of a single job names: `conda` a file, a folder or a name, `container` an
     image, `modules`; whether or not that is used."""
-    found = {}
+    software = {}
     if job.conda_env_spec is not None:
-        found["conda"] = _conda(job)
+        software["conda"] = _conda(job)
     if job.container_img_url:
-        found["container"] = str(job.container_img_url)
+        software["container"] = str(job.container_img_url)
     if job.env_modules:
-        found["modules"] = str(job.env_modules)
-    return found
+        software["modules"] = str(job.env_modules)
+    return software
 
 
 def used(job: Any) -> dict[str, str]:
@@ -35,10 +35,10 @@ def used(job: Any) -> dict[str, str]:
         "container": DeploymentMethod.APPTAINER,
         "modules": DeploymentMethod.ENV_MODULES,
     }
-    found = {kind: name for kind, name in declared(job).items() if kinds[kind] in methods}
-    if "conda" in found and job.conda_env and not job.conda_env.is_externally_managed:
-        found["conda"] = job.conda_env.content_hash
-    return found
+    software = {kind: name for kind, name in declared(job).items() if kinds[kind] in methods}
+    if "conda" in software and job.conda_env and not job.conda_env.is_externally_managed:
+        software["conda"] = job.conda_env.content_hash
+    return software
 
 
 def anywhere(member: Mapping[str, Any], *tops: Path) -> dict[str, Any]:

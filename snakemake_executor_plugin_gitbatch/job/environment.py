@@ -53,18 +53,18 @@ def secrets(workflow: Any) -> dict[str, str]:
 def of_jobs(mirror: Mirror) -> dict[str, str]:
     """The jobs' environment, without the pool's own TMPDIR. Search paths into the user's folder
     lead to the worktree, where that has the folder: a virtual environment stays where it is."""
-    found = start_environment()
-    found.pop("TMPDIR", None)
+    variables = start_environment()
+    variables.pop("TMPDIR", None)
     for name, value in os.environ.items():
         if name in (*_OF_SNAKEMAKE, *_FOLDERS, *_OF_GIT) or _OF_MODULES.fullmatch(name):
-            found[name] = value
-    found |= git_settings(secret=False)
-    if _CACHE in found:
-        found[_CACHE] = os.path.abspath(found[_CACHE])
-    for name in _SEARCH_PATHS & found.keys():
-        folders = found[name].split(os.pathsep)
-        found[name] = os.pathsep.join(_in_worktree(folder, mirror) for folder in folders)
-    return found
+            variables[name] = value
+    variables |= git_settings(secret=False)
+    if _CACHE in variables:
+        variables[_CACHE] = os.path.abspath(variables[_CACHE])
+    for name in _SEARCH_PATHS & variables.keys():
+        folders = variables[name].split(os.pathsep)
+        variables[name] = os.pathsep.join(_in_worktree(folder, mirror) for folder in folders)
+    return variables
 
 
 def for_record(variables: dict[str, str], secrets: Iterable[str]) -> Document:
@@ -119,16 +119,16 @@ def git_settings(*, secret: bool) -> dict[str, str]:
     """Of the settings of git that the environment gives one by one, as containers and CI allow git
     a repository of another user and give it tokens: `GIT_CONFIG_KEY_0`, `GIT_CONFIG_VALUE_0` and so
     on, what may be secret or what cannot be."""
-    found = {}
+    variables = {}
     for name, key in os.environ.items():
         if number := re.fullmatch(r"GIT_CONFIG_KEY_(\d+)", name):
             of_value = f"GIT_CONFIG_VALUE_{number[1]}"
             value = os.environ.get(of_value, "")
             if bool(_URL_WITH_TOKEN.search(key)) == secret:
-                found[name] = key
+                variables[name] = key
             if _is_secret(key, value) == secret:
-                found[of_value] = value
-    return found
+                variables[of_value] = value
+    return variables
 
 
 def _is_secret(key: str, value: str) -> bool:

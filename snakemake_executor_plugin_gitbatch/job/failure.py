@@ -144,10 +144,10 @@ def _how(status: JobStatus, answer: JobResult | None, printed: str) -> str:
         return f"was ended by signal {_signal_name(answer.signal)}"
     if answer is not None and answer.exit_code is not None:
         # Snakemake runs the rule's command and ends with 1 whatever that ended with.
-        if found := _EXIT_STATUS.findall(printed):
-            return f"failed with exit status {found[-1]}"
-        if found := _SIGNAL.findall(printed):
-            return f"was ended by signal {found[-1]}"
+        if numbers := _EXIT_STATUS.findall(printed):
+            return f"failed with exit status {numbers[-1]}"
+        if numbers := _SIGNAL.findall(printed):
+            return f"was ended by signal {numbers[-1]}"
         return f"failed with exit status {answer.exit_code}"
     if status.signal is not None:
         return f"ended without an answer: its runner was ended by {_signal_name(status.signal)}"

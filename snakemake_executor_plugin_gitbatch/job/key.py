@@ -164,12 +164,12 @@ class Keys:
         ]
 
         def rest() -> str:
-            found = [
+            others = [
                 [name, None if name == "config" and not sees_more else value]
                 for name, value in pairs
                 if name != "code"
             ]
-            return self._digest({"pairs": found})
+            return self._digest({"pairs": others})
 
         return JobKey(
             key=self._digest({"pairs": pairs}),
@@ -192,7 +192,7 @@ class Keys:
 
     def _remote(self, member: Any) -> list[str]:
         """Digests of a single job's sources that lie elsewhere, as Snakemake has fetched them."""
-        found = []
+        digests = []
         for source in workflow_view.remote_sources_of(member):
             name = source.get_path_or_uri(secret_free=True)
             if name not in self._fetched:
@@ -200,8 +200,8 @@ class Keys:
                     text = file.read()
                 data = text if isinstance(text, bytes) else text.encode()
                 self._fetched[name] = str(hashing.hash_bytes(data, self.mirror.archive.algorithm))
-            found.append(self._fetched[name])
-        return found
+            digests.append(self._fetched[name])
+        return digests
 
     def _relative(self, paths: Any) -> list[str]:
         return [name for name in map(self.mirror.relative, paths) if name is not None]

@@ -35,10 +35,10 @@ def denied(said: Iterable[str]) -> set[str]:
 def explained(said: Iterable[str], mirror: Mirror, stated: Container[str]) -> Iterator[str]:
     """`said`: the last words of the job; `stated`: the names of its environment variables."""
     said = list(said)
-    found = sorted({each for name in _named(_MISSING, said) if (each := _found(name, mirror))})
-    to_add = {path: path if is_needed else f"{path}/.gitkeep" for path, is_needed in found}
+    paths = sorted({each for name in _named(_MISSING, said) if (each := _only_here(name, mirror))})
+    to_add = {path: path if is_needed else f"{path}/.gitkeep" for path, is_needed in paths}
     ignored = work_tree_status.ignored(mirror.top, to_add.values())
-    for path, is_needed in found:
+    for path, is_needed in paths:
         name = typed(to_add[path])
         add = f"git add {'-f ' if to_add[path] in ignored else ''}-- {name}; git commit"
         if is_needed:
@@ -62,11 +62,11 @@ def explained(said: Iterable[str], mirror: Mirror, stated: Container[str]) -> It
 
 
 def _named(pattern: re.Pattern[str], said: Iterable[str]) -> set[str]:
-    found = {name for text in said for groups in pattern.findall(text) for name in groups if name}
-    return {name for name in found if "\0" not in name}
+    names = {name for text in said for groups in pattern.findall(text) for name in groups if name}
+    return {name for name in names if "\0" not in name}
 
 
-def _found(name: str, mirror: Mirror) -> tuple[str, bool] | None:
+def _only_here(name: str, mirror: Mirror) -> tuple[str, bool] | None:
     """What only the user's folder has of a path, absolute: itself, and whether it was to be read;
     else the folder that it was to be written in."""
     if mirror.relative(name) is None or os.path.lexists(mirror.there(name)):

@@ -57,7 +57,7 @@ _SETS_PATH = re.compile(r"\bPATH\+?=")
 def packages() -> dict[str, str]:
     """Name -> version of the Python packages that this interpreter finds, sorted. Names as on
     package indexes, in lower case with hyphens."""
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     for folder in sys.path:
         try:
             entries = os.listdir(folder or ".")
@@ -69,8 +69,8 @@ def packages() -> dict[str, str]:
                 # What the folder is called, as opening each would take long on a shared disk.
                 name, _, rest = stem.partition("-")
                 version = rest.partition("-")[0] or _version(Path(folder, entry))
-                found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), version)
-    return dict(sorted(found.items()))
+                versions.setdefault(re.sub(r"[-_.]+", "-", name).lower(), version)
+    return dict(sorted(versions.items()))
 
 
 def _version(path: Path) -> str:
@@ -88,7 +88,7 @@ def programs(
 
     Nothing of those whose programs come from elsewhere than the `PATH` of `variables`.
     """
-    found: dict[str, None] = {}
+    words: dict[str, None] = {}
     for member in members:
         kind, text = member["command"]["kind"], member["command"]["text"]
         if member["software_used"]:
@@ -96,10 +96,10 @@ def programs(
         if kind == "shell":
             for word in shell_programs(f"{prefix}\n{text}"):
                 expanded = os.path.expanduser(Template(word).safe_substitute(variables))
-                found.setdefault(expanded)
+                words.setdefault(expanded)
         elif kind == "script" and (program := _INTERPRETERS.get(os.path.splitext(text)[1])):
-            found.setdefault(program)
-    return tuple(found)
+            words.setdefault(program)
+    return tuple(words)
 
 
 def shell_programs(text: str) -> set[str]:

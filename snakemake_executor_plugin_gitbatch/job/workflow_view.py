@@ -144,15 +144,15 @@ def is_update(path: Any) -> bool:
 def kept_outputs(workflow: Any, done: Iterable[Any]) -> list[Any]:
     """Outputs that are to last, at the end of a run: those of the DAG, and of single jobs that were
     `done` for it, but for the temporary ones that Snakemake has removed."""
-    found: dict[str, Any] = {}
+    outputs_by_path: dict[str, Any] = {}
     # What only a checkpoint asked for is no part of the DAG any more.
     outputs = [path for job in (*jobs(workflow), *done) for path in job.output]
     # Snakemake drops the job of a checkpoint that was done before, but not what it knows of it.
     for path in (*outputs, *sorted(workflow.checkpoints.created_output)):
         gone = is_temporary(path, workflow) and not os.path.lexists(path)
         if not is_stream(path) and not gone:
-            found.setdefault(str(path), path)
-    return list(found.values())
+            outputs_by_path.setdefault(str(path), path)
+    return list(outputs_by_path.values())
 
 
 def inner_temporaries(job: Any) -> list[Any]:

@@ -54,9 +54,9 @@ class Plan:
         if not any(map(self._has_to_do_with_temporary, self._needed.values())):
             return  # nothing to leave out; what is known is found when it is handed out
         self._look(all_are_there=True)
-        while found := [job for job in self._checkpoints() if self._can_be_placed(job)]:
-            self._place_up_to(found)
-            self.workflow.async_run(self.workflow.dag.update_checkpoint_dependencies(found))
+        while checkpoints := [job for job in self._checkpoints() if self._can_be_placed(job)]:
+            self._place_up_to(checkpoints)
+            self.workflow.async_run(self.workflow.dag.update_checkpoint_dependencies(checkpoints))
             need_run.provide_software(self.workflow)
             self._list_needed()
             self._look(all_are_there=True)
@@ -112,8 +112,8 @@ class Plan:
 
     def _checkpoints(self) -> list[Any]:
         """Those that are still to say which jobs there are."""
-        found = self._needed.items()
-        return [job for name, job in found if job.is_checkpoint and name not in self._placed]
+        jobs = self._needed.items()
+        return [job for name, job in jobs if job.is_checkpoint and name not in self._placed]
 
     def _can_be_placed(self, job: Any) -> bool:
         """Whether all that a job makes is known; whether this, and what it depends on, lies in the
@@ -162,9 +162,9 @@ class Plan:
                 continue
             is_running = job in running
             record = self._placed.get(name) or (None if is_running else self._record(job, coming))
-            made = {} if record is None else _made(record)
+            addresses = {} if record is None else _made(record)
             for path in map(self.mirror.relative, map(str, job.products())):
-                coming[path or ""] = made.get(path or "")
+                coming[path or ""] = addresses.get(path or "")
             if record is not None:
                 self._known[name] = record
         while needed := [n for n in self._known if not self._can_be_taken(n, all_are_there)]:
@@ -181,9 +181,9 @@ class Plan:
         for job in (job for level in self.workflow.dag.toposorted() for job in level):
             if _name(job) in self._needed:
                 record = self._record(job, coming, missed)
-                made = {} if record is None else _made(record)
+                addresses = {} if record is None else _made(record)
                 for path in map(self.mirror.relative, map(str, job.products())):
-                    coming[path or ""] = made.get(path or "")
+                    coming[path or ""] = addresses.get(path or "")
 
     def _record(
         self, job: Any, coming: Mapping[str, str | None], missed: Missed | None = None

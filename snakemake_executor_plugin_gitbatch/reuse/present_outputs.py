@@ -88,10 +88,12 @@ class Look:
         """
         dag, result = self.workflow.dag, PresentOutputs()
         strange: list[str] = []
-        made: dict[Any, list[Origin]] = {}
+        origins_by_job: dict[Any, list[Origin]] = {}
         for job in jobs:
             if not dag.needrun(job) and not dag.finished(job):
-                made[job] = [o for path in job.output if (o := self._origin(path, strange))]
+                origins_by_job[job] = [
+                    o for path in job.output if (o := self._origin(path, strange))
+                ]
         in_dag = {str(path) for job in dag.jobs for path in job.output}
         done = {
             str(path): origin
@@ -100,10 +102,10 @@ class Look:
             and str(path) not in but
             and (origin := self._origin(path, strange))
         }
-        origins = chain(*made.values(), done.values())
+        origins = chain(*origins_by_job.values(), done.values())
         result.unknown += [each.output.path for each in origins if each.job is None]
         self._sort_out(strange, result)
-        for job, some in made.items():
+        for job, some in origins_by_job.items():
             if (some := list(filter(self._may_be_stale, some))) and self._count(
                 some, key.choice(self.workflow, job, self.relative), result
             ):
@@ -136,18 +138,18 @@ class Look:
         if path.is_directory:
             if not os.path.isdir(path):
                 return None
-            found = self.origins.tree(name)
+            origin = self.origins.tree(name)
         else:
             try:
                 linked = linked_object(os.readlink(path))
-                found = self.origins.find(name, str(linked.address)) if linked else None
+                origin = self.origins.find(name, str(linked.address)) if linked else None
             except OSError as error:
                 if error.errno != errno.EINVAL:  # nothing is there
                     return None
-                found = self._of_file(path, name) if os.path.isfile(path) else None
-        if found is None:
+                origin = self._of_file(path, name) if os.path.isfile(path) else None
+        if origin is None:
             strange.append(name)
-        return found
+        return origin
 
     def _of_file(self, path: Any, name: str) -> Origin | None:
         """That of the latest result, where a file that git tracks has the same bytes: it was

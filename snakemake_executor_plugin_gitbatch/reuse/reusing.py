@@ -97,12 +97,12 @@ class Reusing:
 
 
 def _wish(job: Any) -> str:
-    given = job.resources.get(RESOURCE, "on")
+    wish = job.resources.get(RESOURCE, "on")
     try:
-        return _WISHES[str(given).lower()]
+        return _WISHES[str(wish).lower()]
     except KeyError:
         raise UsageError(
-            f"Rule {job.rule.name} has {RESOURCE}={given!r}, which is none of on, off, verify."
+            f"Rule {job.rule.name} has {RESOURCE}={wish!r}, which is none of on, off, verify."
         ) from None
 
 

@@ -40,15 +40,15 @@ def look(workflow: Any, logger: Any) -> None:
             is_idle = not anything_to_do(workflow)
             modified = beside.submit(_modified) if is_idle else None
             at = Look.of(workflow, lambda: () if modified is None else modified.result())
-            found = at.find(workflow.dag.jobs)
-            for line in _of_others(found):
+            outputs = at.find(workflow.dag.jobs)
+            for line in _of_others(outputs):
                 logger.warning(line)
             if wish == "rerun":
-                _Again(workflow=workflow, logger=logger, at=at).begin(found)
-            elif found.number:
-                them = "it" if found.number == 1 else "them"
+                _Again(workflow=workflow, logger=logger, at=at).begin(outputs)
+            elif outputs.number:
+                them = "it" if outputs.number == 1 else "them"
                 logger.warning(
-                    f"{_text(found)}To make {them} again, use --gitbatch-stale rerun; gitbatch "
+                    f"{_text(outputs)}To make {them} again, use --gitbatch-stale rerun; gitbatch "
                     "status shows more."
                 )
             if not anything_to_do(workflow) and (edits := at.edits()):
@@ -84,22 +84,22 @@ class _Again:
     """Outputs of checkpoints that run in this start: whatever they were, they are new then."""
     _is_looking: bool = False
 
-    def begin(self, found: PresentOutputs) -> None:
-        """With what was `found` at the start."""
+    def begin(self, outputs: PresentOutputs) -> None:
+        """With the `outputs` that were there at the start."""
         dag = self.workflow.dag
-        if found.number:
-            self._say(found)
+        if outputs.number:
+            self._say(outputs)
             with need_run.more(self.workflow):
-                if found.checkpoints:
-                    again = need_run.run_checkpoints_again(dag, found.checkpoints)
+                if outputs.checkpoints:
+                    again = need_run.run_checkpoints_again(dag, outputs.checkpoints)
                     self.workflow.async_run(again)
-                    found = self.at.find(dag.jobs)
-                    if found.checkpoints:
+                    outputs = self.at.find(dag.jobs)
+                    if outputs.checkpoints:
                         self.logger.warning(
                             f"Their checkpoints cannot run, because their inputs are missing: "
-                            f"{_some(found.checkpoints)}."
+                            f"{_some(outputs.checkpoints)}."
                         )
-                self.workflow.async_run(need_run.run_again(dag, found.jobs))
+                self.workflow.async_run(need_run.run_again(dag, outputs.jobs))
         self._note()
         if dag.checkpoint_jobs or dag.has_unfinished_queue_input_jobs():
             patches.tell_updates(dag, self._look_again)
@@ -118,14 +118,14 @@ class _Again:
 
     async def _look_at_new(self) -> None:
         dag = self.workflow.dag
-        found = self._find_new()
-        if found.jobs or found.checkpoints:
-            self._say(found)
-            if found.checkpoints:
-                await need_run.run_checkpoints_again(dag, found.checkpoints)
-                self._marked.update(found.checkpoints)
-                found = self._find_new()
-            await need_run.run_again(dag, found.jobs)
+        outputs = self._find_new()
+        if outputs.jobs or outputs.checkpoints:
+            self._say(outputs)
+            if outputs.checkpoints:
+                await need_run.run_checkpoints_again(dag, outputs.checkpoints)
+                self._marked.update(outputs.checkpoints)
+                outputs = self._find_new()
+            await need_run.run_again(dag, outputs.jobs)
         self._note()
 
     def _find_new(self) -> PresentOutputs:
@@ -137,38 +137,39 @@ class _Again:
         self._seen.update(dag.jobs)
         self._marked.update(str(path) for job in dag.checkpoint_jobs for path in job.output)
 
-    def _say(self, found: PresentOutputs) -> None:
-        them = "It will be" if found.number == 1 else "They will be"
-        self.logger.info(f"{_text(found)}{them} made again.")
+    def _say(self, outputs: PresentOutputs) -> None:
+        them = "It will be" if outputs.number == 1 else "They will be"
+        self.logger.info(f"{_text(outputs)}{them} made again.")
 
 
-def _text(found: PresentOutputs) -> str:
+def _text(outputs: PresentOutputs) -> str:
     text = ""
-    if of_code := sum(found.makers.numbers.values()):
+    if of_code := sum(outputs.makers.numbers.values()):
         text += (
             f"{count(of_code, 'result')} {'is' if of_code == 1 else 'are'} up to date for "
-            f"Snakemake, but not of this commit's code: {found.makers.text()}. "
+            f"Snakemake, but not of this commit's code: {outputs.makers.text()}. "
         )
-    if found.tainted:
+    if outputs.tainted:
         text += (
-            f"{count(found.tainted, 'result')} {'is' if found.tainted == 1 else 'are'} up to date "
-            "for Snakemake, but made by a tainted run, whose jobs changed files of the commit. "
+            f"{count(outputs.tainted, 'result')} {'is' if outputs.tainted == 1 else 'are'} up to "
+            "date for Snakemake, but made by a tainted run, whose jobs changed files of the "
+            "commit. "
         )
     return text
 
 
-def _of_others(found: PresentOutputs) -> Iterator[str]:
-    if number := len(found.by_hand):
+def _of_others(outputs: PresentOutputs) -> Iterator[str]:
+    if number := len(outputs.by_hand):
         them = "it" if number == 1 else "them"
         yield (
             f"{count(number, 'result')} {'was' if number == 1 else 'were'} changed by hand since "
-            f"a run has made {them}: {_some(found.by_hand)}. Remove {them} to have {them} made "
+            f"a run has made {them}: {_some(outputs.by_hand)}. Remove {them} to have {them} made "
             "again."
         )
-    if number := len(found.unknown):
+    if number := len(outputs.unknown):
         them = "it" if number == 1 else "them"
         yield (
-            f"The origin of {count(number, 'result')} is unknown: {_some(found.unknown)}. "
+            f"The origin of {count(number, 'result')} is unknown: {_some(outputs.unknown)}. "
             f"Remove {them} to have {them} made again with a record."
         )
 

@@ -62,9 +62,9 @@ class ParseTime:
         if not written:
             return False
         declared = filter(None, map(self.mirror.relative, workflow_view.declared(self.workflow)))
-        is_declared, known = inside(declared), len(self.mirror.parse_time)
+        is_declared, number_before = inside(declared), len(self.mirror.parse_time)
         self._bring(path for path in written if not is_declared(path))
-        return len(self.mirror.parse_time) > known
+        return len(self.mirror.parse_time) > number_before
 
     def _is_hidden(self, relative: str) -> bool:
         """Whether it lies where caches and temporary files do."""
@@ -115,8 +115,8 @@ class ParseTime:
         status = self._read()
         same = [path for path in files if parse_time.is_the_same(self.mirror, path)]
         self._bring(same)
-        made = (path for path in files if (self.mirror.worktree / path).is_file())
-        self.otherwise |= set(made).difference(same)
+        written = (path for path in files if (self.mirror.worktree / path).is_file())
+        self.otherwise |= set(written).difference(same)
         # What was there before this start is left alone when it is there.
         pinned_ns = self.mirror.pinned_ns
         new = [p for p in same if (self.mirror.top / p).stat().st_ctime_ns > pinned_ns]
@@ -124,8 +124,8 @@ class ParseTime:
             self._check_left_alone(new, status)
 
     def _files_at(self, here: Path) -> list[str]:
-        found = files_below(here) if here.is_dir() and not here.is_symlink() else [here]
-        return [str(path.relative_to(self.mirror.top)) for path in found]
+        files = files_below(here) if here.is_dir() and not here.is_symlink() else [here]
+        return [str(path.relative_to(self.mirror.top)) for path in files]
 
     def _read(self) -> int:
         done = subprocess.run(
@@ -196,10 +196,10 @@ class ReadOnce:
     otherwise: frozenset[str] = frozenset()
 
     def bring(self) -> bool:
-        known = len(self.mirror.parse_time)
+        number_before = len(self.mirror.parse_time)
         self._take(parse_time.inside(self.mirror.top, parse_writes.paths()))
         self._take(parse_time.recall(self.repository))
-        return len(self.mirror.parse_time) > known
+        return len(self.mirror.parse_time) > number_before
 
     def known_before(self) -> list[str]:
         return []

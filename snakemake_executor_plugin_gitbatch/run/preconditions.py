@@ -121,9 +121,9 @@ def unlike_commit(
     ]
     hint = f"Commit them:\n{listed(_commands(repository, changes), _MOST_NAMED)}\nOr run their "
     hint += "present state with --gitbatch-dirty snapshot."
-    if made := [repository.top / path for path in changes.modified if path in written]:
+    if rewritten := [repository.top / path for path in changes.modified if path in written]:
         hint += "\nWhat the workflow writes while it is read need not be in the commit: name it in "
-        hint += f".gitignore, and git rm --cached -- {typed_files(made)}"
+        hint += f".gitignore, and git rm --cached -- {typed_files(rewritten)}"
     return DirtyTreeError(
         "These files differ from the commit, which is what jobs would run:\n" + _list(lines),
         hint=hint,
@@ -204,16 +204,16 @@ def unlike_outputs(
 
     Raises DirtyTreeError for other files that are known to be read.
     """
-    found = worktree_comparison.compare(run.worktree)
-    outputs = tuple(filter(source.is_output, found.differing))
-    others = {p: reason for p, reason in found.differing.items() if p not in outputs}
-    if run.resumed or not (others or found.programs):
+    unlike = worktree_comparison.compare(run.worktree)
+    outputs = tuple(filter(source.is_output, unlike.differing))
+    others = {p: reason for p, reason in unlike.differing.items() if p not in outputs}
+    if run.resumed or not (others or unlike.programs):
         return outputs
-    if found.programs:
+    if unlike.programs:
         warn(
             "These programs are executable here and not in the commit, which core.fileMode=false "
             "hides. Jobs get them as they are here; who checks the commit out does not. Mend it: "
-            "git update-index --chmod=+x FILE, and commit.\n" + _list(found.programs)
+            "git update-index --chmod=+x FILE, and commit.\n" + _list(unlike.programs)
         )
     is_later = inside(work_tree_status.modified(run.repository) if others else ())
     lines = {p: f"{p}  ({reason})" for p, reason in others.items() if not is_later(p)}

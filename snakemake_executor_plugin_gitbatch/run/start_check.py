@@ -59,7 +59,7 @@ class _Admission:
 
 @dataclass(frozen=True, kw_only=True)
 class Looked:
-    """What was found."""
+    """What was seen."""
 
     obstacles: tuple[Obstacle, ...]
     notes: tuple[str, ...]
@@ -90,33 +90,33 @@ def warn(workflow: Any, logger: Any) -> None:
 def look(workflow: Any, settings: Any, *, is_locked: bool = False) -> Looked:
     """Look at everything. Without a workflow, as Snakemake could not read it, at what needs none.
     `is_locked`: whether another Snakemake holds the folder."""
-    found, notes = Collection(), list[str]()
+    refusals, notes = Collection(), list[str]()
     repository, head = None, ""
-    with found.of("repository"):
+    with refusals.of("repository"):
         if workflow is None:
             repository = Repository.find(Path.cwd())
         else:
             repository = preconditions.find_repository(workflow, Path.cwd())
         head = repository.commit_of("HEAD")
     if is_locked:
-        found.obstacles.append(
+        refusals.obstacles.append(
             Obstacle(
                 kind="folder",
                 text="Another Snakemake is working in this folder, or was killed in it.",
                 hint="Wait until it has ended. If none is running: snakemake --unlock",
             )
         )
-    _look_at_settings(settings, found)
-    pool, admission = _look_at_pool(settings, found, notes)
+    _look_at_settings(settings, refusals)
+    pool, admission = _look_at_pool(settings, refusals, notes)
     if repository is not None and head:
-        _look_at_repository(repository, settings, found)
+        _look_at_repository(repository, settings, refusals)
         if workflow is None:
-            _look_at_changes(repository, head, settings, found)
+            _look_at_changes(repository, head, settings, refusals)
         else:
-            with found.of("commit"), parse_writes.unheard():
-                _look_at_workflow(workflow, repository, head, settings, admission, found, notes)
+            with refusals.of("commit"), parse_writes.unheard():
+                _look_at_workflow(workflow, repository, head, settings, admission, refusals, notes)
     return Looked(
-        obstacles=tuple(dict.fromkeys(found.obstacles)),
+        obstacles=tuple(dict.fromkeys(refusals.obstacles)),
         notes=tuple(dict.fromkeys(notes)),
         jobs=0 if workflow is None else sum(1 for _ in _jobs(workflow)),
         commit=head,
@@ -131,14 +131,14 @@ def with_others(error: GitbatchError, workflow: Any) -> GitbatchError:
     except Exception:  # what is known is told
         return error
     if isinstance(error, PoolError):
-        known = _ABOUT_POOL
+        own_kinds = _ABOUT_POOL
     elif isinstance(error, ArchiveError) or error.message.startswith("The run's folders"):
-        known = _ABOUT_FOLDERS
+        own_kinds = _ABOUT_FOLDERS
     else:
-        known = frozenset()
+        own_kinds = frozenset()
     own = in_error(error, kind="start")
     texts = {each.text for each in own}
-    others = tuple(each for each in others if each.kind not in known and each.text not in texts)
+    others = tuple(each for each in others if each.kind not in own_kinds and each.text not in texts)
     return ObstaclesError([*own, *others]) if others else error
 
 
@@ -153,33 +153,33 @@ def refuse_jobs(
     """
     kind = choose.kind_named(pool.kind)
     admission = _Admission(kind=kind, check=pool.check) if kind.can_refuse else None
-    found = list(_of_jobs(workflow, mirror, admission, secrets, every=False))
+    refusals = list(_of_jobs(workflow, mirror, admission, secrets, every=False))
     is_certain = workflow.executor_settings.reuse != "on" or not any(
         (mirror.archive.root / layout.RECORDS).iterdir()
     )
     if is_certain and not workflow.execution_settings.keep_going:
-        refuse(found)
-    if found:
-        warn(f"Jobs will be refused, unless they are reused:\n{ObstaclesError(found)}")
+        refuse(refusals)
+    if refusals:
+        warn(f"Jobs will be refused, unless they are reused:\n{ObstaclesError(refusals)}")
 
 
-def _look_at_settings(settings: Any, found: Collection) -> None:
-    with found.of("settings"):
+def _look_at_settings(settings: Any, refusals: Collection) -> None:
+    with refusals.of("settings"):
         if settings.efficiency_report is not None:
             file = Path.cwd() / settings.efficiency_report.expanduser()
             efficiency.check_name(file)
             option = "--gitbatch-efficiency-report"
             permissions.check_file(file, of="The efficiency report", option=option)
-    with found.of("settings"):
+    with refusals.of("settings"):
         if settings.notify is not None:
             notify.check(settings.notify)
 
 
 def _look_at_pool(
-    settings: Any, found: Collection, notes: list[str]
+    settings: Any, refusals: Collection, notes: list[str]
 ) -> tuple[str, _Admission | None]:
     """Which pool it would be, and what that will not take where there is one that says it."""
-    with found.of("pool"):
+    with refusals.of("pool"):
         kind, availability = choose.find(settings.pool)
         gate = kind.gate(pools.options(settings, notes.append))
         for each in kind.checks(availability):
@@ -187,7 +187,7 @@ def _look_at_pool(
                 continue
             if each.check in ("pool", "credentials"):
                 text = f"{kind.label} takes no jobs: {each.text}"
-                found.obstacles.append(Obstacle(kind="pool", text=text, hint=each.hint or ""))
+                refusals.obstacles.append(Obstacle(kind="pool", text=text, hint=each.hint or ""))
             else:
                 notes.append(f"{kind.label}: {each.text}. {each.hint or ''}".strip())
         admission = None if gate is None else _Admission(kind=kind, check=gate)
@@ -195,26 +195,28 @@ def _look_at_pool(
     return settings.pool, None
 
 
-def _look_at_repository(repository: Repository, settings: Any, found: Collection) -> None:
-    with found.of("archive"):
+def _look_at_repository(repository: Repository, settings: Any, refusals: Collection) -> None:
+    with refusals.of("archive"):
         permissions.check_archive(archive_location.chosen_place(repository, settings.archive))
-    with found.of("folders"):
+    with refusals.of("folders"):
         permissions.check_folders(repository, settings.worktrees)
-    with found.of("tag"):
+    with refusals.of("tag"):
         if settings.tag not in (None, "none"):
             refs.check_new_tag(repository, settings.tag)
-    with found.of("tag"):
+    with refusals.of("tag"):
         preconditions.check_run_ref(repository, new_id())
-    with found.of("settings"):
+    with refusals.of("settings"):
         check_patterns(Path.cwd(), settings.code)
 
 
-def _look_at_changes(repository: Repository, head: str, settings: Any, found: Collection) -> None:
+def _look_at_changes(
+    repository: Repository, head: str, settings: Any, refusals: Collection
+) -> None:
     """What differs from the commit, as far as is known without the workflow."""
     if settings.dirty != "snapshot":
         is_output = inside(run_commit.results_in(repository, head))
         changes = work_tree_status.changes(repository, [], is_output)
-        with found.of("commit", *changes.modified):
+        with refusals.of("commit", *changes.modified):
             if changes:
                 raise preconditions.unlike_commit(repository, changes)
 
@@ -225,7 +227,7 @@ def _look_at_workflow(
     head: str,
     settings: Any,
     admission: _Admission | None,
-    found: Collection,
+    refusals: Collection,
     notes: list[str],
 ) -> None:
     changes, is_output = preconditions.changes_of(workflow, repository, head)
@@ -246,21 +248,21 @@ def _look_at_workflow(
         reading.read_again(changes.untracked)
         left = tuple(path for path in changes.untracked if path not in mirror.parse_time)
         changes = replace(changes, untracked=left)
-        with found.of("commit", *changes.modified, *changes.untracked):
+        with refusals.of("commit", *changes.modified, *changes.untracked):
             if changes and settings.dirty == "snapshot":
                 work_tree_status.check_snapshot(repository, changes)
             elif changes:
                 written = parse_time.inside(repository.top, parse_writes.paths())
                 raise preconditions.unlike_commit(repository, changes, written)
         unlike = _unlike_fresh(workflow, repository, head, {*changes.modified}, is_output)
-        with found.of("commit", *unlike):
+        with refusals.of("commit", *unlike):
             preconditions.refuse_unlike(unlike)
-        with found.of("output"):
+        with refusals.of("output"):
             job_preconditions.check(workflow, mirror, notes.append)
-        with found.of("input"):
+        with refusals.of("input"):
             mirroring.fill(workflow, mirror, [], is_new=True, untracked=(), reading=reading)
-        with found.of("resources"):
-            found.obstacles += _of_jobs(
+        with refusals.of("resources"):
+            refusals.obstacles += _of_jobs(
                 workflow, mirror, admission, environment.secrets(workflow), every=True
             )
 

@@ -26,9 +26,9 @@ _OWN_STORAGE = "--storage-gitbatch-archive"
 
 def facts(workflow: Any, secrets: Iterable[str]) -> Document:
     """`given_config`: what --config and --configfile gave; `settings`: the other arguments."""
-    given = job_description.plain_config(workflow.config_settings.overwrite_config)
+    config = job_description.plain_config(workflow.config_settings.overwrite_config)
     return {
-        "given_config": redact(given, secrets),
+        "given_config": redact(config, secrets),
         "settings": redact(list(_settings(workflow)), secrets),
     }
 
