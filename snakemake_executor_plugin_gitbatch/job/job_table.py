@@ -46,8 +46,6 @@ class JobState:
     """Why it failed, for people."""
     reused: bool = False
     """Whether an earlier run has done it."""
-    adopted: bool = False
-    """Whether an earlier process of the run has handed it over."""
     in_place: bool = False
     """Whether the outputs of a reused job are where they belong already."""
     restarted: bool = False

@@ -126,7 +126,6 @@ def adopt(run: Run, owner: Owner, pool: Pool) -> JobTable:
             key=order.record.key,
             order=order,
             handed_over=handed_over[number],
-            adopted=True,
         )
         if answer is not None and answer.succeeded:
             state.result = answer.record.to_dict()

@@ -54,7 +54,6 @@ def adopted(number: int, key: str = "k", **facts: Any) -> JobState:
         title=f"r[{number}]",
         key=key,
         order=an_order(number, key),
-        adopted=True,
         **facts,
     )
 

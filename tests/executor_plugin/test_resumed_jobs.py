@@ -235,7 +235,7 @@ def stored(mirror: Mirror, path: str, text: str) -> Document:
 
 def done(number: int, *outputs: Document, key: str = "k", **facts: Any) -> JobState:
     result = {"outputs": list(outputs), "updated": {}, **facts}
-    return JobState(number=number, title=f"r[{number}]", key=key, adopted=True, result=result)
+    return JobState(number=number, title=f"r[{number}]", key=key, result=result)
 
 
 def running(number: int, *paths: str) -> JobState:
@@ -247,9 +247,7 @@ def running(number: int, *paths: str) -> JobState:
         environment={},
         outputs=[DeclaredOutput(path=path) for path in paths],
     )
-    return JobState(
-        number=number, title=f"r[{number}]", key="k", adopted=True, order=order, id=f"7.{number}"
-    )
+    return JobState(number=number, title=f"r[{number}]", key="k", order=order, id=f"7.{number}")
 
 
 def test_a_job_is_claimed_once(resumed: ResumedJobs, mirror: Mirror) -> None:
