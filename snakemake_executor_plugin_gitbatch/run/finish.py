@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import getpass
 import os
 import platform
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -23,10 +23,8 @@ from gitbatch_core.history.origins import Origin
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.masking import redact
-from gitbatch_core.model.reproduction import IDENTICAL
 from gitbatch_core.model.run_document import RunDocument, RunOutput
 from gitbatch_core.reports.costs import Costs
-from gitbatch_core.reproduce import evidence
 from gitbatch_core.run import completion, run_commit, superseded_records
 from gitbatch_core.run.mirror import output_links, tracked_results
 from gitbatch_core.run.mirror.paths import Mirror
@@ -34,10 +32,12 @@ from gitbatch_core.run.mirror.undeclared import Left
 from gitbatch_core.run.run import Run, unfinished
 from gitbatch_core.run.run_commit import Provenance, Result
 from gitbatch_core.run.tainted import TaintedRuns
-from gitbatch_core.wording import count, listed, some, typed_files
+from gitbatch_core.runner.host import iso_time
+from gitbatch_core.wording import count, listed, typed_files
 from snakemake_executor_plugin_gitbatch.job import key, workflow_view
 from snakemake_executor_plugin_gitbatch.job.job_table import JobTable
 from snakemake_executor_plugin_gitbatch.job.key import Keys
+from snakemake_executor_plugin_gitbatch.reuse import comparisons
 from snakemake_executor_plugin_gitbatch.reuse.missed_reuse import Missed
 from snakemake_executor_plugin_gitbatch.reuse.reusing import Reusing
 from snakemake_executor_plugin_gitbatch.run import undeclared
@@ -118,11 +118,17 @@ class Ending:
         )
         _report_tainted(gathered.tainted, self.logger)
         undeclared.report(gathered.left, self.logger)
-        self._say_compared(self.logger)
+        comparisons.say(self.reusing.compared, self.logger)
         tag, complete = self._complete(commit)
         linked = {path for result in gathered.results for path in result.links}
         if not self.mirror.tracked.isdisjoint(linked):
-            self._settle_tracked(linked, self.logger)
+            tracked_results.settle(
+                self.run.repository,
+                self.run.archive,
+                linked,
+                warn=self.logger.warning,
+                say=self.logger.info,
+            )
         self._say_end(document, facts, gathered, f"tag {tag}" if tag else f"commit {commit[:10]}")
         return RunEnd(tag=tag, tainted=bool(gathered.tainted), complete=complete)
 
@@ -162,7 +168,7 @@ class Ending:
         facts |= {
             "outcome": outcome,
             "tag": self._free_tag(self.logger) if succeeded else None,
-            "ended": now(),
+            "ended": iso_time(time.time()),
             "user": getpass.getuser(),
             "host": socket.gethostname(),
             "versions": _versions(),
@@ -183,7 +189,7 @@ class Ending:
                 map(JobRecord.from_dict, gathered.jobs)
             )
         if self.reusing.compared:
-            facts["comparisons"] = self._comparisons(facts)
+            facts["comparisons"] = comparisons.documents(self.reusing.compared, facts)
         return facts
 
     def _say_uncommitted(self, input_links: dict[str, str]) -> None:
@@ -231,26 +237,6 @@ class Ending:
             f"{count(len(gathered.results), 'output')} in place, {name}"
         )
 
-    def _settle_tracked(self, results: Iterable[str], logger: Any) -> None:
-        """Say what to do about those of these links that git tracks as files, or do it."""
-        repository, mirror = self.run.repository, self.mirror
-        try:
-            if not (paths := tracked_results.linked(repository, results)):
-                return
-            if not tracked_results.are_files(repository):
-                command = tracked_results.command(mirror.top, paths)
-                logger.warning(
-                    f"{count(len(paths), 'file')} that git tracks became links into the archive: "
-                    f"{readable(some(paths))}. A commit would contain only the links. "
-                    f"To turn them back into files:\n  {readable(command)}\n"
-                    f"To let each run do so: git config {tracked_results.KEY} files"
-                )
-                return
-            tracked_results.make_files(mirror.archive, mirror.top, paths)
-            logger.info(f"Turned back into files: {readable(some(paths))}")
-        except (GitbatchError, OSError) as error:
-            logger.warning(f"Results that git tracks as files are still links: {error}")
-
     def _free_tag(self, logger: Any) -> str | None:
         """The run's tag, unless somebody has taken its name since the run began."""
         tag: str | None = self.facts["tag"]
@@ -283,36 +269,6 @@ class Ending:
         """Whether a path, relative to the top, is a local copy of what lies in another storage."""
         prefix = self.mirror.relative(str(self.workflow.storage_settings.local_storage_prefix))
         return inside([] if prefix is None else [prefix])
-
-    def _comparisons(self, facts: Document) -> list[Document]:
-        """What came out the same again, for the archive."""
-        return [
-            evidence.compose(
-                RunDocument(run=run, source_commit=facts["source_commit"]),
-                RunDocument.from_dict(facts),
-                verdicts,
-                [],
-            )
-            for run, verdicts in self.reusing.compared.items()
-        ]
-
-    def _say_compared(self, logger: Any) -> None:
-        for run, verdicts in self.reusing.compared.items():
-            others = [each for each in verdicts if each.verdict != IDENTICAL]
-            same = count(len(verdicts) - len(others), "output")
-            if others:
-                lines = (
-                    f"{each.path}  (rule {each.rule}): {each.then and each.then.address}, "
-                    f"now {each.now and each.now.address}"
-                    for each in others
-                )
-                logger.warning(
-                    f"Compared with run {run}: {same} the same, {len(others)} not. The rule is not "
-                    "deterministic, or depends on something that is not part of its job key:\n"
-                    + _list(lines)
-                )
-            else:
-                logger.info(f"Compared with run {run}: {same}, all the same.")
 
     def _results(self, outputs: Iterable[Any]) -> list[Result]:
         return [result for output in outputs if (result := self._result(output)) is not None]
@@ -407,15 +363,6 @@ def _report_tainted(tainted: list[str], logger: Any) -> None:
 
 def _list(lines: Iterable[str]) -> str:
     return readable(listed(lines, _MOST_NAMED))
-
-
-def now() -> str:
-    """UTC, as records have it."""
-    return _iso(datetime.datetime.now(datetime.UTC))
-
-
-def _iso(moment: datetime.datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _versions() -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +29,12 @@ from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.run.mirror.undeclared import UndeclaredFiles
 from gitbatch_core.run.reference_time import pin
 from gitbatch_core.run.run import Run, dead_runs, is_used, new_id, private_folder
+from gitbatch_core.runner.host import iso_time
 from snakemake_executor_plugin_gitbatch.job import environment, job_description, programs
 from snakemake_executor_plugin_gitbatch.job.job_table import JobTable
 from snakemake_executor_plugin_gitbatch.reuse import resumed_jobs, run_documents
 from snakemake_executor_plugin_gitbatch.reuse.resumed_jobs import ResumedJobs
 from snakemake_executor_plugin_gitbatch.run import (
-    finish,
     job_preconditions,
     mirroring,
     parse_writes,
@@ -145,7 +146,7 @@ def _look(workflow: Any, logger: Any) -> _Start:
         "config": str(hashing.hash_bytes(config, "xxh3")),
         "commit": source.commit,
         "snapshot": source.snapshot,
-        "begun": finish.now(),
+        "begun": iso_time(time.time()),
         "pinned_ns": pinned_ns,
         "command": redact(sys.argv, secrets.values()),
         "message": settings.message or "",

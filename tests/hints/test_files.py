@@ -108,7 +108,7 @@ def test_files(terminal: Terminal, make_project: Callable[..., Project], tmp_pat
 @types(
     "run/mirror/tracked_results: gitbatch thaw",
     "run/mirror/tracked_results: gitbatch thaw --tracked",
-    "run/finish: git config",
+    "run/mirror/tracked_results: git config",
 )
 def test_results_that_git_tracks(terminal: Terminal) -> None:
     project = terminal.project

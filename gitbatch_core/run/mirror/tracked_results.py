@@ -5,7 +5,7 @@ have nothing but names of objects: they are told, or made files again. See docs/
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from gitbatch_core.archive.freeze import thaw
 from gitbatch_core.archive.layout import linked_object
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.archive.walk import inside
-from gitbatch_core.errors import UsageError
+from gitbatch_core.errors import GitbatchError, UsageError, readable
 from gitbatch_core.git import index
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.run import run_commit
-from gitbatch_core.wording import typed
+from gitbatch_core.wording import count, some, typed
 
 KEY = "gitbatch.trackedResults"
 """In git's configuration: `links`, the default, or `files`."""
@@ -52,6 +52,34 @@ def make_files(archive: Archive, top: Path, paths: Iterable[str]) -> None:
     """Put copies in the places of the links, as old as these. Raises UsageError, DamageError,
     ArchiveError."""
     thaw(archive, top, [top / path for path in paths])
+
+
+def settle(
+    repository: Repository,
+    archive: Archive,
+    results: Iterable[str],
+    *,
+    warn: Callable[[str], object],
+    say: Callable[[str], object],
+) -> None:
+    """At the end of a run: turn its `results` that git tracks as files back into files where the
+    user wants that, or say how to. Raises nothing: what goes wrong is said."""
+    top = repository.top
+    try:
+        if not (paths := linked(repository, results)):
+            return
+        if not are_files(repository):
+            warn(
+                f"{count(len(paths), 'file')} that git tracks became links into the archive: "
+                f"{readable(some(paths))}. A commit would contain only the links. "
+                f"To turn them back into files:\n  {readable(command(top, paths))}\n"
+                f"To let each run do so: git config {KEY} files"
+            )
+            return
+        make_files(archive, top, paths)
+        say(f"Turned back into files: {readable(some(paths))}")
+    except (GitbatchError, OSError) as error:
+        warn(f"Results that git tracks as files are still links: {error}")
 
 
 def command(top: Path, paths: list[str]) -> str:
