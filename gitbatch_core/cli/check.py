@@ -82,10 +82,11 @@ def _show(preview: dict[str, Any]) -> None:
         print("A start would be refused:")
         print(_clean(as_list(blocks(obstacles))))
     elif not preview["jobs"]:
-        print("Nothing is to be done.")
+        print("There is nothing to do.")
     else:
         jobs = count(preview["jobs"], "job")
-        print(f"A start would go: {jobs}, commit {preview['commit'][:10]}, pool {preview['pool']}")
+        commit, pool = preview["commit"][:10], preview["pool"]
+        print(f"The run would start: {jobs}, commit {commit}, pool {pool}")
     for note in preview["notes"]:
         output.message(f"gitbatch: {note}")
 

@@ -73,11 +73,11 @@ def _notes(status: FolderStatus, repository: Repository, why: str) -> Iterator[s
     link = repository.top / layout.LINK_PATH
     if any(each.address for each in status.results):
         if status.archive is None:
-            yield f"{why}: whether links lead somewhere, nobody can say."
+            yield f"{why}: cannot tell whether links lead anywhere."
         elif not link.exists() or link.resolve() != status.archive.resolve():
-            yield f"{layout.LINK_PATH} does not lead to the archive: gitbatch init mends that."
+            yield f"{layout.LINK_PATH} does not lead to the archive: gitbatch init repairs that."
     if MISSING in states:
-        yield f"gitbatch runs checkout {status.run} brings what that run has made."
+        yield f"gitbatch runs checkout {status.run} restores the results of that run."
     if status.edited:
         yield (
             f"The folder has uncommitted edits of code: {_some(status.edited)}. Results are "
@@ -116,7 +116,7 @@ def _print(status: FolderStatus, repository: Repository, *, all_paths: bool) -> 
     total = count(len(status.results), "result")
     all_of = f"{total}, all as this commit makes them."
     output.message(
-        all_of if status.is_current else f"{current} of {total} as this commit makes them."
+        all_of if status.is_current else f"{current} of {total} are as this commit makes them."
     )
 
 

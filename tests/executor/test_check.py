@@ -124,7 +124,7 @@ def test_all_that_is_in_the_way_is_said_at_once(make_project: MakeProject, pool:
     assert check(project, *targets, code=0)["obstacles"] == []
     project.snakemake(*targets).ok()
     assert check(project, "out/fine.txt", "-R", "fine", code=0)["jobs"] == 1
-    assert "Nothing is to be done" in project.gitbatch("check", *targets).ok().text
+    assert "There is nothing to do" in project.gitbatch("check", *targets).ok().text
 
 
 def test_what_no_machine_has(make_project: MakeProject, htcondor_pool: Path) -> None:
