@@ -38,6 +38,7 @@ _FAST = (
     "doctor",
     "executor_plugin",
     "git",
+    "history",
     "model",
     "provenance",
     "reports",
