@@ -1,7 +1,7 @@
-"""What a pool is: takes jobs as plain data, says what became of them.
+"""The interface of a pool: it takes jobs as plain data and reports what became of them.
 
-A pool starts one process per job, the runner, and knows nothing of what that runs. It reports how
-that process ended, never whether the job's results are good: the runner's own record says that.
+A pool starts one process per job, the runner, and does not know what that runs. It reports how the
+process ended, never whether the job's results are good: the runner's own record says that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a job asks for. None: nothing was said, the pool's default holds."""
+    """What a job requests. None: nothing was requested, and the pool's default holds."""
 
     cpus: int = 1
     memory_mb: int | None = None
@@ -114,7 +114,7 @@ class Pool(Protocol):
         ...
 
     def describe(self) -> str:
-        """One line for people: which machine or schedd, how much of it."""
+        """One line for people: which machine or schedd it is, and its size."""
         ...
 
     def facts(self) -> Mapping[str, str]:
@@ -122,8 +122,8 @@ class Pool(Protocol):
         ...
 
     def check(self, request: Request, name: str) -> None:
-        """Raise PoolError, with the job's name, where it is certain that a job which asks for this
-        would be refused."""
+        """Raise PoolError, with the job's name, if the pool would certainly refuse a job with this
+        request."""
         ...
 
     def submit(self, jobs: Sequence[JobSpec]) -> list[str]:
@@ -141,23 +141,23 @@ class Pool(Protocol):
         ...
 
     def wait(self, timeout: float) -> list[JobStatus]:
-        """What has changed since the last call; returns at once where something has, else waits
-        for at most `timeout` seconds. Raises PoolError where the pool is gone for good."""
+        """What has changed since the last call. Returns at once if there is news, otherwise waits
+        for at most `timeout` seconds. Raises PoolError if the pool is gone for good."""
         ...
 
     def cancel(self, numbers: Iterable[int] | None = None) -> bool:
         """End these jobs, or all of this run's and no others, with everything they started.
-        Returns whether they are gone; else they are certain to go. Cancelled jobs get no further
-        status."""
+        Returns whether they are gone; if not, they certainly will be. Cancelled jobs get no
+        further status."""
         ...
 
     def hurry(self) -> None:
-        """A `cancel` that is going on, and any later one, is to wait no longer than it must. Called
+        """Make a `cancel` in progress, and any later one, wait no longer than necessary. Called
         from signal handlers."""
         ...
 
     def close(self) -> None:
-        """Let go of everything that the pool holds; cancels nothing that runs in a remote pool."""
+        """Release everything that the pool holds; cancels nothing that runs in a remote pool."""
         ...
 
 
@@ -172,7 +172,7 @@ class Availability:
 
 @dataclass(frozen=True, kw_only=True)
 class PoolOptions:
-    """What the user says of a run's pool. Each kind heeds what is about it."""
+    """The user's options for a run's pool. Each kind uses those that concern it."""
 
     cores: int | None = None
     """Of this machine; None: all."""
@@ -185,8 +185,8 @@ class PoolOptions:
 
 
 class PoolKind(Protocol):
-    """One kind of pool: all that the rest of the program asks of it where there is no pool yet, or
-    where it is about jobs' resources. Imports what it needs when it is asked."""
+    """One kind of pool: everything that the rest of the program asks before there is a pool, or
+    about jobs' resources. It imports what it needs when it is asked."""
 
     name: str
     """As in `--gitbatch-pool NAME` and in records."""
@@ -200,7 +200,7 @@ class PoolKind(Protocol):
     """What to do where it does not answer; may be empty."""
 
     def probe(self) -> Availability:
-        """Whether there is one. Answers within seconds, and prints nothing."""
+        """Whether there is such a pool. Answers within seconds, and prints nothing."""
         ...
 
     def open(
@@ -211,11 +211,11 @@ class PoolKind(Protocol):
         ...
 
     def checks(self, availability: Availability) -> Iterator[Check]:
-        """Look at the pool that answers, for `gitbatch doctor`. Queues nothing."""
+        """Check the pool that answers, for `gitbatch doctor`. Queues nothing."""
         ...
 
     def gate(self, options: PoolOptions) -> Callable[[Request, str], None] | None:
-        """`Pool.check` of a run that has not started; None: it takes all jobs. Raises
+        """`Pool.check` for a run that has not started; None: the pool takes all jobs. Raises
         UsageError."""
         ...
 
@@ -224,7 +224,8 @@ class PoolKind(Protocol):
         ...
 
     def only_places(self, resource: str) -> bool:
-        """Whether such a resource only says where and when a job fits, and not what it makes."""
+        """Whether such a resource only says where and when a job can run, and does not affect its
+        outputs."""
         ...
 
     def request(
@@ -236,23 +237,23 @@ class PoolKind(Protocol):
         secrets: Mapping[str, str],
         in_worktree: Callable[[str], Path],
     ) -> Request:
-        """What a job asks for: `plain` has what any pool understands of its resources. `title`:
-        the job's; `secrets`: values by name, which nobody may see; `in_worktree`: where a path of
-        the workflow lies. Raises RunError, with job and resource, for what cannot be honoured."""
+        """What a job requests: `plain` has the resources that any pool understands. `title`: the
+        job's; `secrets`: values by name, which nobody may see; `in_worktree`: where a path of the
+        workflow lies. Raises RunError, with job and resource, for what cannot be honoured."""
         ...
 
     def has_jobs(self, run: str) -> bool:
-        """Whether jobs of a run that has lost its controller are queued or running in the pool.
-        Raises PoolError where it cannot be asked."""
+        """Whether jobs of a lost run are queued or running in the pool. Raises PoolError if the
+        pool cannot be asked."""
         ...
 
     def remove_jobs(self, run: str) -> None:
-        """Remove all jobs of such a run, and wait until they are gone. Raises PoolError."""
+        """Remove all jobs of a lost run, and wait until they are gone. Raises PoolError."""
         ...
 
     def controller_submit(self) -> SubmitController | None:
-        """What starts a program that is started again after a crash or a restart of the machine;
-        None: the pool has no such thing."""
+        """Starts a program that is restarted after a crash or a reboot of the machine; None: the
+        pool has no such thing."""
         ...
 
 

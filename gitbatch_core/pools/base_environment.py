@@ -1,4 +1,4 @@
-"""The environment that a job's process is started with: what it needs to start, nothing else.
+"""The environment in which a job's process starts: only what the runner needs.
 
 The job's command gets its real environment from the runner.
 """
@@ -22,7 +22,7 @@ execution point's own."""
 
 
 def start_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What of this process's environment (or `environ`) a runner is started with."""
+    """The part of this process's environment (or of `environ`) with which a runner starts."""
     source = os.environ if environ is None else environ
     return {
         name: value
@@ -32,7 +32,7 @@ def start_environment(environ: Mapping[str, str] | None = None) -> dict[str, str
 
 
 def public_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """As `start_environment`, less what must not stand in a job ad."""
+    """As `start_environment`, without what must not stand in a job ad."""
     return {
         name: value
         for name, value in start_environment(environ).items()

@@ -1,4 +1,4 @@
-"""The kinds of pools that there are, and which of them a run uses."""
+"""The kinds of pools, and which of them a run uses."""
 
 from __future__ import annotations
 
@@ -51,9 +51,8 @@ def kind_named(name: str) -> PoolKind:
 
 
 def find(name: str) -> tuple[PoolKind, Availability]:
-    """The kind of pool that a run with `--gitbatch-pool NAME` uses, and what there is of it, with
-    a text that says why it is this one. Raises PoolError where the one that is named does not
-    answer."""
+    """The kind of pool that a run with `--gitbatch-pool NAME` uses, and its availability, with a
+    text that says why it was chosen. Raises PoolError if the named one does not answer."""
     if name != AUTO:
         kind = kind_named(name)
         availability = kind.probe()

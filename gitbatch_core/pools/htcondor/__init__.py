@@ -1,1 +1,2 @@
-"""The pool that is HTCondor: jobs go to the schedd of this machine, its event log says the rest."""
+"""HTCondor as a pool: jobs go to the schedd of this machine, and its event log reports what happens
+to them."""

@@ -1,6 +1,6 @@
-"""What job ads, in the queue or in the history, say about a job whose events did not come.
+"""What job ads, in the queue or in the history, say about a job whose events did not arrive.
 
-Pure, as `events` is, and with the same rule: what is not known is not success.
+Pure, as `events` is, and with the same rule: unknown is not success.
 """
 
 from __future__ import annotations

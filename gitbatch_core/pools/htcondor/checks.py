@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def checks(probe: Probe) -> Iterator[Check]:
-    """Look at the pool whose schedd answers."""
+    """Check the pool whose schedd answers."""
     yield fine("pool", f"{probe.text}, bindings {probe.bindings}")
     seen = survey()
     if reason := seen.problems.get("bindings"):

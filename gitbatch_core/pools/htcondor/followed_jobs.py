@@ -1,5 +1,5 @@
-"""The jobs of one run in HTCondor's queue: how far each is, what is to be told of them, and which
-have to be removed."""
+"""The jobs of one run in HTCondor's queue: the progress of each, what is to be reported, and which
+must be removed."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class FollowedJobs:
         self._handing_over -= 1
 
     def add(self, jobs: Mapping[JobId, Progress]) -> None:
-        """Follow these jobs, too; what has been heard of them early comes to them now."""
+        """Follow these jobs, too; early events of them are taken into account now."""
         self.adopt(jobs)
         early, self._early = self._early, []
         self.hear(early)
@@ -76,7 +76,7 @@ class FollowedJobs:
         self._progress |= jobs
 
     def drop(self, is_dropped: Callable[[int], bool]) -> None:
-        """Of these numbers nothing is told any more."""
+        """Report nothing more about these numbers."""
         self._progress = {j: p for j, p in self._progress.items() if not is_dropped(p.number)}
         self._news = [status for status in self._news if not is_dropped(status.number)]
 

@@ -1,7 +1,7 @@
 """What HTCondor's hold codes mean for a job, and for its user.
 
-What can be mended is released by the schedd itself, by a policy in the job ad, so that it also
-happens when nobody follows the run. The rest waits for somebody, or fails.
+What can be mended is released by the schedd itself, through a policy in the job ad, so that it also
+happens when nobody follows the run. Other held jobs wait for somebody, or fail.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What runs that are gone have left in the queue."""
+"""Jobs in the queue of runs whose controllers are gone."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Whether any machine of the pool could ever run a job: what no slot has, nobody should wait for.
+"""Whether any machine of the pool could ever run a job: nobody should wait for what no slot has.
 
-Counts what the machines have in all, not what is free now, and only says no where that is certain.
+Counts what the machines have in total, not what is free now, and says no only if that is certain.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Slots:
 
     @classmethod
     def read(cls) -> Slots:
-        """Ask the collector. Raises PoolError."""
+        """Query the collector. Raises PoolError."""
         from gitbatch_core.pools.htcondor import schedd
 
         return cls(ads=tuple(schedd.slots()))
@@ -157,7 +157,7 @@ class Gate:
             self._say(f"{text}. It waits for another machine.")
 
     def check_request(self, request: Request, name: str) -> None:
-        """Raise PoolError where a job of this name that asks for this would be refused."""
+        """Raise PoolError if a job of this name with this request would be refused."""
         if (why := _bad_expression(request)) is not None:
             raise PoolError(f"{name}: {why}")
         if self._unmatched == "refuse" and (why := self.slots().why_never(request)) is not None:

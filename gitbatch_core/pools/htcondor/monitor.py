@@ -1,8 +1,8 @@
-"""What is new of jobs: in the event log, and by the signs that jobs give themselves.
+"""News of jobs: from the event log, and from the signs that jobs give themselves.
 
 HTCondor says that a job has ended when its shadow is about to take the next one, or to give the
 machine back. A sign comes a moment earlier, while there is still time to give the shadow a next
-job: without it, that one waits for the schedd or the negotiator, up to seconds.
+job: without it, that job waits for the schedd or the negotiator, up to seconds.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Following:
         self._held: set[JobId] = set()
 
     def expect(self, sign: Path, job: JobId) -> None:
-        """The job is to make this file when it has done its work."""
+        """The job will create this file when it has done its work."""
         self._files[job] = sign
         self._signs.setdefault(sign.parent, {})[sign.name] = job
         self._times.pop(sign.parent, None)  # it may be there already

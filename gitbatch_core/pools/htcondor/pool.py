@@ -1,7 +1,7 @@
-"""Jobs of one run in HTCondor: handed over in one go, followed by their event log.
+"""The jobs of one run in HTCondor: submitted in one transaction, followed by their event log.
 
 The event log tells what happened within a tenth of a second; once a minute the queue, and for jobs
-that are gone from it the history, are asked for what the log missed.
+that have left it the history, are asked for what the log missed.
 """
 
 from __future__ import annotations

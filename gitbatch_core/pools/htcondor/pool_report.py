@@ -1,4 +1,4 @@
-"""What there is of a pool: whether we may queue, which slots there are. Queues nothing.
+"""What a pool offers: whether we may queue jobs, and which slots it has. Queues nothing.
 
 Asks from a process of its own, as `probe` does: HTCondor's library writes to the terminal and may
 wait for long. As a program (that process) it prints one JSON object.
@@ -35,7 +35,7 @@ _ATTRIBUTES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What was found. A part that could not be had is missing, and `problems` says why."""
+    """The answer. A part that was not available is missing, and `problems` says why."""
 
     user: str = ""
     """Under which name the schedd would queue jobs of ours."""
@@ -66,7 +66,7 @@ def memory_mb(slot: Mapping[str, Any]) -> int:
 
 
 def survey() -> Survey:
-    """Ask schedd and collector; never raises, never waits for long."""
+    """Query schedd and collector; never raises, never waits for long."""
     try:
         done = subprocess.run(
             [sys.executable, "-m", __name__],

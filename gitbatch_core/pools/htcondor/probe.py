@@ -1,4 +1,4 @@
-"""Whether there is an HTCondor to run on: answers soon, never hangs, prints nothing."""
+"""Whether HTCondor is available here: answers soon, never hangs, prints nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking a schedd that may be away for a while: restarted, or on a machine that is too busy."""
+"""Repeats a query while the schedd is away: restarted, or on a machine that is too busy."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Patience:
         self._away_since: float | None = None
 
     def insist(self, ask: Callable[[], T]) -> T:
-        """The answer, however often it takes. Raises PoolError when patience ends."""
+        """The answer, after as many attempts as it takes. Raises PoolError when patience ends."""
         while True:
             answer = self.attempt(ask)
             if answer is not None:

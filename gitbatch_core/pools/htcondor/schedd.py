@@ -151,8 +151,8 @@ class EventLog:
 
 
 def slots() -> list[SlotAd]:
-    """All that the pool's machines have, whoever uses it now: static and partitionable slots.
-    Raises ScheddError."""
+    """All resources of the pool's machines, in use or not: static and partitionable slots. Raises
+    ScheddError."""
     try:
         ads = htcondor2.Collector().query(
             htcondor2.AdType.Startd, constraint="DynamicSlot =!= True"
@@ -196,8 +196,8 @@ def _expression(text: str) -> Any:
 
 
 def default_memory() -> str:
-    """What the configuration has jobs ask for that do not say: MiB, a ClassAd expression; empty
-    where it does not say either."""
+    """The memory that the configuration requests for jobs that request none: MiB, a ClassAd
+    expression; empty if it does not say."""
     text = str(htcondor2.param.get("JOB_DEFAULT_REQUESTMEMORY") or "")
     return text if "$" not in text and "\n" not in text else ""
 

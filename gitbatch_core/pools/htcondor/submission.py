@@ -1,4 +1,4 @@
-"""Handing submit descriptions to the schedd: all of them or none, and no job twice.
+"""Hands submit descriptions to the schedd: all of them or none, and no job twice.
 
 An answer may be lost on its way; the queue then tells whether the jobs are there.
 """

@@ -1,7 +1,5 @@
-"""The submit commands and job attributes that users set themselves: which of them can be honoured.
-
-Pure.
-"""
+"""Submit commands and job attributes that users set themselves, and which of them can be honoured.
+Pure."""
 
 from __future__ import annotations
 

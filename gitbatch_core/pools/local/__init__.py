@@ -1,1 +1,1 @@
-"""The pool that is this machine: each job a process."""
+"""This machine as a pool: each job is a process."""

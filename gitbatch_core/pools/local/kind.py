@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LocalKind:
-    """See `PoolKind`. It takes any job, and knows no resources of its own."""
+    """See `PoolKind`. It takes any job, and has no resources of its own."""
 
     name = "local"
     label = "this machine"

@@ -1,7 +1,7 @@
-"""What this machine has for its jobs: cores and memory, as far as this process may use them.
+"""The cores and memory that this machine has for jobs, as far as this process may use them.
 
-Counts what limits a process on a shared machine: its CPU affinity and the cgroups (v1 and v2) that
-a container, a batch system or systemd put it in.
+Counts what limits a process on a shared machine: its CPU affinity and the cgroups (v1 and v2) in
+which a container, a batch system or systemd put it.
 """
 
 from __future__ import annotations

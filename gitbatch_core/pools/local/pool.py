@@ -1,7 +1,7 @@
-"""The pool that is this machine: each job a process, never more at once than the machine takes.
+"""The local pool: each job is a process, never more at once than the machine can take.
 
-One thread of its own starts the jobs, waits for their ends and reaps them; the methods, which any
-thread may call, only leave it word.
+A thread of its own starts the jobs, waits for their ends and reaps them; the methods, which any
+thread may call, only leave it messages.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class LocalPool:
         self._wake()
 
     def close(self) -> None:
-        """End all that runs, and let go of everything."""
+        """End everything that runs, and release all resources."""
         with self._lock:
             if self._closed:
                 return

@@ -47,7 +47,7 @@ class Queue:
         self._waiting.extend(jobs)
 
     def put_back(self, spec: JobSpec, share: Share) -> None:
-        """What `take` gave could not be started now."""
+        """A job from `take` could not be started now."""
         self.give_back(share)
         self._waiting.appendleft(spec)
 

@@ -1,4 +1,4 @@
-"""Inputs of jobs: what the worktree has to have of them, and what is to be known of them."""
+"""Inputs of jobs: brings them into the worktree and notes their addresses."""
 
 from __future__ import annotations
 
@@ -18,10 +18,8 @@ FREEZE = "Put it into the archive: gitbatch freeze"
 
 
 def bring(mirror: Mirror, path: str, rule: str) -> None:
-    """See to it that the worktree has the existing input `path` of `rule`.
-
-    Raises RunError for what is neither in the commit nor in the archive.
-    """
+    """Bring the existing input `path` of `rule` into the worktree. Raises RunError if it is neither
+    in the commit nor in the archive."""
     relative = mirror.relative(path)
     if relative is None:
         _bring_outside(mirror, path)

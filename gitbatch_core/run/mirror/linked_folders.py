@@ -29,8 +29,8 @@ MOST = 5_000
 
 
 def open_folders(mirror: Mirror, inputs: Iterable[str], products: Iterable[str]) -> None:
-    """See to the links to folders that these paths, as the workflow names them, lead through.
-    `products`: outputs, logs and benchmarks. Raises RunError for one that leads nowhere."""
+    """Open the links to folders that these paths, as the workflow names them, lead through.
+    `products`: outputs, logs and benchmarks. Raises RunError for a dangling link."""
     written = [name for path in products if (name := mirror.relative(path)) is not None]
     mirror.linked.note_products(written)
     for name in written:
@@ -158,8 +158,7 @@ def _mirror(mirror: Mirror, link: str, entries: Iterable[tuple[str, os.DirEntry[
 
 
 def lead(mirror: Mirror, name: str, target: str) -> None:
-    """See to it that `name` in the worktree leads to `target`, by a link if need be; a real folder
-    stays."""
+    """Make `name` in the worktree lead to `target`, by a link if necessary; a real folder stays."""
     there = mirror.worktree / name
     if there.is_symlink():
         if os.path.realpath(there) == os.path.realpath(target):

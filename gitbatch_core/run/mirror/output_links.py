@@ -1,4 +1,4 @@
-"""What finished jobs made, as links in both folders and in the run commit."""
+"""Outputs of finished jobs, as links in both folders and in the run commit."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from gitbatch_core.run.run_commit import Result
 
 
 def date_of(mirror: Mirror, inputs: Iterable[str]) -> int:
-    """The time of what a job makes of these: the run's, or that of the latest thing among them that
-    the run has made and others have dated."""
+    """The time for the outputs of a job with these inputs: the run's, or that of the latest input
+    that the run has made and others have dated."""
     times = (mirror.later.get(mirror.relative(path) or "", 0) for path in inputs)
     return max((mirror.pinned_ns, *times))
 
 
 def date_again(mirror: Mirror, path: str, mtime_ns: int) -> None:
-    """Give what lies at the output `path` in the user's folder a later time, if that is later."""
+    """Give the output `path` in the user's folder this time if it is later."""
     relative, here = mirror.relative(path), mirror.here(path)
     if relative is None or mtime_ns <= max(mirror.pinned_ns, mirror.later.get(relative, 0)):
         return
@@ -62,7 +62,7 @@ def place(mirror: Mirror, output: Document, mtime_ns: int, *, copied: bool = Fal
 
 
 def is_there(mirror: Mirror, output: Document) -> bool:
-    """Whether what the record of a job says that it made, `output`, can still be had."""
+    """Whether `output`, an entry of a job record, is still available."""
     if output.get("temporary"):
         return os.path.lexists(mirror.worktree / output["path"])
     if output["kind"] == "file":
@@ -87,7 +87,7 @@ def _is_whole(mirror: Mirror, name: ObjectName, size: int) -> bool:
 
 
 def unchanged(mirror: Mirror, record: Document) -> set[str]:
-    """Paths of those outputs of a job record that the user's folder has just so."""
+    """Paths of those outputs of a job record that the user's folder has unchanged."""
     return {
         output["path"]
         for output in record["outputs"]
@@ -97,8 +97,8 @@ def unchanged(mirror: Mirror, record: Document) -> set[str]:
 
 
 def recall(mirror: Mirror, output: Document) -> bool:
-    """Whether an earlier process of the run had put `output` in place and it still is; takes it for
-    this run's own then."""
+    """Whether an earlier process of the run had put `output` in place and it is still there; if so,
+    it counts as this run's own."""
     relative = output["path"]
     here, there = mirror.top / relative, mirror.worktree / relative
     if output.get("temporary"):
@@ -154,10 +154,8 @@ def restore_logs(
 
 
 def keep(mirror: Mirror, here: Path, there: Path) -> None:
-    """Put a temporary output into the archive, where a link or folder of links still leads to it.
-
-    Raises ArchiveError.
-    """
+    """Put a temporary output into the archive if a link or a folder of links still leads to it.
+    Raises ArchiveError."""
     if not _leads_to(here, there):
         return
     relative = str(there.relative_to(mirror.worktree))

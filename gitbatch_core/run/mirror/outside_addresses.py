@@ -1,7 +1,7 @@
-"""Addresses of files outside of the repository, with what tells whether a file was changed since it
-was hashed: a start need not read again what the last one has read.
+"""Addresses of files outside of the repository, with a stamp that tells whether a file was changed
+since it was hashed, so that a start need not read again what the last one has read.
 
-One file in the git folder, for this host. Where it is missing, all is read again.
+They lie in one file in the git folder, for this host. If it is missing, everything is read again.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class HashedBefore:
             self._is_new = True
 
     def write(self) -> None:
-        """Keep it, if anything is new. Never raises OSError: it can be done without."""
+        """Write the file if anything is new. Never raises OSError: gitbatch can do without it."""
         if self._is_new and self.path is not None:
             latest = list(self._files.items())[-_MOST:]
             document = {"format": _FORMAT, "version": _VERSION, "files": dict(latest)}

@@ -1,5 +1,5 @@
-"""Inputs that lie outside of the work tree: hashed when they are brought, looked at again when a
-job that has read one ends."""
+"""Inputs outside of the work tree: hashed when they are brought, and checked again when a job that
+has read one ends."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class OutsideInputs:
             )
 
     def tell(self) -> str | None:
-        """Keep what was hashed for the next start. For people, once: which inputs can be
+        """Keep the addresses for the next start, and tell people, once, which inputs can be
         changed."""
         self.before.write()
         some, self._writable = self._writable, []

@@ -1,5 +1,7 @@
-"""Files that the workflow writes while it is read: neither in the commit nor made by a job, and
-read by jobs. Their bytes are archived; jobs have a copy that nobody writes to. See docs/adr/0021.
+"""Files that the workflow writes while it is read: neither in the commit nor made by a job, but
+read by jobs.
+
+Their bytes are archived; jobs have a copy that nobody writes to. See docs/adr/0021.
 """
 
 from __future__ import annotations
@@ -86,8 +88,8 @@ def is_the_same(mirror: Mirror, relative: str) -> bool:
 
 
 def original(mirror: Mirror, path: str) -> Path:
-    """Where the bytes are that jobs see at `path`; of what the workflow has written, those that are
-    recorded: in the worktree they have its path for the folder's."""
+    """Where the bytes are that jobs see at `path`. For files that the workflow has written, those
+    that are recorded: in the worktree, they contain its path instead of the folder's."""
     relative = mirror.relative(path)
     if relative is None or (address := mirror.parse_time.get(relative)) is None:
         return mirror.there(path)
@@ -95,7 +97,7 @@ def original(mirror: Mirror, path: str) -> Path:
 
 
 def recall(repository: Repository) -> list[str]:
-    """What the latest run has taken that took anything, relative to the top."""
+    """What the latest run that took anything has taken, relative to the top."""
     try:
         paths = documents.read(_memory(repository), format=_FORMAT, version=_VERSION)["paths"]
     except (FormatError, OSError, KeyError):

@@ -1,4 +1,4 @@
-"""The mirror of a run that is not to start: finds what a real one would, and changes nothing."""
+"""The mirror for a check: finds what the mirror of a run would find, and changes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gitbatch_core.run.mirror.paths import Mirror
 
 
 class UnwrittenArchive(Archive):
-    """Takes nothing, and says that it has; need not be there."""
+    """Stores nothing, but answers as if it had; need not exist."""
 
     @classmethod
     def at(cls, root: Path) -> UnwrittenArchive:

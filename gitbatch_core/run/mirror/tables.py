@@ -1,6 +1,6 @@
-"""What the mirror knows of the paths in it. Its tables are written here and nowhere else.
+"""What the mirror knows about its paths. Its tables are written here and nowhere else.
 
-All paths are relative to the top, absolute outside of it.
+All paths are relative to the top, or absolute if they lie outside of it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from gitbatch_core.model.documents import Document
 
 @dataclass(kw_only=True)
 class MirrorTables:
-    """To be read by anybody."""
+    """Anybody may read them."""
 
     pinned_ns: int
     """The time of all that the run makes: see `pin`."""
@@ -36,11 +36,11 @@ class MirrorTables:
     """By path relative to the top: addresses of what the workflow writes while it is read."""
 
     def note_address(self, path: str, address: str) -> None:
-        """Jobs may read `path`, and find this."""
+        """Jobs may read `path`, whose content has this address."""
         self.addresses[path] = address
 
     def forget_address(self, path: str) -> None:
-        """What lies there is about to be another thing."""
+        """The content at `path` is about to change."""
         self.addresses.pop(path, None)
 
     def note_outdated(self, path: str, address: str) -> None:
@@ -63,7 +63,7 @@ class MirrorTables:
         self.note_placed(path)
 
     def forget_output(self, path: str, *, is_folder: bool) -> None:
-        """It is about to be made again; `is_folder`: with all that lies in it."""
+        """The output is about to be made again; `is_folder`: with everything in it."""
         self.outputs.pop(path, None)
         if is_folder:
             for inner in [each for each in self.addresses if each.startswith(f"{path}/")]:
@@ -71,7 +71,7 @@ class MirrorTables:
         self.forget_address(path)
 
     def note_time(self, path: str, mtime_ns: int) -> None:
-        """What is made of what lies there must not look older than this."""
+        """Whatever is made from it must not look older than this."""
         if mtime_ns > self.pinned_ns:
             self.later[path] = mtime_ns
 
@@ -88,7 +88,7 @@ class MirrorTables:
 
 @dataclass(kw_only=True)
 class LinkedFolders:
-    """What a run knows of links to folders. To be read by anybody."""
+    """What a run knows about links to folders. Anybody may read it."""
 
     folders: dict[str, str] = field(default_factory=dict)
     """The links that the worktree has, too, and where they lead to."""

@@ -1,5 +1,7 @@
-"""Results that git tracks as files. A run puts links in their places, and a commit of these would
-have nothing but names of objects: they are told, or made files again. See docs/adr/0018.
+"""Results that git tracks as files.
+
+A run puts links in their places; a commit of these links would contain only names of objects. So
+the end of the run names them, or makes them files again. See docs/adr/0018.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ def linked_of_runs(repository: Repository) -> list[str]:
 
 
 def are_files(repository: Repository) -> bool:
-    """Whether the user wants them as files. Raises UsageError for a wish that nobody knows."""
+    """Whether the user wants them as files. Raises UsageError for an unknown setting."""
     wish = repository.config(KEY) or _LINKS
     if wish not in (_LINKS, _FILES):
         raise UsageError(f"git config {KEY} is {wish!r}, which is neither {_LINKS} nor {_FILES}.")
@@ -62,8 +64,8 @@ def settle(
     warn: Callable[[str], object],
     say: Callable[[str], object],
 ) -> None:
-    """At the end of a run: turn its `results` that git tracks as files back into files where the
-    user wants that, or say how to. Raises nothing: what goes wrong is said."""
+    """At the end of a run, turn those of its `results` that git tracks as files back into files if
+    the user wants that, or say how to do it. Raises nothing; problems are reported."""
     top = repository.top
     try:
         if not (paths := linked(repository, results)):
@@ -83,7 +85,7 @@ def settle(
 
 
 def command(top: Path, paths: list[str]) -> str:
-    """What makes files of them, for a shell."""
+    """The shell command that turns them into files."""
     if len(paths) > _MOST_NAMED:
         return "gitbatch thaw --tracked"
     return f"gitbatch thaw {' '.join(typed(top / path) for path in paths)}"

@@ -1,6 +1,8 @@
-"""What the jobs of a run leave in the worktree beside what their rules declare: indexes, say, that
-a later rule reads. It goes to the archive and gets links like an output, is brought along by later
-runs and with the jobs that are reused, and is no part of keys and verdicts. See docs/adr/0017.
+"""Files that jobs leave in the worktree and no rule declares, such as indexes that a later rule
+reads.
+
+They go to the archive and get links like outputs, come along with later runs and with reused jobs,
+and are no part of job keys and verdicts. See docs/adr/0017.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ class Left:
 
 @dataclass(kw_only=True)
 class UndeclaredFiles:
-    """Of one run that goes on. Not thread-safe: the session's lock is held."""
+    """The undeclared files of a run in progress. Not thread-safe: the session's lock is held."""
 
     mirror: Mirror
     entries: dict[str, Document] = field(default_factory=dict)
