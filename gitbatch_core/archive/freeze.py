@@ -1,4 +1,5 @@
-"""Freeze: files of a work tree into the archive, links in their places. Thaw: the way back."""
+"""Freeze: move files of a work tree into the archive, and put links in their places. Thaw: the
+reverse."""
 
 from __future__ import annotations
 

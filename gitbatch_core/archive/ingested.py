@@ -1,4 +1,4 @@
-"""What is asked for and what comes back when files are put into an archive. Plain data."""
+"""Plain data about files that are put into an archive: how to take them, and what was stored."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def place_link(
     """Put a link to the object at `path`, below `top`, by rename; makes missing folders.
 
     The link itself gets the mtime. Replaces a file, a link or an empty folder. `like` may be the
-    same link in another work tree: see `fsutil.replace_with_link`. Raises ArchiveError.
+    same link in another work tree: see `fs.replace_with_link`. Raises ArchiveError.
     """
     try:
         if not os.path.isdir(path.parent):
@@ -114,12 +114,10 @@ def place_tree(
 
 
 def address_of(path: Path, archive: Archive | None = None) -> Address | None:
-    """What lies at `path` in a work tree, by its links; None where it is not in an archive.
-
-    A link has its object's address; it is read from the text, without the archive where it has our
+    """The address of what lies at `path` in a work tree, by its links; None if it is not in an
+    archive. A link has its object's address, read from its text, without the archive if it has our
     form. A folder that holds nothing but links and empty folders has the address of that tree,
-    computed from them and the objects' sizes, not their bytes. Raises ArchiveError.
-    """
+    computed from them and the objects' sizes, not their bytes. Raises ArchiveError."""
     try:
         if path.is_symlink():
             name = linked_object(os.readlink(path))

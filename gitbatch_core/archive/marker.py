@@ -22,11 +22,9 @@ _MOST_BYTES = 64 * 1024
 
 
 def create(root: Path, algorithm: str, *, exist_ok: bool) -> None:
-    """Make the folder `root`, empty or missing so far, an archive.
-
-    Of many processes that do this at once, one succeeds; the others fail, or with `exist_ok` find
-    that archive. Raises ArchiveError.
-    """
+    """Make the folder `root`, empty or missing so far, an archive. If many processes do this at
+    once, one succeeds; the others fail, or with `exist_ok` find that archive. Raises
+    ArchiveError."""
     document = {
         "format": layout.FORMAT,
         "version": layout.VERSION,

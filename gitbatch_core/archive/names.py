@@ -75,13 +75,10 @@ def write(
     stored_ns: int | None = None,
     before: Name | None = None,
 ) -> Name:
-    """Have the name mean what is stored at the address, durably.
-
-    `object` is None for a tree; `stored_ns`: when it was made, where that is not now; `before` is
-    what the name meant where it was removed meanwhile.
-    Raises UsageError where it can be no name, also as other names lie below or above it;
-    ArchiveError.
-    """
+    """Make the name mean what is stored at the address, durably. `object` is None for a tree;
+    `stored_ns`: when it was made, if that is not now; `before` is what the name meant if it was
+    removed meanwhile. Raises UsageError if it cannot be a name, also because other names lie below
+    or above it; ArchiveError."""
     now = time.time_ns() // GRID_NS * GRID_NS
     with suppressed(FormatError):  # what is damaged is replaced
         before = read(archive, name) or before

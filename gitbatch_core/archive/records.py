@@ -1,6 +1,6 @@
 """Documents as files of the archive: written once, never overwritten, listed by name.
 
-Job records, how runs ended, and attempts to make their outputs again. What stands in a document is
+These are job records, documents of ended runs, and attempts to reproduce runs. Their content is
 none of this module's business.
 """
 
@@ -68,7 +68,7 @@ def paths(root: Path, key: str | None = None) -> Iterator[Path]:
 
 
 def write_run(root: Path, run: str, document: documents.Document) -> Path:
-    """Keep how a run has ended. See `write`."""
+    """Store how a run has ended. See `write`."""
     return write(root, layout.run_path(run), document)
 
 

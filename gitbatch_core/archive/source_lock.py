@@ -1,8 +1,8 @@
-"""Opening a file that is to be stored, so that no two processes store the same one at once.
+"""Opens files to be stored, so that no two processes store the same one at once.
 
-Storing may change a file's mode and mtime, and puts them back where it fails: two that do this to
-one file could undo each other's work, and make an object writable. So each holds a lock on the
-source; the archive itself has none.
+Storing may change a file's mode and mtime, and restores them if it fails: two processes that do
+this to one file could undo each other's work, and make an object writable. So each holds a lock on
+the source; the archive itself has none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Where unfinished work goes, where damaged objects go, and what to say when neither works."""
+"""The folders for unfinished work and for damaged objects, and the error for when neither can be
+written."""
 
 from __future__ import annotations
 

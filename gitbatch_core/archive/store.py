@@ -1,6 +1,6 @@
-"""The archive as one thing: create, open, put, find, read, and the records of jobs.
+"""The archive: create, open, put, find, read, and the records of jobs.
 
-Reading and adding need no lock and no database; see `publish` for how that is safe.
+Reading and adding need no lock and no database; see `ingest` for how that is safe.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Archive:
     ) -> Iterator[list[Stored]]:
         """Store files, or links to files outside of the archive, batch by batch.
 
-        On an error, what is stored already is yielded first and stays so. See `publish.publish`.
+        On an error, what is stored already is yielded first and stays so. See `ingest.publish`.
         """
         return ingest.publish(self.root, self.algorithm, files, take=take, strict=strict)
 

@@ -1,4 +1,5 @@
-"""Whether all is as its name says: bytes, modes, times, members, records, writable names."""
+"""Checks that everything is as its name says: bytes, modes, times, members, records, writable
+names."""
 
 from __future__ import annotations
 

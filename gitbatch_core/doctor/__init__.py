@@ -1,1 +1,1 @@
-"""What must hold for runs to work here, looked at one by one: `gitbatch doctor`."""
+"""The checks of `gitbatch doctor`: what runs need here, checked one by one."""

@@ -1,4 +1,5 @@
-"""Checks of the archive: its folders, and whether their file system does what publishing asks."""
+"""Checks of the archive: its folders, and whether their file system supports what publishing
+needs."""
 
 from __future__ import annotations
 
@@ -34,10 +35,8 @@ _SLOW_FLUSH_S = 1.0
 def checks(
     repository: Repository | None, chosen: Path | None, worktrees: Path | None
 ) -> Iterator[Check]:
-    """Look at the archive of `repository`, else at the one that `chosen` or the environment names.
-
-    Leaves nothing behind.
-    """
+    """Check the archive of `repository`, otherwise the one that `chosen` or the environment names.
+    Leaves nothing behind."""
     named = chosen or _from_environment()
     if repository is not None:
         root = archive_location.chosen_place(repository, chosen)

@@ -1,4 +1,4 @@
-"""What this machine has for runs: git, the repository, Snakemake, folders for what is temporary."""
+"""Checks of this machine: git, the repository, Snakemake, the temporary folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LEAST_FREE = 100_000_000
 
 
 def git(folder: Path) -> Check:
-    """Whether git is there, and new enough."""
+    """Whether git is installed, and new enough."""
     try:
         text = git_version(folder)
     except GitError as error:
@@ -44,7 +44,8 @@ def git(folder: Path) -> Check:
 
 
 def repository(folder: Path) -> tuple[Repository | None, list[Check]]:
-    """The repository that `folder` lies in, and what runs from it meet. No identity is needed."""
+    """The repository that `folder` lies in, and what affects runs from it. No identity is
+    needed."""
     check = "repository"
     try:
         repository = Repository.find(folder)
@@ -110,7 +111,7 @@ def _same_environment(program: str) -> bool:
 
 
 def temporary() -> Check:
-    """The folder for what is temporary."""
+    """The folder for temporary files."""
     named = os.environ.get("TMPDIR")
     try:
         folder = tempfile.gettempdir()

@@ -1,6 +1,6 @@
-"""A test job, run through the pool as the jobs of a run are, up to its output in an archive.
+"""A test job, run through the pool like the jobs of a run, up to its output in an archive.
 
-What it makes lies in a folder of its own, in the archive's staging, and goes with it.
+What it makes lies in a folder of its own in the archive's staging, and is removed with it.
 """
 
 from __future__ import annotations

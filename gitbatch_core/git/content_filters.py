@@ -1,4 +1,4 @@
-"""What stands between a blob of git and a file: filters, and what git itself converts."""
+"""What converts a blob of git into a file: filters, and git's own conversions."""
 
 from __future__ import annotations
 

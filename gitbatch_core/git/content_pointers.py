@@ -125,13 +125,11 @@ def _folders(key: str) -> tuple[str, ...]:
 def resolve(
     repository: Repository, top: Path, paths: Iterable[str], *, mirror: bool, mode: int
 ) -> None:
-    """Put the content in the place of each pointer among these files of the work tree `top`, where
-    the repository has it. Else nobody can read the file: a pointer in the place of data is an error
-    that may not be seen. git takes all these files for unchanged.
-
-    With `mirror`, what the user's own work tree has decides: where it has the pointer, too, so it
-    stays; where only that has the content, it comes from there.
-    """
+    """Replace each pointer among these files of the work tree `top` by its content, if the
+    repository has it. Otherwise make the file unreadable: a pointer in the place of data is an
+    error that may go unnoticed. To git, all these files are unchanged. With `mirror`, the user's
+    own work tree decides: where it has the pointer, too, the pointer stays; where only the user's
+    folder has the content, it comes from there."""
     contents, done = Contents.of(repository), b""
     for path in paths:
         place, here = top / path, repository.top / path

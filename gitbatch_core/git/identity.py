@@ -1,4 +1,4 @@
-"""Whom commits are by."""
+"""The author and committer of commits."""
 
 from __future__ import annotations
 

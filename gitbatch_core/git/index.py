@@ -1,4 +1,4 @@
-"""What the index of a work tree says of each file."""
+"""The index of a work tree: what it says about each file."""
 
 from __future__ import annotations
 

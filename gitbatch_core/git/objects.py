@@ -1,6 +1,5 @@
-"""What git's store holds, by name: many objects by one call of `git cat-file`, of which GitPython
-takes three to eight times as long.
-"""
+"""Objects in git's store, by name: many by one call of `git cat-file`. GitPython takes three to
+eight times as long."""
 
 from __future__ import annotations
 
@@ -12,8 +11,8 @@ from gitbatch_core.git.repository import Repository, decode
 
 
 def contents(repository: Repository, names: Iterable[str]) -> dict[str, bytes]:
-    """The bytes of git's objects by name; those that are not there are left out. No name may have
-    a space or a line break. Raises GitError."""
+    """The bytes of git's objects by name; missing ones are left out. No name may contain a space or
+    a line break. Raises GitError."""
     wanted = list(dict.fromkeys(names))
     if not wanted:
         return {}

@@ -1,4 +1,4 @@
-"""Refs and notes by plumbing: which there are, put there, taken away."""
+"""Refs and notes, with plumbing: list, set, remove."""
 
 from __future__ import annotations
 
@@ -122,12 +122,12 @@ def obstacle(repository: Repository, name: str) -> str | None:
 
 
 def point(repository: Repository, name: str, commit: str) -> None:
-    """Have a ref lead to `commit`, whatever it led to before. Raises GitError."""
+    """Make a ref point to `commit`, whatever it pointed to before. Raises GitError."""
     repository.git("update-ref", name, commit)
 
 
 def remove(repository: Repository, refs: Iterable[Ref]) -> None:
-    """Take refs away, all or none; where one has changed meanwhile, none. Raises GitError."""
+    """Remove refs, all or none; none if one has changed meanwhile. Raises GitError."""
     orders = b"".join(f"delete {ref.name}\0{ref.object}\0".encode() for ref in refs)
     repository.git("update-ref", "--stdin", "-z", input=orders)
 
@@ -153,6 +153,6 @@ def write_note(repository: Repository, ref: str, commit: str, text: str) -> None
 
 
 def remove_note(repository: Repository, ref: str, commit: str) -> None:
-    """Take the note of a commit away, where there is one. Raises GitError."""
+    """Remove the note of a commit, if there is one. Raises GitError."""
     env = identity_environment(*identity(repository))
     repository.git("notes", f"--ref={ref}", "remove", "--ignore-missing", commit, env=env)

@@ -253,7 +253,7 @@ class Repository:
         return name.decode().strip()
 
     def how_to_fetch(self) -> str:
-        """What to do where a commit is not here."""
+        """How to get a commit that is not here."""
         shallow = self.read("rev-parse", "--is-shallow-repository").strip() == b"true"
         return "git fetch --unshallow gets it." if shallow else "Fetch it where it was made."
 
@@ -263,13 +263,13 @@ class Repository:
         return decode(value.rstrip(b"\n")) if value else None
 
     def configure(self, key: str, value: str | None) -> None:
-        """Set a setting of the repository, or with None take it away. Raises GitError."""
+        """Change a setting of the repository, or remove it (None). Raises GitError."""
         words = ("--unset-all", key) if value is None else (key, value)
         self.git("config", *words)
 
     @functools.cached_property
     def has_modes(self) -> bool:
-        """Whether git heeds the x-bit of files in the work tree."""
+        """Whether git respects the x-bit of files in the work tree."""
         value = self.read("config", "--type=bool", "--get", "core.fileMode", check=False)
         return value.strip() != b"false"
 

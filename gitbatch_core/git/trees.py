@@ -1,6 +1,5 @@
-"""What the trees of commits have, and in what two differ: by one call of git for a whole tree, of
-which GitPython's traversal takes ten times as long.
-"""
+"""The trees of commits, and how two differ: one call of git for a whole tree. GitPython's traversal
+takes ten times as long."""
 
 from __future__ import annotations
 
@@ -46,7 +45,7 @@ class TreeChange:
 
 
 def changes(repository: Repository, old: str, new: str) -> Iterator[TreeChange]:
-    """All in which two commits differ, without looking for renames. Raises GitError."""
+    """All changes between two commits, without detecting renames. Raises GitError."""
     listing = repository.read("diff-tree", "-r", "-z", "--raw", "--no-renames", old, new)
     fields = listing.split(b"\0")
     for head, name in zip(fields[::2], fields[1::2], strict=False):

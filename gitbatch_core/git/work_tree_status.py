@@ -1,4 +1,5 @@
-"""What differs from the commit, and a commit of the present state without touching the index."""
+"""How the work tree differs from HEAD, and a commit of its present state without touching the
+index."""
 
 from __future__ import annotations
 
@@ -89,8 +90,8 @@ def differing(repository: Repository, old: str, new: str) -> frozenset[str]:
 
 
 def ignored(top: Path, paths: Iterable[str]) -> set[str]:
-    """Of these paths, absolute or relative to `top`, those that git ignores: `git add` wants to be
-    forced."""
+    """Those of these paths, absolute or relative to `top`, that git ignores and `git add` takes
+    only with --force."""
     names = b"".join(os.fsencode(path) + b"\0" for path in paths)
     if not names:
         return set()

@@ -1,4 +1,4 @@
-"""One clean worktree per run: made from a commit, read-only, removed without a trace."""
+"""The clean worktree of a run: created from a commit, read-only, removed without a trace."""
 
 from __future__ import annotations
 
@@ -125,11 +125,9 @@ def create(repository: Repository, path: Path, commit: str, *, read_only: bool =
 
 
 def remove(repository: Repository, path: Path) -> None:
-    """Take a worktree away, with those of its submodules, or what an earlier removal has left of
-    it; nothing happens where there is none.
-
-    Only this worktree's registration goes: others that are out of reach just now keep theirs.
-    """
+    """Remove a worktree, with those of its submodules, or what an earlier removal has left; does
+    nothing if there is none. Only this worktree's registration goes: others that are out of reach
+    just now keep theirs."""
     for name in work_tree_status.submodules(repository):
         remove(Repository.find(repository.top / name), path / name)
     if os.path.lexists(path):
@@ -138,8 +136,8 @@ def remove(repository: Repository, path: Path) -> None:
 
 
 def withheld(worktree: Worktree) -> dict[str, Unfetched]:
-    """Files that nobody can read: pointers whose content is not in the repository, or not in the
-    user's folder."""
+    """Files whose content is missing: pointers whose content is not in the repository, or not in
+    the user's folder."""
     return {
         part.prefix + path: Unfetched.of(part, path, pointer)
         for part in worktree.parts
@@ -160,7 +158,7 @@ def not_fetched(repository: Repository) -> dict[str, Unfetched]:
 
 
 def overlook(worktree: Worktree, paths: Iterable[str]) -> None:
-    """Have git, in the worktree, not look at what is in the place of these tracked links."""
+    """Make git, in the worktree, ignore what replaces these tracked links."""
     names = set(paths)
     for part in reversed(worktree.parts):  # submodules in submodules first
         own = {name for name in names if name.startswith(part.prefix)}

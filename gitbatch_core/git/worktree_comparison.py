@@ -1,6 +1,5 @@
-"""Whether the worktree of a run has what the user's folder has, where git says that nothing is
-changed there: git compares what a file *would be* in a commit, not what it is.
-"""
+"""Whether the worktree of a run has the same content as the user's folder where git reports no
+change: git compares what a file *would be* in a commit, not what it is."""
 
 from __future__ import annotations
 

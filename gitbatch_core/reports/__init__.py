@@ -1,1 +1,1 @@
-"""What a run tells of itself at its end: costs, efficiency, notifications."""
+"""What a run reports at its end: costs, efficiency, notifications."""

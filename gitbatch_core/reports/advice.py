@@ -1,4 +1,4 @@
-"""What a rule should ask for next time. Says nothing where what it asks for is about right."""
+"""What a rule should request next time. Says nothing if its request is about right."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _IDLE, _CROWDED = 0.6, 1.2
 
 
 def memory(*, used_mb: float | None, asked_mb: float | None, all_done: bool) -> str:
-    """`mem_mb=2200`, or nothing. `used_mb`: the most of any job, also of one that failed: it needs
-    at least that. Less than before is only enough where `all_done`."""
+    """`mem_mb=2200`, or nothing. `used_mb`: the most of any job, including failed ones: the rule
+    needs at least that. Less than before is advised only if `all_done`."""
     if not used_mb:
         return ""
     wanted = _round_up(used_mb * _MARGIN)

@@ -1,7 +1,8 @@
-"""What a run has cost: per job and per rule, what was asked for, what was used, what to ask for.
+"""The costs of a run, per job and per rule: what was requested, what was used, what to request next
+time.
 
 Times in seconds, memory and disk in MB (10^6 bytes), as `mem_mb` and `disk_mb` of a rule. Every
-execution counts, failed ones too. What nobody has measured is None, and no part of any sum.
+execution counts, including failed ones. What was not measured is None, and no part of any sum.
 """
 
 from __future__ import annotations
@@ -62,12 +63,12 @@ class JobCost:
 
     @property
     def cpu_efficiency(self) -> float | None:
-        """Of the cores that the job had, the part that was busy."""
+        """Share of the job's cores that was busy."""
         return _ratio(self.cpu_s, None if self.wall_s is None else self.wall_s * self.cpus)
 
     @property
     def memory_efficiency(self) -> float | None:
-        """Of the memory that the job asked for, the part that it used at its peak."""
+        """Share of the requested memory that was used at the peak."""
         return _ratio(self.memory_mb, self.asked_mb)
 
 
@@ -105,7 +106,7 @@ class RuleCost:
 
 @dataclass(kw_only=True)
 class Costs:
-    """Gathers the costs of a run while it goes on."""
+    """Collects the costs of a run while it lasts."""
 
     clock: Callable[[], float] = time.time
     _jobs: dict[int, JobCost] = field(default_factory=dict)
@@ -206,7 +207,7 @@ class Costs:
         return states | {"failed": max(0, states["failed"] - repeated), "repeated": repeated}
 
     def of_job(self, number: int, pool: Mapping[str, float]) -> Document:
-        """What a job's entry in run.json says beyond its record."""
+        """The fields of a job's entry in run.json beyond its record."""
         if (job := self._jobs.get(number)) is None:
             return {"pool_usage": dict(pool)}
         asked = {"cpus": job.cpus, "mem_mb": job.asked_mb, "disk_mb": job.asked_disk_mb}

@@ -1,6 +1,6 @@
-"""Notifies somebody of the end of a run, by mail or by a command of theirs.
+"""Notifies somebody of the end of a run, by mail or by a command.
 
-Nothing that goes wrong here harms the run, or holds up its end for longer than half a minute.
+Nothing that goes wrong here harms the run, or delays its end by more than half a minute.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """What is told."""
+    """The message."""
 
     subject: str
     """Made one line."""
@@ -53,7 +53,7 @@ def is_address(recipient: str) -> bool:
 
 
 def check(recipient: str) -> None:
-    """Raise UsageError where nobody can be told that way."""
+    """Raise UsageError if nobody can be notified that way."""
     if is_address(recipient) and not _ADDRESS.fullmatch(recipient):
         raise UsageError(
             f"--gitbatch-notify: {recipient!r} is no mail address.",
@@ -66,11 +66,9 @@ def check(recipient: str) -> None:
 def send(
     recipient: str, message: Message, *, smtp: str | None = None, limit_s: float = _LONGEST_S
 ) -> str | None:
-    """Tell `recipient`; None, or why that did not work, for people. Never raises.
-
-    Mail goes to the server `smtp` where one is named, else by sendmail where that is installed,
-    else to the server of this machine.
-    """
+    """Notify `recipient`; returns None, or why it failed, for people. Never raises. Mail goes to
+    the server `smtp` if one is named, otherwise through sendmail if it is installed, otherwise to
+    the server of this machine."""
     outcome: list[str | None] = []
 
     def work() -> None:

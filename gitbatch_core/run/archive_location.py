@@ -69,8 +69,8 @@ def _has_archive(place: Path) -> bool:
 
 
 def link_existing(folder: Path, chosen: Path | None = None) -> None:
-    """Make the link to the archive of the repository that `folder` lies in, where both are there;
-    a fresh clone or worktree lacks it. Never raises GitbatchError."""
+    """Create the link to the archive of the repository that `folder` lies in, if both exist; a
+    fresh clone or worktree lacks it. Never raises GitbatchError."""
     with suppressed(GitbatchError):
         repository = Repository.find(folder)
         place = chosen_place(repository, chosen)

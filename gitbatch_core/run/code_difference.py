@@ -1,5 +1,6 @@
-"""In which files the code of two commits differs, as job keys see code: by the same patterns,
-without prose and the workflow's own outputs. `code` has the digests; here is why they differ."""
+"""The files in which the code of two commits differs, as job keys see code: by the same patterns,
+without documentation and the workflow's own outputs. `code_digest` has the digests; this module
+says why they differ."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ class Choice:
 
     @classmethod
     def of(cls, record: JobRecord) -> Choice:
-        """What a job record says of it."""
+        """The choice in a job record."""
         if record.code is None:
             return ALL
         return cls(
@@ -49,7 +50,7 @@ ALL = Choice()
 
 @dataclass(kw_only=True)
 class CodeDifferences:
-    """Between commits of one repository; each pair is looked at once."""
+    """Between commits of one repository; each pair is compared once."""
 
     repository: Repository
     is_output: Callable[[str], bool]
@@ -61,8 +62,8 @@ class CodeDifferences:
     _files: dict[tuple[str, str, Choice], tuple[str, ...] | None] = field(default_factory=dict)
 
     def files(self, old: str, new: str, choice: Choice = ALL) -> tuple[str, ...] | None:
-        """The files in which what `choice` names differs, sorted; none where it is the same. None
-        where the repository lacks a commit, so that nobody can say. Raises GitError."""
+        """The files chosen by `choice` that differ, sorted; empty if they are the same. None if the
+        repository lacks a commit, so that it is not known. Raises GitError."""
         if old == new:
             return ()
         asked = old, new, choice
@@ -98,8 +99,8 @@ class CodeDifferences:
     def code_among(
         self, names: Iterable[str], patterns: tuple[str, ...] = (), folder: str = ""
     ) -> frozenset[str]:
-        """Those of `names` that the patterns, which start at `folder`, match; without patterns
-        those that are no prose. Raises GitError."""
+        """Those of `names` that match the patterns, which start at `folder`; without patterns, all
+        but documentation. Raises GitError."""
         asked = frozenset(names), patterns, folder if patterns else ""
         if asked not in self._matching:
             self._matching[asked] = work_tree_status.matching_of(

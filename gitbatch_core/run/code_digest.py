@@ -1,4 +1,4 @@
-"""The code that jobs depend on: which tracked files count, and the digest of these."""
+"""The code that jobs depend on: which tracked files count, and their digest."""
 
 from __future__ import annotations
 
@@ -63,8 +63,9 @@ class Code:
         return bool(patterns or self.patterns)
 
     def digest(self, patterns: tuple[str, ...] = (), always: Iterable[str] = ()) -> str:
-        """Of all files that match `patterns`, else the workflow's, and those in `always`: paths
-        relative to the top. Raises UsageError where a pattern matches nothing."""
+        """The digest of all files that match `patterns` (by default the workflow's), and of those
+        in `always`: paths relative to the top. Raises UsageError for a pattern that matches
+        nothing."""
         asked = patterns or self.patterns, tuple(sorted(set(always)))
         if asked not in self._digests:
             self._digests[asked] = self._digest(*asked)
@@ -90,7 +91,7 @@ class Code:
         return str(hashing.hash_bytes(text, self.algorithm))
 
     def forget(self) -> None:
-        """There is more of it now."""
+        """The code has changed: compute digests anew."""
         self._tracked = None
         self._digests.clear()
 

@@ -1,8 +1,8 @@
-"""What follows the run commit: the run's tag, and the archive's own word on how it has ended; only
-then others take what its jobs have made.
+"""What follows the run commit: the run's tag, and the document in the archive that says how the run
+has ended; only then do others reuse its results.
 
-All of it is made from the run commit alone, and can be done again: by the next start, where a run
-was killed on the way, or where the archive could not be written.
+Both are made from the run commit alone, and can be repeated: the next start does so if the run was
+killed in between, or if the archive could not be written.
 """
 
 from __future__ import annotations
@@ -28,11 +28,8 @@ _KEPT = (
 def complete(
     repository: Repository, root: Path, commit: str, *, warn: Callable[[str], object]
 ) -> str | None:
-    """Do what follows the run commit, as far as it was not done; the run's tag, where it has one.
-    `root`: of its archive.
-
-    Raises GitError, ArchiveError, FormatError.
-    """
+    """Complete what has not been done after the run commit; returns the run's tag, if it has one.
+    `root`: the archive's folder. Raises GitError, ArchiveError, FormatError."""
     document = run_commit.read(repository, commit).to_dict()
     if document["repository"] == str(repository.top):
         with contextlib.suppress(OSError):  # for the next start, which can do without
@@ -67,8 +64,8 @@ def without_tag(run: str, name: str, other: str) -> str:
 
 
 def keep(root: Path, facts: Document, **more: Any) -> None:
-    """Keep how a run has ended, in the archive at `root`: of its `facts` what matters to others.
-    Raises ArchiveError."""
+    """Record in the archive at `root` how a run has ended: those of its `facts` that matter to
+    others. Raises ArchiveError."""
     kept = {"format": EndedRun.FORMAT, "version": EndedRun.VERSION}
     kept |= {name: facts[name] for name in _KEPT if name in facts}
     kept[undeclared_entries.FILES] = undeclared_entries.to_share(facts)

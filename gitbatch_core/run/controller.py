@@ -1,9 +1,9 @@
 """The controller of a run (Snakemake's main process) without a terminal, and its log.
 
-It is a process of its own session, or a job of the pool (in HTCondor: of the local universe), which
-is started again after a crash or a restart of the machine. As a program, with FOLDER as argument,
-this is that job: it does what `start.json` in FOLDER says, and goes on with the run where an
-earlier start of it was killed.
+It is a process in its own session, or a job of the pool (in HTCondor: of the local universe), which
+is restarted after a crash or a reboot of the machine. As a program, with FOLDER as argument, this
+module is that job: it does what `start.json` in FOLDER says, and resumes the run if an earlier
+start of it was killed.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class ControllerCommand:
 
     @classmethod
     def new(cls, arguments: Sequence[str], *, message: str | None) -> ControllerCommand:
-        """What the user asks for, with this executor where none is named."""
+        """What the user requests, with this executor if none is named."""
         own = [] if message is None else ["--gitbatch-message", message]
         return cls(arguments=(*_executor(arguments), *own, *arguments), folder=Path.cwd())
 
     @classmethod
     def again(cls, dead: Owner, arguments: Sequence[str] = ()) -> ControllerCommand:
-        """What goes on with a dead run: its own arguments, or others. Raises UsageError where these
-        held a secret, which nobody has kept."""
+        """The command that resumes a lost run: with its own arguments, or with others. Raises
+        UsageError if its own held a secret, which was not recorded."""
         others = (*_executor(arguments), *arguments) if arguments else ()
         words = others or tuple(map(str, dead.about["command"][1:]))
         if any(REDACTED in word for word in words):
@@ -82,7 +82,7 @@ def _executor(arguments: Sequence[str]) -> tuple[str, ...]:
 
 
 def start_process(command: ControllerCommand, log: Path) -> subprocess.Popen[bytes]:
-    """Start it in a session of its own: no terminal's end reaches it."""
+    """Start it in its own session, so that it survives the end of the terminal."""
     # What a shell has set to be ignored for commands in the background, it must hear.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with log.open("ab") as file:
@@ -100,7 +100,7 @@ def start_process(command: ControllerCommand, log: Path) -> subprocess.Popen[byt
 def start_job(
     submit: SubmitController, command: ControllerCommand, log: Path, repository: Repository
 ) -> str:
-    """Start it as a job of a pool, by what the pool has for that; its id. Raises PoolError."""
+    """Start it as a job of a pool; returns its id. Raises PoolError."""
     # With the environment, which may hold secrets and so cannot stand in a job ad.
     folder = job_folder(log, repository)
     folder.mkdir(parents=True, mode=0o700)
@@ -130,7 +130,7 @@ def job_folder(log: Path, repository: Repository) -> Path:
 
 
 def release_lock(dead: Owner) -> None:
-    """Take away the lock on the working folder that a dead run's process held, and no other."""
+    """Remove the lock on the working folder that the process of a lost run held, and no other."""
     for path, stamp in dead.about.get("locks", {}).items():
         with contextlib.suppress(FileNotFoundError):
             if lease.stamp(path) == stamp and dead.is_dead:
@@ -138,7 +138,7 @@ def release_lock(dead: Owner) -> None:
 
 
 def follow(log: Path, goes_on: Callable[[], bool]) -> Iterator[str]:
-    """What the log has, as it grows, until its writer is gone."""
+    """The content of the log as it grows, until its writer is gone."""
     with log.open(errors="replace") as file:
         while True:
             last = not goes_on()

@@ -1,4 +1,5 @@
-"""When the jobs of a run ran, and so which of them may have written what no rule declares."""
+"""When the jobs of a run ran, and so which of them may have written a file that no rule
+declares."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ _FOREVER_NS = 2**63
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """Of one job of a run, by its number there."""
+    """One execution of a job, by its number in the run."""
 
     number: int
     rule: str
@@ -89,8 +90,9 @@ def _names(record: JobRecord) -> Document:
 def all_of(
     records: Iterable[JobRecord], jobs: Path, restarted: Collection[int]
 ) -> Iterator[Execution]:
-    """Of a run: the jobs that succeeded by their `records`, and all others that `jobs`, the folder
-    of its jobs, has an order of. Those in `restarted` may have run before, too."""
+    """All executions of a run: the jobs that succeeded, by their `records`, and all others that
+    have an order in `jobs`, the folder of its jobs. Those in `restarted` may have run before,
+    too."""
     done = {record.number: record for record in records}
     ahead = _ahead(done.values(), jobs)
     for number, record in done.items():

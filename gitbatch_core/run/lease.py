@@ -1,7 +1,7 @@
-"""Who holds a run: the process that goes on with it, as the run's private folder says.
+"""The lease of a run: which process holds it, as the run's private folder says.
 
-A run is dead where that process ended, on this host, before the run did. Its jobs may go on in
-HTCondor; whoever claims it can go on with it, or clear it away.
+A run is lost if that process ended, on this host, before the run did. Its jobs may continue in
+HTCondor; whoever claims the run can resume it or clear it away.
 """
 
 from __future__ import annotations
@@ -106,16 +106,16 @@ class Owner:
 
     @property
     def is_dead(self) -> bool:
-        """Whether its process has ended; of another host's nobody here can say that."""
+        """Whether its process has ended; unknown, so false, for a process of another host."""
         return self.host == socket.gethostname() and _start_time(self.pid) != self.ticks
 
     @property
     def can_go_on(self) -> bool:
-        """Whether its worktree is whole: neither still being made nor on its way out."""
+        """Whether its worktree is complete: neither being created nor being removed."""
         return self.worktree.is_dir() and (self.staging / JOBS_NAME).is_dir()
 
     def claim(self) -> Owner | None:
-        """Take over a dead run; None where somebody else was faster, or where it lives."""
+        """Take over a lost run; None if somebody else was faster, or if it lives."""
         try:
             with _locked(self.private / _LOCK_NAME):
                 now = Owner.read(self.private)
@@ -167,8 +167,8 @@ class Owner:
 
 
 def owners(repository: Repository) -> list[Owner]:
-    """Of all runs of this repository that have not ended, the oldest first; not those of other
-    users, whose folders are their own."""
+    """Owners of all runs of this repository that have not ended, the oldest first; not those of
+    other users, whose folders are private."""
     open_runs = []
     parent = folder_of_all(repository)
     for private in sorted(parent.iterdir()) if parent.is_dir() else []:
@@ -191,13 +191,13 @@ def dead(repository: Repository) -> list[Owner]:
 
 
 def has_dead(repository: Repository) -> bool:
-    """Whether there may be something left of runs whose processes have ended."""
+    """Whether lost runs may have left something behind."""
     parent = folder_of_all(repository)
     return parent.is_dir() and (bool(dead(repository)) or any(parent.glob(f"*{_GONE}")))
 
 
 def remove(private: Path) -> None:
-    """Take a run's private folder away; from its first moment on nobody takes the run for one that
+    """Remove a run's private folder; from the first moment on, nobody takes the run for one that
     has not ended. Raises OSError."""
     gone = private.with_name(private.name + _GONE)
     with contextlib.suppress(FileNotFoundError):

@@ -1,6 +1,5 @@
-"""Runs that nobody has ended, and whose jobs run no more: what of them others can take, kept before
-their worktrees go.
-"""
+"""Lost runs whose jobs no longer run: what others can use of them is kept before their worktrees
+are removed."""
 
 from __future__ import annotations
 
@@ -78,7 +77,7 @@ def left_by(
 
 
 def clear(repository: Repository, dead: Owner, left: Document) -> None:
-    """Take away what a dead run left behind, as far as that is possible. `left`: see `left_by`."""
+    """Remove what a lost run has left behind, as far as possible. `left`: see `left_by`."""
     if dead.claim() is not None:
         _keep(repository, dead, left)
         with suppressed(GitbatchError, OSError):

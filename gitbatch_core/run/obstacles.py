@@ -1,4 +1,4 @@
-"""What keeps a run from starting: all of it together, not only what is found first."""
+"""Everything that keeps a run from starting, not only the first problem."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Obstacle:
 
 
 class ObstaclesError(RunError):
-    """A run cannot start; says everything that is known to be in the way."""
+    """A run cannot start; names all known obstacles."""
 
     def __init__(self, obstacles: Iterable[Obstacle]) -> None:
         self.obstacles = tuple(dict.fromkeys(obstacles))
@@ -61,7 +61,7 @@ class Collection:
 
     @contextlib.contextmanager
     def of(self, kind: str, *names: str) -> Iterator[None]:
-        """Take what is refused in here for obstacles of this kind, and go on."""
+        """Collect errors raised in this block as obstacles of this kind, and continue."""
         try:
             yield
         except (GitbatchError, OSError) as error:
@@ -76,7 +76,7 @@ def in_error(error: Exception, *, kind: str, names: Iterable[str] = ()) -> list[
 
 
 def blocks(obstacles: Iterable[Obstacle]) -> list[tuple[list[str], str]]:
-    """Texts, each with the hint that they have in common."""
+    """Groups of texts, each with the hint that they share."""
     by_hint: dict[str, tuple[list[str], list[str]]] = {}
     for each in obstacles:
         key = FREEZE if each.hint.startswith(FREEZE) else each.hint

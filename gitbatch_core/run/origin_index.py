@@ -1,8 +1,8 @@
-"""Who made what the latest runs have left in the folder, in short: one small file per run in the
-git folder of its work tree, so that a start that has nothing to do need not read their documents.
-What runs in other work trees, or reproductions, have made does not lie here.
+"""A short index of who made the results of the latest runs: one small file per run in the git
+folder of its work tree, so that a start that has nothing to do need not read run documents.
 
-Rebuilt from the documents where it is missing.
+It does not cover runs in other work trees and reproductions. It is rebuilt from the documents if it
+is missing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether a run could make the folders that it needs, found out without making anything."""
+"""Whether a run could create the folders that it needs, checked without creating anything."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The moment to which a run's results are dated: before it looked at anything.
+"""The time that all results of a run get: before the run looked at anything.
 
-What happens in the folder from then on is later than every result, so that Snakemake, which
+Whatever happens in the folder afterwards is later than every result, so that Snakemake, which
 compares times, sees it as a change.
 """
 

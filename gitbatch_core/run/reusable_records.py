@@ -1,7 +1,5 @@
-"""What earlier runs have made already: job records whose outputs can be taken as they are.
-
-Only of runs that have ended and are known not to be tainted.
-"""
+"""Job records of earlier runs whose outputs can be reused: only of runs that have ended and are
+known not to be tainted."""
 
 from __future__ import annotations
 
@@ -76,8 +74,8 @@ class ReusableRecords:
 def place(
     mirror: Mirror, record: Document, mtime_ns: int, *, copied: Iterable[str | None] = ()
 ) -> None:
-    """Put the outputs of the record in place that were kept, and its logs and benchmarks; those
-    in `copied` as copies for the user, see `results.place`. Raises ArchiveError, OSError."""
+    """Put the kept outputs of the record in place, and its logs and benchmarks; those in `copied`
+    as copies for the user, see `output_links.place`. Raises ArchiveError, OSError."""
     wanted = frozenset(copied)
     for output in record["outputs"]:
         if not output.get("temporary"):

@@ -36,7 +36,7 @@ def new_id() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A started run. `close` takes all that it put on disk away, but for what is archived."""
+    """A started run. `close` removes all that it put on disk, except what is archived."""
 
     id: str
     repository: Repository
@@ -116,7 +116,7 @@ class Run:
         )
 
     def ready(self) -> None:
-        """The worktree has all that it needs: from now on the run can be resumed."""
+        """The worktree is complete: from now on the run can be resumed."""
         (self.staging / JOBS_NAME).mkdir(exist_ok=True)
 
     def job_folder(self, number: int) -> Path:
@@ -130,7 +130,7 @@ class Run:
         return self.staging / "signs" / str(number)
 
     def expect(self, jobs: int) -> None:
-        """Let others know how many jobs there are, by now."""
+        """Record how many jobs the run has by now, for others to see."""
         with suppressed(GitbatchError, OSError):
             mine = Owner.read(self.private)
             if jobs > mine.about.get("jobs", 0):
@@ -145,8 +145,8 @@ class Run:
 
 
 def dead_runs(repository: Repository, warn: Callable[[str], object]) -> list[Owner]:
-    """The dead runs of this work tree that have not ended. What had a run commit when its process
-    went has ended: what was left to do then is done now, and nobody goes on with it."""
+    """The lost runs of this work tree. A run that had its run commit when its process died has
+    ended: the rest of its end is completed now, and nobody resumes it."""
     lease.sweep(repository)
     lost_runs = []
     for dead in lease.dead(repository):
@@ -166,7 +166,7 @@ def dead_runs(repository: Repository, warn: Callable[[str], object]) -> list[Own
 
 
 def unfinished(run: str, error: Exception) -> str:
-    """For people: why there is something left to do of a run that has its commit."""
+    """For people: why the end of a run that has its run commit is not complete."""
     return (
         f"Run {run} has its run commit, but its end is not complete, and others do not reuse its "
         f"results yet: {error}\nThe next start here does the rest."
@@ -174,8 +174,8 @@ def unfinished(run: str, error: Exception) -> str:
 
 
 def is_used(dead: Owner) -> bool:
-    """Whether jobs of a dead run are queued or running, as processes here or in its pool; where
-    that cannot be asked, they may be."""
+    """Whether jobs of a lost run are queued or running, as processes here or in its pool; if the
+    pool cannot be asked, they may be."""
     if dead.jobs_here():
         return True
     try:
@@ -199,7 +199,7 @@ def private_folder(repository: Repository, id: str) -> Path:
 
 
 def remove(repository: Repository, worktree: Path, staging: Path, private: Path | None) -> None:
-    """Take a run's worktree, staging and private folder away; None: that one stays."""
+    """Remove a run's worktree, staging and private folder; None: that one stays."""
     with contextlib.suppress(FileNotFoundError):  # nobody goes on with half of a worktree
         (staging / JOBS_NAME).rename(staging / "over")
     worktrees.remove(repository, worktree)

@@ -1,4 +1,5 @@
-"""run.json: the one document of a run, which alone answers how each of its outputs was made."""
+"""The run commit: composes run.json, writes the commit with a link for every result, and reads both
+back."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Jobs that earlier runs have done with other code: found by their key without the code.
+"""Jobs that earlier runs have done with other code, looked up by their key without the code.
 
-The document of a run that has ended lists its jobs by that; no record is read to look for one.
+The document of an ended run lists its jobs by that key; no record is read for a look-up.
 """
 
 from __future__ import annotations

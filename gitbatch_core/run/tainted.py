@@ -1,5 +1,5 @@
-"""Which runs are tainted: their jobs changed files of the commit, so that nobody can say what has
-made their outputs."""
+"""Which runs are tainted: their jobs changed files of the commit, so that the code that made their
+outputs is not known."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TaintedRuns:
     _known: dict[str, bool] = field(default_factory=dict)
 
     def have_made(self, job: JobRecord, document: RunDocument | None = None) -> bool:
-        """Whether the run of a job is one. `document`: that of the run that tells of the job."""
+        """Whether the run of a job is tainted. `document`: that of the run that names the job."""
         run = job.run
         if document is not None and document.run == run and TAINTED in document:
             return bool(document.tainted)

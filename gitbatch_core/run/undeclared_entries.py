@@ -1,8 +1,10 @@
-"""What the documents of runs say of files that jobs have left beside what their rules declare.
+"""Undeclared files in the documents of runs: files that jobs have left beside what their rules
+declare.
 
-An entry has `path`, `run`, and `jobs`: those of that run with which the file comes along, as one of
-them has surely, or by its name, written it; `rule` only where it was surely one's of that rule; and
-what entries of outputs have, unless the file was not kept. See docs/adr/0017.
+An entry has `path`, `run`, and `jobs`: those jobs of the run with which the file comes along,
+because one of them has written it, certainly or judging by its name; `rule` only if it was
+certainly a job of that rule; and the fields of outputs, unless the file was not kept. See
+docs/adr/0017.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Reusing:
 
     def place(self, record: Document, mtime_ns: int, *, copied: Iterable[str | None] = ()) -> None:
         """Put in place what an earlier job has made, as its record says, and what it has left
-        beside that. See `reuse.place`."""
+        beside that. See `reusable_records.place`."""
         reusable_records.place(self.mirror, record, mtime_ns, copied=copied)
         if self.undeclared is not None and (left := self._earlier.left_by(record)):
             name = f"{record['run']}-{record['number']}"

@@ -30,7 +30,7 @@ def fill(
     """Make the worktree the mirror of the folder: all links into the archive, all outputs that
     are up to date, all inputs, and what the workflow writes while it is read; save what links lead
     to in `dead` worktrees. In a worktree that is not new, jobs may be writing the missing ones.
-    `untracked`: see `opening.Source`.
+    `untracked`: see `preconditions.Source`.
 
     Raises ObstaclesError naming every input that nobody has, DirtyTreeError.
     """

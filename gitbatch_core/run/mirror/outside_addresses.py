@@ -21,7 +21,7 @@ _SETTLED_NS = 2 * 10**9
 """What was changed so shortly before could be changed again without another time."""
 
 Stamp = tuple[int, ...]
-"""Of `fsutil.stamp`."""
+"""Of `fs.stamp`."""
 
 
 @dataclass(kw_only=True)
