@@ -1,4 +1,5 @@
-"""What an error says to people: of what they can do something about, and of bugs."""
+"""The text of an error for people, both for errors that they can do something about and for
+bugs."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ EXPECTED = (GitbatchError, WorkflowError, RuleException, OSError)
 
 
 def text_of(error: Exception, logger: Any) -> str:
-    """The error's text; of a bug also what it is, with its traceback for `--verbose`."""
+    """The error's text; for a bug also its type, with its traceback for `--verbose`."""
     if isinstance(error, EXPECTED):
         return str(error)
     logger.debug("".join(traceback.format_exception(error)))

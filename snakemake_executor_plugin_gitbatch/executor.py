@@ -1,6 +1,6 @@
-"""The executor as Snakemake sees it: hands ready jobs over, says what became of them.
+"""The executor as Snakemake sees it: hands over ready jobs, and reports what became of them.
 
-What a run is and does lies in `session`; here is only what the interface asks for.
+What a run is and does lies in `session`; this module has only what the interface requires.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Snakemake storage plugin: `gitbatch://` queries lead to what lies in the archive, by links.
+"""Snakemake storage plugin: `gitbatch://` queries lead by links to data in the archive.
 
-Snakemake imports this module at each start, whatever storage it uses: what is expensive is imported
-when the archive is asked for the first time.
+Snakemake imports this module at each start, whatever storage it uses: expensive modules are
+imported when the archive is first used.
 """
 
 from snakemake_storage_plugin_gitbatch.object import StorageObject

@@ -1,4 +1,4 @@
-"""What a query leads to in the archive, and what can be asked for there."""
+"""The file or folder in the archive to which a query leads, and its properties."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Content:
 
 @dataclass(kw_only=True)
 class Reader:
-    """Answers queries; what cannot change is asked for once."""
+    """Answers queries; what cannot change is looked up once."""
 
     place: Place
     _trees: dict[Address, dict[str, manifests.Entry]] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Reader:
         return self._of_run(query)
 
     def name(self, query: Query) -> Name | None:
-        """What a query for a name means; None: there is no such name."""
+        """The meaning of a query for a name; None: there is no such name."""
         return names.read(self.place.archive, query.path)
 
     def matches(self, query: Query) -> Iterator[str]:

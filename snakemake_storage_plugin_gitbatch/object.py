@@ -1,4 +1,4 @@
-"""One query as Snakemake sees it: is it there, how old is it, get it, store it."""
+"""One query as Snakemake sees it: whether it exists, its age, retrieve, store."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class NameTime(Mtime):
 
 
 class OpensArchive(Protocol):
-    """What an object asks of its provider."""
+    """What an object needs from its provider."""
 
     logger: Logger
     removed: dict[str, Name]
@@ -71,17 +71,17 @@ class OpensArchive(Protocol):
         """Answers queries. Raises GitbatchError."""
 
     def say_missing(self, query: str, why: Exception) -> None:
-        """Say why a query leads nowhere."""
+        """Tell the user why a query leads nowhere."""
 
 
 class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, StorageObjectTouch):
-    """A query, maybe with wildcards."""
+    """A query, possibly with wildcards."""
 
     provider: OpensArchive
 
     @property
     def is_read_only(self) -> bool:
-        """Whether nothing can be stored here: all but names."""
+        """Whether nothing can be stored here: true for all queries but names."""
         return parse(self.query).kind is not QueryKind.NAME
 
     @_at_the_edge
@@ -168,7 +168,7 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
 
     @_at_the_edge
     def retrieve_object(self) -> None:
-        """Put a link, or a folder of links, in the place of the local copy."""
+        """Create the local copy: a link, or a folder of links."""
         content = self._reader.find(parse(self.query))
         self._place_links(content, self._local())
 
@@ -179,7 +179,7 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
 
     @_at_the_edge
     def store_object(self) -> None:
-        """Give the name to the local copy, which then is a link, or a folder of links."""
+        """Store the local copy under the name; it becomes a link, or a folder of links."""
         from gitbatch_core.archive import names
         from snakemake_storage_plugin_gitbatch.storing import put
 

@@ -1,4 +1,4 @@
-"""Which archive a query asks, and from where links can lead into it."""
+"""The archive that queries use, and the folder from which links lead into it."""
 
 from __future__ import annotations
 

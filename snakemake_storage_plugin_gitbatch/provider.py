@@ -1,4 +1,4 @@
-"""The storage as Snakemake sees it as a whole: which queries it takes, and the archive they ask."""
+"""The storage as a whole, as Snakemake sees it: the queries that it takes, and their archive."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["StorageObject", "StorageProvider"]  # Snakemake looks for the object
 
 
 class StorageProvider(StorageProviderBase):
-    """Leads queries to an archive, which is opened when one is asked for the first time."""
+    """Leads queries to an archive, which is opened at first use."""
 
     def __post_init__(self) -> None:
         self._readers: dict[str, Reader] = {}
@@ -58,7 +58,8 @@ class StorageProvider(StorageProviderBase):
         return self._readers[folder]
 
     def say_missing(self, query: str, why: Exception) -> None:
-        """Say once why a query leads nowhere, of the first few: Snakemake only names them."""
+        """Tell the user once why a query leads nowhere, for the first few: Snakemake only names
+        them."""
         if query not in self._missing and len(self._missing) < _MOST_SAID:
             self._missing.add(query)
             self.logger.warning(f"{query}: {why}")

@@ -79,7 +79,7 @@ def parse(text: str) -> Query:
 
 
 def reason_against(text: str) -> str | None:
-    """Why `text` is no query of this storage, on one line; None: it is one."""
+    """Why `text` is not a query of this storage, on one line; None: it is one."""
     try:
         parse(text)
     except GitbatchError as error:

@@ -1,4 +1,5 @@
-"""A local copy into the archive: what a link leads to is there already, the rest becomes links."""
+"""Stores a local copy in the archive: what a link leads to is there already, everything else
+becomes links."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class Code:
         return str(hashing.hash_bytes(text, self.algorithm))
 
     def forget(self) -> None:
-        """The code has changed: compute digests anew."""
+        """More files count as code now: compute the digests anew."""
         self._tracked = None
         self._digests.clear()
 

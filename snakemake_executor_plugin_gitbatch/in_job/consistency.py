@@ -1,4 +1,5 @@
-"""Whether a job is the same where it runs as where the run was started, and where it is not."""
+"""Whether a job is the same where it runs as where the run was started, and if not, in what it
+differs."""
 
 from __future__ import annotations
 
@@ -52,14 +53,14 @@ class Comparison:
     """A folder as the command line names it, by way of a link, and where that leads; or nothing."""
 
     def write(self, staging: Path) -> None:
-        """Keep it for the jobs of a run."""
+        """Write it for the jobs of a run."""
         document = {"format": _FORMAT, "version": _VERSION, **vars(self)}
         document |= {"top": str(self.top), "worktree": str(self.worktree)}
         documents.write(staging / _NAME, document, mode=0o600)
 
     @classmethod
     def read(cls, staging: Path) -> Comparison:
-        """What `write` has kept. Raises FileNotFoundError, FormatError."""
+        """Read what `write` has written. Raises FileNotFoundError, FormatError."""
         document = documents.read(staging / _NAME, format=_FORMAT, version=_VERSION)
         return cls(
             top=Path(document["top"]),

@@ -1,7 +1,7 @@
 """`python -m snakemake_executor_plugin_gitbatch.in_job.main ORDER …`: Snakemake as it runs one job.
 
-Like `python -m snakemake …`, but the job does not start where it is another one here, in the
-worktree, than where the run was started; `--target-jobs` takes JSON, which loses nothing.
+Like `python -m snakemake …`, but the job does not start if it differs here, in the worktree, from
+what it was where the run was started; `--target-jobs` takes JSON, which loses nothing.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _end(code: int) -> None:
 
 
 def guard(order_file: Path, comparison: Comparison, overlay: Overlay) -> None:
-    """Have Snakemake's local executor compare each job with the order before it starts it: until
+    """Make Snakemake's local executor compare each job with the order before it starts it: until
     then, the workflow is read, and what that writes goes to the `overlay`."""
     members = JobOrder.read(order_file).record.to_dict()["members"]
 
@@ -75,7 +75,7 @@ def guard(order_file: Path, comparison: Comparison, overlay: Overlay) -> None:
 
 
 def compare(comparison: Comparison, members: job_description.Members, job: Any) -> None:
-    """Raise RunError where the single `job` is none of those that the access point has ordered."""
+    """Raise RunError if the single `job` is none of those in the order."""
     named = comparison.redacted([job.rule.name, job_description.wildcards(job)])
     expected = next((m for m in members if [m["rule"], m["wildcards"]] == named), None)
     if expected is None:
@@ -93,8 +93,9 @@ def compare(comparison: Comparison, members: job_description.Members, job: Any) 
 
 
 def tell_written(files: list[str], jobs: Iterable[Any]) -> None:
-    """Reading the workflow here has written `files` otherwise than the run's controller has. Raise
-    RunError where a job also sees what the Snakefile knows while it is read; others do not."""
+    """Reading the workflow here has written `files` differently from the run's controller. Raise
+    RunError for a job that also sees what the Snakefile knows while it is read; other jobs do
+    not."""
     if not files:
         return
     what = f"What the workflow writes while it is read is not the same each time: {some(files, 5)}"

@@ -1,5 +1,5 @@
-"""Which copy was of which script: Snakemake runs a copy, with lines of its own before it, and takes
-it away. Messages lead to the script itself."""
+"""Which copy belongs to which script: Snakemake runs a copy, with lines of its own before it, and
+removes it. Messages refer to the script itself."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from snakemake_executor_plugin_gitbatch.snakemake_internals import resource_argu
 
 
 def general_arguments(workflow: Any, run: Run, mirror: Mirror) -> tuple[str, ...]:
-    """What the commands of all jobs of a run have in common."""
+    """The arguments that the commands of all jobs of a run have in common."""
     settings = workflow.config_settings
     # Snakemake's text for --config does not come back the same where it has quotes or
     # backslashes: it goes into a file instead.
@@ -68,8 +68,8 @@ def general_arguments(workflow: Any, run: Run, mirror: Mirror) -> tuple[str, ...
 def command(
     workflow: Any, job: Any, *, order: Path, general: Sequence[str], most_cores: int | None
 ) -> tuple[str, ...]:
-    """Runs `job`, whose order lies in the file `order`, with as many cores as the run was given,
-    else as it has threads, at most `most_cores`."""
+    """The command that runs `job`, whose order lies in the file `order`, with as many cores as the
+    run was given, otherwise as many as the job has threads, at most `most_cores`."""
     cores = workflow.resource_settings.cores or max(1, int(job.threads))
     targets = [json.dumps([spec.rulename, spec.wildcards_dict]) for spec in job.get_target_spec()]
     argv = (

@@ -1,4 +1,4 @@
-"""Environments, images and modules of a job: what its rule declares, and what of that Snakemake
+"""Environments, images and modules of a job: what its rule declares, and which of them Snakemake
 provides when it runs the job."""
 
 from __future__ import annotations

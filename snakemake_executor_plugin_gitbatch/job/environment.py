@@ -1,4 +1,4 @@
-"""The environment that jobs get: what is stated, and what is secret."""
+"""The environment of jobs: the stated variables, and the secret ones."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def of_jobs(mirror: Mirror) -> dict[str, str]:
 
 
 def for_record(variables: dict[str, str], secrets: Iterable[str]) -> Document:
-    """The environment by name; values only of those that are harmless."""
+    """The environment by name, with values only of harmless variables."""
     harmless = ("LANG", "PATH", "TZ", "VIRTUAL_ENV", "CONDA_PREFIX")
     values = {
         name: value
@@ -95,7 +95,7 @@ def brought(job: Any, stated: dict[str, str], *, title: str, mirror: Mirror) -> 
 
 
 def check_names(member: Any, values: list[str]) -> None:
-    """Raise RunError where a file that a single job writes is called by a secret."""
+    """Raise RunError if the name of a file that a single job writes contains a secret."""
     for path in map(str, (*member.output, *job_description.log_paths(member))):
         if redact(path, values) != path:
             raise RunError(

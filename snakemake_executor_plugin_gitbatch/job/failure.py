@@ -1,4 +1,5 @@
-"""Why a job failed, for people: how it ended, where, its own last words, and where to read on."""
+"""Why a job failed, for people: how and where it ended, the end of its output, and where to read
+more."""
 
 from __future__ import annotations
 
@@ -171,7 +172,7 @@ def _where(status: JobStatus, answer: JobResult | None) -> str:
 
 
 def keep_log(log: Path, run: str, number: int, rule: str) -> Path | None:
-    """Put what a failed job printed where it outlives the run; None where there is nothing."""
+    """Save the output of a failed job where it outlives the run; None if there is none."""
     if not log.exists():
         return None
     name = f"{number}-{logs.log_stem(rule)}.log"

@@ -1,4 +1,4 @@
-"""A Snakemake job as plain data: what it runs, needs and makes, and what its key covers."""
+"""A Snakemake job as plain data: its command, inputs, outputs, and what its key covers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def rule_name(job: Any) -> str:
 
 
 def has_outputs(job: Any) -> bool:
-    """Whether there is anything to run and keep: a rule that only collects targets has nothing."""
+    """Whether the job runs something and has outputs: a rule that only collects targets does
+    not."""
     return any(inner.output or not inner.is_norun for inner in members(job))
 
 

@@ -1,7 +1,7 @@
-"""The jobs of one run: all that is known of each while the run lasts, in one table.
+"""The jobs of one run: everything that is known of each while the run lasts, in one table.
 
-Snakemake's scheduler and its status thread share it. Who uses it, or a state in it, holds its lock,
-which is the one lock of the run: see docs/adr/0010.
+Snakemake's scheduler and its status thread share it. Whoever uses it, or a state in it, holds its
+lock, which is the one lock of the run: see docs/adr/0010.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class JobState:
 
 
 class JobTable:
-    """Those of one run."""
+    """The jobs of one run."""
 
     def __init__(self, *, last_number: int = 0) -> None:
         self.lock = threading.RLock()
@@ -78,14 +78,15 @@ class JobTable:
         """Of these, by key: those that nothing has asked for."""
 
     def add(self, job: Any) -> JobState:
-        """The state of a job that Snakemake hands over, under the next number."""
+        """Add a job that Snakemake hands over, under the next number."""
         self._last_number += 1
         state = JobState(number=self._last_number, title=job_description.title(job), job=job)
         self._states[state.number] = state
         return state
 
     def note_unasked(self, records: list[Document]) -> None:
-        """What these jobs of earlier runs made was put in place, and nothing asks for them."""
+        """Note records of earlier jobs whose outputs were put in place and that no job of this run
+        requests."""
         self._unasked += records
 
     def adopt(self, state: JobState) -> None:
@@ -102,24 +103,24 @@ class JobTable:
         return self._claimable.get(key, [])[::-1]
 
     def claim(self, state: JobState, job: Any) -> None:
-        """An adopted job is what Snakemake's `job` asks for."""
+        """Assign an adopted job to the Snakemake `job` that requests it."""
         self._claimable[state.key].remove(state)
         state.job = job
 
     def drop(self, numbers: Iterable[int]) -> None:
-        """Adopted jobs were removed from the pool."""
+        """Remove adopted jobs that were removed from the pool."""
         for number in numbers:
             state = self._states.pop(number)
             self._adopted.remove(state)
             self._claimable[state.key].remove(state)
 
     def conclude(self, state: JobState, failure: str | None) -> None:
-        """What became of it: None, or why it failed."""
+        """Note how the job has ended: `failure` is None, or why it failed."""
         state.failure, state.order, state.spec = failure, None, None
         self._concluded.append(state)
 
     def note(self, change: JobStatus) -> JobState | None:
-        """Take in what a pool says; the job, if it is one that is waited for."""
+        """Note what a pool reports; returns the job if it is one that is waited for."""
         state = self._states.get(change.number)
         if state is None or not state.is_handed_over:
             return None
@@ -128,22 +129,22 @@ class JobTable:
         return state
 
     def end_at_once(self, states: list[JobState]) -> None:
-        """Those that were done before they were asked for have ended now."""
+        """Mark those jobs as ended that were done before they were requested."""
         for state in states:
             if state.result is not None:
                 state.status = JobStatus(number=state.number, state=State.ENDED, exit_code=0)
 
     def any_handed_over(self) -> bool:
-        """Whether a pool has jobs of which it is not known what they made."""
+        """Whether a pool has jobs whose outputs are not known yet."""
         return any(state.is_handed_over for state in reversed(self._states.values()))
 
     def adopted(self) -> Iterator[JobState]:
-        """All that an earlier process has handed over."""
+        """All jobs that an earlier process has handed over."""
         return iter(self._adopted)
 
     def records(self) -> list[Document]:
-        """Of all jobs of the run that have succeeded: those that nothing has asked for again, then
-        the others in the order in which they ended."""
+        """Records of all jobs of the run that have succeeded: first adopted ones that nothing has
+        requested again, then the others in the order in which they ended."""
         earlier = [s.result for s in self._adopted if s.job is None]
         succeeded = [s for s in self._concluded if s.failure is None and not s.reused]
         results = (*earlier, *(state.result for state in succeeded))
@@ -167,7 +168,7 @@ class JobTable:
         ]
 
     def failed(self) -> list[str]:
-        """Titles of those that failed, a retried one once each time."""
+        """Titles of failed jobs, a retried one once for each failure."""
         return [state.title for state in self._concluded if state.failure is not None]
 
     def failures(self) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The key of a job: the digest of all that determines what it makes."""
+"""Job keys: the digest of everything that determines a job's outputs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TOP, _SOURCES = "\0top\0", "\0sources\0"
 
 @dataclass(frozen=True, kw_only=True)
 class JobKey:
-    """What a job is called, and what of that is its code."""
+    """A job's key, and which part of it is the code."""
 
     key: str
     choice: Choice
@@ -50,7 +50,7 @@ class JobKey:
 
 @dataclass(kw_only=True)
 class Keys:
-    """Makes the keys of one run's jobs."""
+    """Computes the keys of one run's jobs."""
 
     workflow: Any
     mirror: Mirror

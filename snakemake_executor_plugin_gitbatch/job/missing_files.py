@@ -1,5 +1,5 @@
-"""What a failed job has missed and the user has, be it a file, a folder or an environment variable,
-and how jobs get it."""
+"""Files, folders or environment variables that a failed job lacked and the user has, and how jobs
+can get them."""
 
 from __future__ import annotations
 

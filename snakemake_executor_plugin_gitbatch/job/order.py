@@ -1,4 +1,4 @@
-"""From a Snakemake job to what the runner is told, the order, and what the pool is: the JobSpec."""
+"""From a Snakemake job to the job order, for the runner, and the JobSpec, for the pool."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from snakemake_executor_plugin_gitbatch.snakemake_internals import shell_command
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A Snakemake job and what determines what it makes."""
+    """A Snakemake job with all that determines its outputs."""
 
     job: Any
     members: list[Any]
@@ -67,7 +67,7 @@ class Ordering:
         pool: Pool,
         cores: int | None,
     ) -> tuple[JobOrder, JobSpec]:
-        """Write the order of job `number` into its folder. `outputs`: what it is to make; `cores`:
+        """Write the order of job `number` into its folder. `outputs`: what it must make; `cores`:
         the most that `pool` has for it. Raises RunError, PoolError."""
         title = redact(job_description.title(draft.job), self.secrets.values())
         variables = environment.of_jobs(self.mirror)
@@ -162,7 +162,8 @@ class Ordering:
         return sorted(path for path in self.mirror.parse_time if path in paths)
 
     def outputs(self, members: list[Any]) -> Iterator[DeclaredOutput]:
-        """What single jobs are to make. Raises RunError for what cannot be kept."""
+        """The outputs that single jobs must make. Raises RunError for outputs that cannot be
+        kept."""
         for member in members:
             environment.check_names(member, list(self.secrets.values()))
             for path in member.output:

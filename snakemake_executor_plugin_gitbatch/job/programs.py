@@ -1,5 +1,5 @@
-"""What is recorded of the software that is neither code of the commit nor declared by a rule: the
-Python packages beside Snakemake, and the programs that commands name."""
+"""Software that is neither code of the commit nor declared by a rule, for the record: the Python
+packages beside Snakemake, and the programs that commands name."""
 
 from __future__ import annotations
 

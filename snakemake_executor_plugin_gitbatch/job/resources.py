@@ -1,7 +1,7 @@
-"""A job's resources: what it asks the pool for, and what of them shapes its process.
+"""A job's resources: its request to the pool, and what affects its process.
 
-What only one kind of pool understands, that kind reads: see `PoolKind`. Names that nobody knows are
-the workflow's own (`network=1`) and are left alone.
+Resources that only one kind of pool understands are read by that kind: see `PoolKind`. Unknown
+names are the workflow's own (`network=1`) and are left alone.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ _OF_THE_SHELL = frozenset({"PWD", "OLDPWD", "SHLVL", "_"})
 
 
 def only_places(name: str) -> bool:
-    """Whether the resource only says where and when a job fits, and not what it makes."""
+    """Whether the resource only says where and when a job can run, and does not affect its
+    outputs."""
     if name.startswith("gitbatch_") or name in _OF_SNAKEMAKE.union(_GPU_COUNTS, _GPU_KINDS):
         return True
     return any(kind.only_places(name) for kind in choose.kinds())
@@ -51,10 +52,8 @@ def shape_the_process(rule: Any) -> bool:
 def request(
     job: Any, kind: PoolKind, *, title: str, secrets: Mapping[str, str], mirror: Mirror
 ) -> Request:
-    """What the job asks a pool of this kind for. `secrets`: variables and their values.
-
-    Raises RunError, naming job and resource, for what cannot be honoured.
-    """
+    """The job's request to a pool of this kind. `secrets`: variables and their values. Raises
+    RunError, naming job and resource, for what cannot be honoured."""
     resources = {name: value for name, value in job.resources.items() if _is_decided(value)}
 
     def number(*names: str) -> int | None:
@@ -108,10 +107,8 @@ def wrapper(job: Any, *, title: str, mirror: Mirror) -> tuple[str, ...]:
 
 
 def variables(job: Any, *, title: str) -> dict[str, str]:
-    """The variables that `getenv` and `environment` bring; nobody but the job may see their values.
-
-    Raises RunError where they cannot be understood.
-    """
+    """The variables that `getenv` and `environment` set; only the job may see their values. Raises
+    RunError if they cannot be parsed."""
     values: dict[str, str] = {}
     asked = job.resources.get("getenv")
     if asked not in (None, False, "", 0):

@@ -33,7 +33,7 @@ _Name = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 @dataclass(kw_only=True)
 class Plan:
-    """Records of earlier jobs by the single job that they stand for."""
+    """Records of earlier jobs, by the single job that each replaces."""
 
     workflow: Any
     mirror: Mirror
@@ -78,7 +78,7 @@ class Plan:
             )
 
     def take(self, job: Any) -> Document | None:
-        """The record that stands for a job that is handed out, if there is one and the job reads
+        """The record that replaces a job that is handed over, if there is one and the job reads
         what it says."""
         record = None if job.is_group() else self._known.pop(_name(job), None)
         if record is not None:
@@ -97,7 +97,7 @@ class Plan:
         return [record for name, record in self._placed.items() if name not in self._needed]
 
     def forget(self) -> None:
-        """Something known cannot be had after all."""
+        """Forget all records: something that they say is no longer available."""
         self._known.clear()
 
     def _list_needed(self) -> None:

@@ -1,5 +1,5 @@
-"""What lies at the outputs of jobs that need not run: who has made it, as the documents of runs
-tell, and whether with the commit's code."""
+"""The present outputs of jobs that need not run: who has made them, as the documents of runs say,
+and whether with the commit's code."""
 
 from __future__ import annotations
 

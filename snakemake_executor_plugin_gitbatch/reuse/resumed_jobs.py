@@ -1,7 +1,7 @@
-"""What another process of the same run has begun, and did not live to take over.
+"""Jobs that an earlier process of the same run has begun and did not live to take over.
 
-A job is the same one where it has the same job key: its result is taken over, or it is followed
-where the pool still has it. No job runs twice, and nothing that is finished is lost.
+A job is the same if it has the same job key: its result is taken over, or it is followed if the
+pool still has it. No job runs twice, and nothing that is finished is lost.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ResumedJobs:
         ]
 
     def describe(self) -> str:
-        """For people."""
+        """One line for people."""
         done, here = len(self._records()), len(self._in_pool())
         return (
             "Resuming the lost run: "

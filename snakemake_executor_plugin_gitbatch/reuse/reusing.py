@@ -1,4 +1,4 @@
-"""Which of a run's jobs need not run, as an earlier run has made the same."""
+"""Which jobs of a run need not run because an earlier run has done the same."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class Reusing:
         return self._earlier.find(key, outputs, absent=absent)
 
     def place(self, record: Document, mtime_ns: int, *, copied: Iterable[str | None] = ()) -> None:
-        """Put in place what an earlier job has made, as its record says, and what it has left
-        beside that. See `reusable_records.place`."""
+        """Put in place the outputs of an earlier job, as its record says, and what it has left
+        beside them. See `reusable_records.place`."""
         reusable_records.place(self.mirror, record, mtime_ns, copied=copied)
         if self.undeclared is not None and (left := self._earlier.left_by(record)):
             name = f"{record['run']}-{record['number']}"
@@ -68,12 +68,12 @@ class Reusing:
             )
 
     def expected(self, job: Any, key: str) -> Document | None:
-        """The record that a job which runs is to be compared with, where that is wanted. Raises
+        """The record with which a job that runs must be compared, if that is requested. Raises
         OSError, UsageError."""
         return next(self._earlier.of(key), None) if self._mode(job) == "verify" else None
 
     def compare(self, before: Document, record: Document) -> None:
-        """Compare what a job has made with what an earlier one has."""
+        """Compare the outputs of a job with those of an earlier one."""
         outputs = recorded_outputs.of_record(JobRecord.from_dict(record))
         for path, then in recorded_outputs.of_record(JobRecord.from_dict(before)).items():
             now = outputs.get(path)

@@ -1,4 +1,4 @@
-"""The documents of runs that tell where what lies in the folder comes from, the latest first."""
+"""The documents of the runs that made what lies in the folder, the latest first."""
 
 from __future__ import annotations
 

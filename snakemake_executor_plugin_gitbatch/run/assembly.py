@@ -1,4 +1,4 @@
-"""Puts the parts of a run's session together. It does nothing yet: `Session.begin` does."""
+"""Assembles the parts of a run's session. It does nothing yet: `Session.begin` does."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from snakemake_executor_plugin_gitbatch.run.undeclared import Leaving
 
 @dataclass(frozen=True, kw_only=True)
 class OpenRun:
-    """A run whose worktree is filled, and what came of that."""
+    """A run whose worktree is filled, with everything that its start has prepared."""
 
     workflow: Any
     logger: Any
@@ -54,7 +54,7 @@ class OpenRun:
     secrets: dict[str, str]
 
     def assemble(self) -> Session:
-        """Raises GitbatchError."""
+        """The session of the run. Raises GitbatchError."""
         temporary = TemporaryOutputs(self.mirror, self.logger.warning)
         room = Room(
             workflow=self.workflow,

@@ -1,5 +1,4 @@
-"""What becomes of a job that has ended: what it has made is put in place, or its failure is
-explained."""
+"""Concludes jobs that have ended: their outputs are put in place, or their failure is explained."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ from snakemake_executor_plugin_gitbatch.run.temporary_outputs import TemporaryOu
 
 @dataclass(kw_only=True)
 class Conclusion:
-    """Of the jobs of one run. Not thread-safe: the run's lock is held."""
+    """Concludes the jobs of one run. Not thread-safe: the run's lock is held."""
 
     run: Run
     mirror: Mirror
@@ -37,7 +36,8 @@ class Conclusion:
     mask: Callable[[bytes], bytes]
 
     def of_reused(self, state: JobState) -> None:
-        """Put in place what the record of an earlier job says. Raises ArchiveError, OSError."""
+        """Put in place the outputs that the record of an earlier job names. Raises ArchiveError,
+        OSError."""
         assert state.result is not None
         if state.in_place:
             return
@@ -48,7 +48,7 @@ class Conclusion:
             raise
 
     def of_ended(self, state: JobState, answer: JobResult | None) -> str | None:
-        """Take over what the job has made; None, or why it failed, for people. Raises
+        """Take over the outputs of the job; returns None, or why it failed, for people. Raises
         GitbatchError, OSError."""
         job, status, order = state.job, state.status, state.order
         assert status is not None and order is not None

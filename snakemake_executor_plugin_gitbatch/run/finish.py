@@ -51,7 +51,7 @@ _FEW = 10
 
 @dataclass(frozen=True, kw_only=True)
 class RunEnd:
-    """What a run was found to be."""
+    """How a run has ended."""
 
     tag: str | None
     tainted: bool
@@ -82,7 +82,7 @@ class _Gathered:
 
 @dataclass(kw_only=True)
 class Ending:
-    """Of one run."""
+    """The end of one run."""
 
     workflow: Any
     logger: Any

@@ -1,4 +1,4 @@
-"""What must be true of jobs before they run: their outputs can be kept, and threads fit."""
+"""Preconditions of jobs: their outputs can be kept, and their threads fit."""
 
 from __future__ import annotations
 

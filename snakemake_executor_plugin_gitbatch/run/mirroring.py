@@ -1,5 +1,5 @@
-"""What of the user's folder jobs are to see in the worktree: all that there is, before the first of
-them, and the inputs of each before it starts."""
+"""Fills the mirror: all that the user's folder has for jobs before the first of them, and the
+inputs of each job before it starts."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def fill(
 
 
 def make_folders(mirror: Mirror, members: list[Any]) -> None:
-    """See to it that the worktree has folders for what single jobs make, also behind links. Raises
+    """Create the folders in the worktree for the outputs of single jobs, also behind links. Raises
     RunError."""
     products = (path for member in members for path in workflow_view.local_products_of(member))
     linked_folders.open_folders(mirror, (), products)
@@ -76,8 +76,8 @@ def make_folders(mirror: Mirror, members: list[Any]) -> None:
 
 
 def bring_all(mirror: Mirror, members: list[Any]) -> None:
-    """See to it that the worktree has the inputs of single jobs that are to start now together.
-    Raises RunError, ArchiveError."""
+    """Bring the inputs of single jobs that start together into the worktree. Raises RunError,
+    ArchiveError."""
     paths = (path for member in members for path in member.input)
     plain = (str(path) for path in paths if workflow_view.storage(path) is None)
     linked_folders.open_folders(mirror, plain, ())

@@ -1,7 +1,5 @@
-"""Jobs that nobody knew when the run began: a checkpoint, or a queue, says which there are.
-
-Whatever was made of the first DAG's jobs is made to hold for these too.
-"""
+"""Jobs that were unknown when the run began: a checkpoint, or a queue, adds them. What was prepared
+for the jobs of the first DAG is prepared for these too."""
 
 from __future__ import annotations
 

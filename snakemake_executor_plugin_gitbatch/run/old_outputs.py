@@ -1,5 +1,5 @@
-"""Room for what jobs are about to make: the old outputs go, in the worktree when a job is prepared,
-in the user's folder when a pool has it. What would only be put there again stays."""
+"""Makes room for the outputs of jobs: the old ones are removed, from the worktree when a job is
+prepared, from the user's folder when a pool has it. Outputs that would be put there again stay."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Room:
     undeclared: UndeclaredFiles
 
     def updated(self, members: list[Any]) -> dict[str, str]:
-        """The addresses of those outputs that are updated in place, and are there."""
+        """The addresses of existing outputs that are updated in place."""
         paths = [p for m in members for p in m.output if workflow_view.is_update(p)]
         return {
             str(path): self.mirror.address_of(str(path))
@@ -59,7 +59,8 @@ class Room:
         return links
 
     def forget(self, members: list[Any]) -> None:
-        """The links of temporary outputs are about to be made again; these themselves stay."""
+        """Forget temporary outputs whose links are about to be made again; the outputs themselves
+        stay."""
         for path in (path for member in members for path in member.output):
             self.temporary.forget(str(path))
 

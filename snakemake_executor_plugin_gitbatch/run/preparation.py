@@ -1,5 +1,5 @@
-"""What becomes of a job that Snakemake hands over: it is reused, or one that an earlier process of
-the run has handed over, or it is ordered."""
+"""Prepares jobs that Snakemake hands over: a job is reused, adopted from an earlier process of the
+run, or ordered."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from snakemake_executor_plugin_gitbatch.snakemake_internals import patches
 
 @dataclass(kw_only=True)
 class Preparation:
-    """Of the jobs of one run. Not thread-safe: the run's lock is held.
+    """Prepares the jobs of one run. Not thread-safe: the run's lock is held.
 
     The user's folder stays as it is. All methods raise GitbatchError, WorkflowError, OSError.
     """
@@ -49,8 +49,8 @@ class Preparation:
     """Whether a rule's jobs run on this machine."""
 
     def begin(self, job: Any) -> JobState | Draft:
-        """Bring the job's inputs into the worktree. What is planned, or what an earlier process
-        has handed over, is decided then."""
+        """Bring the job's inputs into the worktree. If the job is planned to be reused, or an
+        earlier process has handed it over, it is decided then."""
         members = job_description.members(job)
         mirroring.make_folders(self.mirror, members)
         self.new_jobs.check(members)

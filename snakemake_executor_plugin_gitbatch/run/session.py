@@ -1,4 +1,4 @@
-"""A run while it lasts, as the executor sees it: takes jobs, tells what became of them, ends."""
+"""A run while it lasts, as the executor sees it: takes jobs, reports what became of them, ends."""
 
 from __future__ import annotations
 
@@ -181,8 +181,8 @@ class Session:
                 self.logger.warning(ahead.text())
 
     def wait(self, states: list[JobState], timeout: float) -> list[JobState]:
-        """Those of these jobs that have ended, as soon as one has, or none after `timeout` seconds.
-        Raises PoolError."""
+        """Those of these jobs that have ended, as soon as one has; none if none has after `timeout`
+        seconds. Raises PoolError."""
         with self.lock:
             self.temporary.sweep_sometimes()
             is_urgent = self._handed_over.is_set() or any(state.status for state in states)
@@ -252,11 +252,11 @@ class Session:
         self._gone = self.pools.cancel()
 
     def hurry(self) -> None:
-        """Somebody asks again to end. Called from a signal handler."""
+        """The user has asked again to end the run. Called from a signal handler."""
         self.pools.hurry()
 
     def outcome(self) -> str:
-        """How the run has ended, when Snakemake lets go of it."""
+        """How the run has ended, when Snakemake shuts the executor down."""
         return run_outcome.outcome(self.workflow, cancelled=self._cancelled, wished=self.wished)
 
     def finish(self, outcome: str) -> None:

@@ -1,4 +1,4 @@
-"""Jobs are handed to their pool together; one that it does not take does not stop the others."""
+"""Hands jobs to their pool together; one that the pool refuses does not stop the others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gitbatch_core.pools.base import JobSpec, Pool, RefusedError
 
 @dataclass(kw_only=True)
 class Submission:
-    """What a pool has said of jobs, by their numbers."""
+    """A pool's answers for jobs, by their numbers."""
 
     ids: dict[int, str] = field(default_factory=dict)
     """Of those that it has taken: its own."""
