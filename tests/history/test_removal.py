@@ -48,6 +48,14 @@ def test_what_another_run_or_the_folder_names_is_not_freed(folder: Folder) -> No
     )
 
 
+def test_results_in_a_folder_that_was_moved_and_linked_are_not_freed(folder: Folder) -> None:
+    (folder.top / "tree").rename(folder.top.parent / "large disk")
+    (folder.top / "tree").symlink_to(folder.top.parent / "large disk")
+    assert freed(folder, ONE).bytes == 0
+    (folder.top / "tree").unlink()
+    assert freed(folder, ONE).bytes == len("first") + len("of a tree")
+
+
 def test_what_a_branch_or_a_name_of_the_storage_leads_to_is_not_freed(folder: Folder) -> None:
     for path in ("tree/x", "tree/y"):
         (folder.top / path).unlink()

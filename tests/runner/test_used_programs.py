@@ -66,7 +66,8 @@ def test_the_commits_own_programs_are_left_out(tmp_path: Path, worktree: Path) -
     inside = program(worktree / "bin" / "own")
     (tmp_path / "linked").symlink_to(worktree / "bin")
     outside = program(tmp_path / "worktree2" / "other")
+    (worktree / "bin" / "committed link").symlink_to(outside)
     folders = (worktree / "bin", tmp_path / "linked", "bin", "", tmp_path / "worktree2")
-    tools = describe(f"own ./own bin/own {inside} other", worktree, *folders)
+    tools = describe(f"own ./own bin/own {inside} 'committed link' other", worktree, *folders)
     assert tools.keys() == {"other"}
     assert describe(str(outside), worktree) == {str(outside): tools["other"]}
