@@ -18,8 +18,8 @@ from projects import Ended, Project
 
 _END = re.compile(
     r"""\n|`|\ \ \#|[.,;:](?=\s|$)|\)(?=[.,;]|$)
-    |\ (?:brings|creates|ends|finds|gets|goes|makes|mends|of|puts|removes|restores|resumes|says
-        |shows|starts|takes|that|to|uses|and|as|for|in|or|all|it|again|see)\b
+    |\ (?:brings|creates|ends|finds|gets|goes|makes|mends|of|puts|removes|repairs|restores|resumes
+        |says|shows|starts|takes|that|to|uses|and|as|for|in|or|all|it|again|see)\b
     """,
     re.VERBOSE,
 )
