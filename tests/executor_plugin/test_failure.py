@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from mirrors import bare_mirror
 
-from gitbatch_core.archive.store import Archive
 from gitbatch_core.model.job_result import JobResult
 from gitbatch_core.pools.base import JobStatus, State
-from gitbatch_core.run.mirror.outside_inputs import OutsideInputs
 from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.job.failure import explain
 
@@ -17,21 +16,9 @@ ENDED = JobStatus(number=1, state=State.ENDED, exit_code=1, host="there")
 
 
 @pytest.fixture
-def mirror(tmp_path: Path, archive: Archive) -> Mirror:
-    for name in ("top", "worktree", "job"):
-        (tmp_path / name).mkdir()
-    return Mirror(
-        top=tmp_path / "top",
-        folder=tmp_path / "top",
-        worktree=tmp_path / "worktree",
-        archive=archive,
-        outside=OutsideInputs(archive=archive),
-        tracked=frozenset(),
-        changed=frozenset(),
-        withheld={},
-        warn=print,
-        pinned_ns=0,
-    )
+def mirror(tmp_path: Path) -> Mirror:
+    (tmp_path / "job").mkdir()
+    return bare_mirror(tmp_path)
 
 
 def explained(
