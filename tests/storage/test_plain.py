@@ -184,7 +184,7 @@ def test_what_leads_nowhere_says_who_was_asked(finished: Project, tmp_path: Path
         "  output: 'a.txt'\n  shell: 'cp {input} {output}'\n"
     )
     ended = finished.plain("-n", "--snakefile", str(tmp_path / "Snakefile"), "a.txt")
-    ended.failed("MissingInput", f"the archive {finished.archive} has no object xxh3:0000")
+    ended.failed("MissingInput", f"The archive {finished.archive} has no object xxh3:0000")
     ended = finished.plain(
         *("-n", "--snakefile", str(tmp_path / "Snakefile"), "a.txt"),
         *("--storage-gitbatch-archive", "/nowhere/archive"),
