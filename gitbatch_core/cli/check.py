@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gitbatch_core import snakemake_command
 from gitbatch_core.cli import output
 from gitbatch_core.errors import RunError
 from gitbatch_core.run import controller
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what was found."""
-    archive = [] if arguments.archive is None else ["--gitbatch-archive", str(arguments.archive)]
+    archive = () if arguments.archive is None else snakemake_command.archive(arguments.archive)
     command = controller.ControllerCommand.new([*archive, *arguments.more], message=None)
     with tempfile.TemporaryDirectory(prefix="gitbatch-") as folder:
         file = Path(folder, "report.json")

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitbatch_core import snakemake_command
 from gitbatch_core.cli import output
 from gitbatch_core.errors import RunError, UsageError
 from gitbatch_core.git.repository import Repository
@@ -110,8 +111,5 @@ def _detached(command: ControllerCommand, repository: Repository) -> int:
 
 def _pool_of(command: ControllerCommand) -> PoolKind:
     """The kind of the run's pool, as far as its arguments say. Raises PoolError."""
-    option = "--gitbatch-pool"
-    words = [w for word in command.arguments for w in word.split("=", 1)]
-    name = words[words.index(option) + 1] if option in words[:-1] else choose.AUTO
-    kind, _ = choose.find(name)
+    kind, _ = choose.find(snakemake_command.pool(command.arguments) or choose.AUTO)
     return kind

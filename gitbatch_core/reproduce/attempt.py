@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gitbatch_core import fs, snakemake_files
+from gitbatch_core import fs, snakemake_command, snakemake_files
 from gitbatch_core.archive import hashing, links
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.store import Archive
@@ -76,15 +76,17 @@ def run(
         top = worktree.path
         outside_links.put(worktree, original.document, original.inputs(options.targets))
         updates = _prepare(original, archive, top)
-        argv = _argv(original, archive, options, top, updates)
-        argv += [*arguments, *_limits(options, arguments)]
+        words = _arguments(original, archive, options, top, updates)
+        words += arguments
+        words += snakemake_command.limits(arguments, cores=options.cores, jobs=options.jobs)
         if config:
             file = folder / "config.yaml"  # outside of the worktree: it is not the commit's
             file.touch(mode=0o600)
             file.write_text(config)
-            argv += ["--configfile", str(file)]
-        argv += [*_software(original, arguments), *options.more]
-        argv += ["--", *targets] if targets else []
+            words += snakemake_command.config_file(file)
+        words += [*_software(original, arguments), *options.more]
+        words += ["--", *targets] if targets else []
+        argv = snakemake_command.argv(words, safe_path=True)
         environment = _environment(original.repository, top)
         environment[REPRODUCES_VARIABLE] = original.run
         status = _follow(argv, top / original.folder, environment, lock=lock)
@@ -183,7 +185,7 @@ def _place(archive: Archive, top: Path, path: str, address: Address) -> None:
         links.place_link(top / path, archive.find(address), top=top, mtime_ns=now)
 
 
-def _argv(
+def _arguments(
     original: OriginalRun,
     archive: Archive,
     options: AttemptOptions,
@@ -193,34 +195,21 @@ def _argv(
     document, folder = original.document, top / original.folder
     folder.mkdir(parents=True, exist_ok=True)
     rules = {output.rule for output in document.outputs if output.path in updates}
-    return [
-        *(sys.executable, "-P", "-m", "snakemake"),
-        *("--executor", "gitbatch", "--gitbatch-pool", options.pool),
-        *("--gitbatch-reuse", "off", "--gitbatch-tag", "none"),
-        *("--gitbatch-message", f"reproduction of {original.run}"),
-        *("--gitbatch-archive", str(archive.root)),
-        # A profile's arguments are among those that the run has recorded.
-        *("--workflow-profile", "none"),
-        *("--snakefile", str(top / (document.snakefile or "")), "--directory", str(folder)),
-        "--keep-going",
-        *(["--forcerun", *sorted(filter(None, rules))] if updates else []),
-    ]
+    again = snakemake_command.reproduction(
+        original.run,
+        pool=options.pool,
+        snakefile=top / (document.snakefile or ""),
+        folder=folder,
+        rules=sorted(filter(None, rules)),
+    )
+    return [*again, *snakemake_command.archive(archive.root)]
 
 
-def _software(original: OriginalRun, arguments: Sequence[str]) -> list[str]:
+def _software(original: OriginalRun, arguments: Sequence[str]) -> tuple[str, ...]:
     """Environments and images are where the user's own Snakemake has them, or would."""
-    if not any(word.startswith("--deployment-method") for word in arguments):
-        return []
     own = original.repository.top / original.folder
-    conda, images = str(own / snakemake_files.CONDA), str(own / snakemake_files.IMAGES)
-    return ["--conda-prefix", conda, "--apptainer-prefix", images]
-
-
-def _limits(options: AttemptOptions, arguments: Sequence[str]) -> list[str]:
-    limits = [] if options.cores is None else ["--cores", str(options.cores)]
-    if options.jobs is not None or not any(word.startswith("--jobs") for word in arguments):
-        limits += ["--jobs", str(options.jobs or options.cores or os.cpu_count() or 1)]
-    return limits
+    conda, images = own / snakemake_files.CONDA, own / snakemake_files.IMAGES
+    return snakemake_command.software_prefixes(arguments, conda=conda, images=images)
 
 
 def _environment(repository: Repository, top: Path) -> dict[str, str]:

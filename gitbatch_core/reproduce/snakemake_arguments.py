@@ -6,15 +6,14 @@ changes it anew while it is read. Values of secrets were not kept and have to co
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
+from gitbatch_core import snakemake_command
 from gitbatch_core.errors import UsageError
 from gitbatch_core.model import param_values
 from gitbatch_core.model.masking import REDACTED
 from gitbatch_core.reproduce.original_run import OriginalRun
-
-_CONFIG = ("--config", "-C")
 
 
 def config(original: OriginalRun, more: Sequence[str]) -> str:
@@ -23,7 +22,7 @@ def config(original: OriginalRun, more: Sequence[str]) -> str:
     import yaml
 
     values = original.document.given_config or {}
-    own = set(_config_keys(more))
+    own = set(snakemake_command.config_keys(more))
     masked = [key for key in values if key not in own and REDACTED in repr((key, values[key]))]
     if masked:
         raise UsageError(
@@ -39,9 +38,9 @@ def arguments(original: OriginalRun, more: Sequence[str]) -> list[str]:
     """Snakemake's own arguments. Raises UsageError naming one that held a secret's value."""
     settings = [str(word) for word in original.document.settings or ()]
     passed_on: list[str] = []
-    for words in _options(settings):
+    for words in snakemake_command.options(settings):
         option = words[0].partition("=")[0]
-        if option in more or any(word.startswith(f"{option}=") for word in more):
+        if snakemake_command.is_set(more, option):
             continue
         if any(REDACTED in word for word in words):
             raise UsageError(
@@ -62,31 +61,6 @@ def targets(original: OriginalRun, chosen: Sequence[str]) -> list[str]:
             hint=f"Name the targets again: gitbatch reproduce {original.run} TARGETS",
         )
     return names
-
-
-def _options(words: Sequence[str]) -> Iterator[list[str]]:
-    """Each option with its values."""
-    option: list[str] = []
-    for word in words:
-        if word.startswith("--") and option:
-            yield option
-            option = []
-        option.append(word)
-    if option:
-        yield option
-
-
-def _config_keys(more: Sequence[str]) -> Iterator[str]:
-    inside = False
-    for word in more:
-        name, _, value = word.partition("=")
-        if name in _CONFIG:
-            inside = True
-            word = value
-        elif word.startswith("-"):
-            inside = False
-        if inside and "=" in word:
-            yield word.partition("=")[0]
 
 
 def _given(values: dict[str, Any], own: Container[str]) -> Any:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gitbatch_core import fs, snakemake_files
+from gitbatch_core import fs, snakemake_command, snakemake_files
 from gitbatch_core.errors import UsageError
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.model import documents
@@ -31,7 +31,6 @@ from gitbatch_core.run.lease import LOG_VARIABLE, Owner
 
 _FORMAT, _VERSION = "gitbatch-controller", 1
 _START_NAME = "start.json"
-_AGAIN = "--rerun-incomplete"
 _LOOK_S = 0.1
 _ENDED = "gitbatch: snakemake ended with exit status "
 
@@ -46,26 +45,27 @@ class ControllerCommand:
     @classmethod
     def new(cls, arguments: Sequence[str], *, message: str | None) -> ControllerCommand:
         """What the user requests, with this executor if none is named."""
-        own = [] if message is None else ["--gitbatch-message", message]
-        return cls(arguments=(*_executor(arguments), *own, *arguments), folder=Path.cwd())
+        executor = snakemake_command.executor(arguments)
+        own = () if message is None else snakemake_command.message(message)
+        return cls(arguments=(*executor, *own, *arguments), folder=Path.cwd())
 
     @classmethod
     def again(cls, dead: Owner, arguments: Sequence[str] = ()) -> ControllerCommand:
         """The command that resumes a lost run: with its own arguments, or with others. Raises
         UsageError if its own held a secret, which was not recorded."""
-        others = (*_executor(arguments), *arguments) if arguments else ()
+        others = (*snakemake_command.executor(arguments), *arguments) if arguments else ()
         words = others or tuple(map(str, dead.about["command"][1:]))
         if any(REDACTED in word for word in words):
             raise UsageError(
                 f"The arguments of run {dead.run} held the value of a secret, which is not kept.",
                 hint=f"Give them again: gitbatch run --resume {dead.run} -- ARGUMENTS OF SNAKEMAKE",
             )
-        again = () if _AGAIN in words or "--ri" in words else (_AGAIN,)
-        return cls(arguments=(*again, *words), folder=Path(dead.about["folder"]))
+        rerun = snakemake_command.rerun_incomplete(words)
+        return cls(arguments=(*rerun, *words), folder=Path(dead.about["folder"]))
 
     @property
     def argv(self) -> list[str]:
-        return [sys.executable, "-m", "snakemake", *self.arguments]
+        return snakemake_command.argv(self.arguments)
 
     def new_log(self) -> Path:
         """A file, for what it prints."""
@@ -74,11 +74,6 @@ class ControllerCommand:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)  # Snakemake prints its arguments
         return path
-
-
-def _executor(arguments: Sequence[str]) -> tuple[str, ...]:
-    named = any(a in ("-e", "--executor") or a.startswith("--executor=") for a in arguments)
-    return () if named else ("--executor", "gitbatch")
 
 
 def start_process(command: ControllerCommand, log: Path) -> subprocess.Popen[bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,16 +31,15 @@ def original(repository: Repository, **document: Any) -> OriginalRun:
     return OriginalRun(repository=repository, commit=head, document=run)
 
 
-def test_the_command(repository: Repository, archive: Archive, tmp_path: Path) -> None:
+def test_the_arguments(repository: Repository, archive: Archive, tmp_path: Path) -> None:
     top, options = tmp_path / "attempt", AttemptOptions(pool="local")
-    argv = attempt._argv(original(repository), archive, options, top, [])
-    assert argv[:4] == [sys.executable, "-P", "-m", "snakemake"]
-    words = dict(pairwise(argv))
+    arguments = attempt._arguments(original(repository), archive, options, top, [])
+    words = dict(pairwise(arguments))
     assert (words["--gitbatch-pool"], words["--gitbatch-reuse"]) == ("local", "off")
     assert (words["--gitbatch-tag"], words["--gitbatch-archive"]) == ("none", str(archive.root))
     assert words["--snakefile"] == str(top / "Snakefile")
     assert words["--directory"] == str(top / "sub") and (top / "sub").is_dir()
-    assert "--forcerun" not in argv
+    assert "--forcerun" not in arguments
 
 
 def test_what_changes_in_place_is_asked_for(
@@ -52,30 +50,16 @@ def test_what_changes_in_place_is_asked_for(
         for path, more in (("a", {"rule": "one"}), ("b", {"rule": "two"}), ("c", {}))
     ]
     run = original(repository, outputs=outputs)
-    argv = attempt._argv(run, archive, AttemptOptions(), tmp_path, ["b", "c", "a"])
-    assert argv[argv.index("--forcerun") :] == ["--forcerun", "one", "two"]
-
-
-@pytest.mark.parametrize(
-    ("options", "arguments", "limits"),
-    [
-        (AttemptOptions(cores=3), [], ["--cores", "3", "--jobs", "3"]),
-        (AttemptOptions(cores=3, jobs=5), ["--jobs=2"], ["--cores", "3", "--jobs", "5"]),
-        (AttemptOptions(), ["--jobs=2"], []),
-        (AttemptOptions(), [], ["--jobs", str(os.cpu_count() or 1)]),
-    ],
-)
-def test_how_much_at_a_time(
-    options: AttemptOptions, arguments: list[str], limits: list[str]
-) -> None:
-    assert attempt._limits(options, arguments) == limits
+    words = attempt._arguments(run, archive, AttemptOptions(), tmp_path, ["b", "c", "a"])
+    at = words.index("--forcerun")
+    assert words[at : at + 4] == ["--forcerun", "one", "two", "--gitbatch-archive"]
 
 
 def test_environments_are_the_users_own(repository: Repository) -> None:
     run = original(repository)
-    assert attempt._software(run, ["--cores=2"]) == []
+    assert attempt._software(run, ["--cores=2"]) == ()
     own = repository.top / "sub" / ".snakemake"
-    words = ["--conda-prefix", str(own / "conda"), "--apptainer-prefix", str(own / "singularity")]
+    words = ("--conda-prefix", str(own / "conda"), "--apptainer-prefix", str(own / "singularity"))
     assert attempt._software(run, ["--deployment-method=conda"]) == words
 
 

@@ -1,12 +1,15 @@
-"""What is private to Snakemake is named in `snakemake_internals` and nowhere else."""
+"""What is private to Snakemake is named in `snakemake_internals` and nowhere else; its command line
+is spelled in one module of core."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from snakemake.cli import get_argument_parser
 
 REPOSITORY = Path(__file__).parents[2]
 PLUGINS = ("snakemake_executor_plugin_gitbatch", "snakemake_storage_plugin_gitbatch")
@@ -22,6 +25,10 @@ DOCUMENTED = {
     "snakemake.exceptions": {"ProtectedOutputException", "RuleException"},
 }
 """What other modules may import, besides the plugin interfaces and the settings of the API."""
+CORE = REPOSITORY / "gitbatch_core"
+WITH_ITS_COMMAND_LINE = CORE / "snakemake_command.py"
+SPEAKING_GIT = CORE / "git"
+"""Some options of git have the same names."""
 OF_SNAKEMAKE = {"dag", "job", "member", "rule", "workflow"}
 """Variables that hold its objects."""
 
@@ -75,6 +82,44 @@ def replaced(tree: ast.AST) -> Iterator[str]:
 def test_nothing_private_is_named_elsewhere(path: Path) -> None:
     tree = ast.parse(path.read_text())
     assert [*imports(tree), *private(tree), *replaced(tree)] == []
+
+
+def options(tree: ast.AST) -> Iterator[str]:
+    """Words that are one option, with or without a value. Texts for users have more words, and the
+    options of our own verbs are declared."""
+    declared = {
+        word
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".add_argument")
+        for word in node.args
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in declared:
+            option = re.fullmatch(r"(--[a-z][a-z-]+)(=\S*)?", node.value)
+            if option:
+                yield option[1]
+
+
+@pytest.fixture(scope="module")
+def snakemake_options() -> set[str]:
+    parser = get_argument_parser()
+    return {word for action in parser._actions for word in action.option_strings}
+
+
+def test_core_spells_no_option_of_snakemake_elsewhere(snakemake_options: set[str]) -> None:
+    spelled = {
+        f"{path.relative_to(REPOSITORY)}: {option}"
+        for path in sorted(CORE.rglob("*.py"))
+        if path != WITH_ITS_COMMAND_LINE and not path.is_relative_to(SPEAKING_GIT)
+        for option in options(ast.parse(path.read_text()))
+        if option in snakemake_options or option.startswith(("--gitbatch-", "--storage-gitbatch-"))
+    }
+    assert spelled == set()
+
+
+def test_core_spells_only_options_that_snakemake_has(snakemake_options: set[str]) -> None:
+    spelled = set(options(ast.parse(WITH_ITS_COMMAND_LINE.read_text())))
+    assert {"--executor", "--snakefile", "--rerun-incomplete"} < spelled <= snakemake_options
 
 
 def test_each_module_has_its_tests() -> None:
