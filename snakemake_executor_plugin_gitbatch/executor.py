@@ -230,6 +230,6 @@ class Executor(RemoteExecutor):
 
 def _shown_id(state: JobState) -> str:
     """What Snakemake shows as a job's id elsewhere."""
-    if state.reused and state.result is not None:
-        return f"as in run {state.result['run']}"
+    if state.reused and state.record is not None:
+        return f"as in run {state.record.run}"
     return state.id or f"earlier.{state.number}"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitbatch_core.model.ended_run import EndedRun
+    from gitbatch_core.model.reproduction import Reproduction
 
 
 def write(root: Path, relative: str, document: documents.Document) -> Path:
@@ -67,9 +68,9 @@ def paths(root: Path, key: str | None = None) -> Iterator[Path]:
             yield from _in_folder(root, f"{layout.RECORDS}/{shard}/{rest}")
 
 
-def write_run(root: Path, run: str, document: documents.Document) -> Path:
+def write_run(root: Path, ended: EndedRun) -> Path:
     """Store how a run has ended. See `write`."""
-    return write(root, layout.run_path(run), document)
+    return write(root, layout.run_path(ended.run), ended.to_dict())
 
 
 def read_run(root: Path, run: str) -> EndedRun | None:
@@ -82,13 +83,12 @@ def read_run(root: Path, run: str) -> EndedRun | None:
     return None
 
 
-def write_reproduction(root: Path, run: str, again: str, document: documents.Document) -> Path:
-    """Keep what became of the attempt `again`, a run, to make the outputs of `run` again. See
-    `write`."""
-    return write(root, layout.reproduction_path(run, again), document)
+def write_reproduction(root: Path, attempt: Reproduction) -> Path:
+    """Store what became of an attempt to make the outputs of a run again. See `write`."""
+    return write(root, layout.reproduction_path(attempt.run, attempt.again), attempt.to_dict())
 
 
-def reproductions(root: Path, run: str | None = None) -> Iterator[documents.Document]:
+def reproductions(root: Path, run: str | None = None) -> Iterator[Reproduction]:
     """The attempts to make the outputs of a run, or of all runs, again, sorted by name. Those that
     cannot be read are passed over: `verify` names them."""
     from gitbatch_core.model.reproduction import Reproduction
@@ -97,7 +97,7 @@ def reproductions(root: Path, run: str | None = None) -> Iterator[documents.Docu
         folder = root / layout.REPRODUCTIONS / name
         for path in (folder / each for each in _names(folder)):
             with suppressed(FormatError, OSError):
-                yield documents.read(path, format=Reproduction.FORMAT, version=Reproduction.VERSION)
+                yield Reproduction.read(path)
 
 
 def _in_folder(root: Path, folder: str) -> Iterator[Path]:

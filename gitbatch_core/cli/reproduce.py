@@ -23,8 +23,9 @@ from gitbatch_core.wording import some, typed
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
-    from gitbatch_core.model.documents import Document
+    from gitbatch_core.model.reproduction import Difference
     from gitbatch_core.reproduce.content_diff import ContentDifference
     from gitbatch_core.reproduce.reproduction import ReproductionReport
     from gitbatch_core.reproduce.verdicts import Verdict
@@ -91,7 +92,7 @@ def _say_after(report: ReproductionReport, folder: Path | None) -> None:
         for what in (IDENTICAL, DIFFERS, FAILED, NOT_RUN)
         if (n := asked.count(what))
     )
-    run, attempt = report.document["run"], report.document["again"]
+    run, attempt = report.document.run, report.document.again
     output.message(f"{run}, made again by run {attempt}: {counts or 'no outputs'}")
     taken = [v for v in report.verdicts if v.asked and v.verdict == DIFFERS and v.is_of_other_code]
     if taken:
@@ -114,15 +115,15 @@ def _print(report: ReproductionReport, source: str) -> None:
                 print(f"{'':<11}{output.printable(line)}")
     for rule, runs in report.unsteady.items():
         print(f"rule {rule} has differed before, in {', '.join(runs[-_MOST_NAMED:])}")
-    if differences := report.document["differences"]:
+    if differences := report.document.differences:
         print("\nNot the same as in the original run:")
         _print_surroundings(differences)
 
 
-def _print_surroundings(differences: list[Document]) -> None:
+def _print_surroundings(differences: Sequence[Difference]) -> None:
     lone: dict[str, list[str]] = {}
     for each in differences:
-        what, then, now = (output.printable(each[name]) for name in ("what", "then", "now"))
+        what, then, now = map(output.printable, (each.what, each.then, each.now))
         if what.startswith(PACKAGE) and NOTHING in (then, now):
             when = "then" if now == NOTHING else "now"
             lone.setdefault(when, []).append(what.removeprefix(PACKAGE))
@@ -145,8 +146,8 @@ def _details(verdict: Verdict, source: str, difference: ContentDifference | None
     if verdict.after:
         lines.append("its input differs already: " + some(verdict.after, _MOST_NAMED))
     for change in verdict.changes:
-        then_text, now_text = (output.json_text(change[name]) for name in ("then", "now"))
-        lines.append(f"{change['what']}: {then_text} then, {now_text} now")
+        then_text, now_text = map(output.json_text, (change.then, change.now))
+        lines.append(f"{change.what}: {then_text} then, {now_text} now")
     if not then.job:
         lines.append("what made it then is not known")
     elif then.other_code != ():

@@ -12,7 +12,7 @@ from gitbatch_core.git import commits
 from gitbatch_core.history import marks, stale_outputs, summary
 from gitbatch_core.history.run_names import ListedRun, Runs
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.reproduction import VERDICTS, ReproducedOutput, Reproduction
+from gitbatch_core.model.reproduction import VERDICTS, ReproducedOutput
 from gitbatch_core.model.run_document import RunDocument, UndeclaredFile
 from gitbatch_core.run import run_commit
 
@@ -127,7 +127,7 @@ def _reproductions(archive: Archive | None, run: str) -> list[Document]:
             "outputs": _verdicts(each.outputs),
             "differences": [difference.to_dict() for difference in each.differences],
         }
-        for each in map(Reproduction.from_dict, records.reproductions(archive.root, run))
+        for each in records.reproductions(archive.root, run)
     ]
 
 

@@ -7,7 +7,7 @@ nested data becomes typed when somebody asks for it. See docs/adr/0025.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
@@ -129,6 +129,11 @@ class Data:
             raise TypeError(f"{type(self).__name__} has no fields {sorted(unknown)}")
         changed = {name: _plain(value) for name, value in changes.items()}
         return self.from_dict({**self._json, **changed})
+
+    def only(self, names: Iterable[str]) -> Self:
+        """The same with no other fields than these, as far as the document has them."""
+        json = self._json
+        return self.from_dict({name: json[name] for name in names if name in json})
 
     def __contains__(self, name: str) -> bool:
         """Whether the document itself has the field."""

@@ -46,8 +46,7 @@ class EndedRun(StoredDocument):
     def undeclared_by_job(self) -> dict[int, list[UndeclaredFile]]:
         """By the number of a job: what comes along with it."""
         by_job: dict[int, list[UndeclaredFile]] = {}
-        for each in self.undeclared:
-            if each.address is not None:
-                for number in each.jobs:
-                    by_job.setdefault(int(number), []).append(each)
+        for file in self.undeclared:
+            for number in file.jobs if file.is_kept else ():
+                by_job.setdefault(int(number), []).append(file)
         return by_job

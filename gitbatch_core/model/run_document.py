@@ -74,6 +74,15 @@ class UndeclaredFile(Data):
     size: int | None = None
     """Bytes."""
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the archive has it."""
+        return self.address is not None
+
+    def job_names(self) -> list[str]:
+        """`RUN-NUMBER` of the jobs with which it comes along."""
+        return [f"{self.run}-{number}" for number in self.jobs]
+
 
 class UndeclaredBy(Data):
     """A job that left undeclared files."""
@@ -233,7 +242,11 @@ class RunDocument(StoredDocument):
 
     def kept_undeclared(self) -> list[UndeclaredFile]:
         """The undeclared files that the archive has."""
-        return [each for each in self.undeclared if each.address is not None]
+        return [file for file in self.undeclared if file.is_kept]
+
+    def own_undeclared(self) -> list[UndeclaredFile]:
+        """Those of them that come along with the run's own jobs."""
+        return [file for file in self.kept_undeclared() if file.run == self.run and file.jobs]
 
     def job_of(self, output: RunOutput) -> JobRecord | None:
         """The job that made an output; None where nobody knows."""

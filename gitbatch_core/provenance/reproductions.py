@@ -57,7 +57,7 @@ def reexecutions(archive: Archive, address: str, makers: Sequence[IndexedJob]) -
     """
     paths = {o.path for job in makers for o in job.outputs if o.address == address and not o.log}
     by_output: dict[tuple[str, str], Reexecution] = {}
-    for document in map(Reproduction.from_dict, records.reproductions(archive.root)):
+    for document in records.reproductions(archive.root):
         for output in _outputs(document):
             with contextlib.suppress(FormatError):
                 if output.expected == address and output.path in paths:

@@ -206,16 +206,16 @@ class Costs:
         repeated = sum(job.attempt > 1 for job in self.jobs())
         return states | {"failed": max(0, states["failed"] - repeated), "repeated": repeated}
 
-    def of_job(self, number: int, pool: Mapping[str, float]) -> Document:
-        """The fields of a job's entry in run.json beyond its record."""
-        if (job := self._jobs.get(number)) is None:
-            return {"pool_usage": dict(pool)}
+    def complete(self, record: JobRecord, pool: Mapping[str, float]) -> JobRecord:
+        """A job's record with the fields that only run.json has."""
+        record = record.replace(pool_usage=pool)
+        if (job := self._jobs.get(record.number)) is None:
+            return record
         asked = {"cpus": job.cpus, "mem_mb": job.asked_mb, "disk_mb": job.asked_disk_mb}
-        return {
-            "request": {name: value for name, value in asked.items() if value is not None},
-            "waited_s": _rounded(job.waited_s),
-            "pool_usage": dict(pool),
-        }
+        return record.replace(
+            request={name: value for name, value in asked.items() if value is not None},
+            waited_s=_rounded(job.waited_s),
+        )
 
     def rules(self) -> list[RuleCost]:
         """One row per rule, the one that took the most cores for the longest time first."""

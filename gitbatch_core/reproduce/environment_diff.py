@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitbatch_core.history.recorded_outputs import RecordedOutput
-from gitbatch_core.model.documents import Document
+from gitbatch_core.model.reproduction import Difference
 from gitbatch_core.model.run_document import RunDocument
 
 PACKAGE = "package "
@@ -24,16 +24,16 @@ def differences(
     again: RunDocument,
     then: Iterable[RecordedOutput],
     now: Iterable[RecordedOutput],
-) -> list[Document]:
-    """[{what, then, now}], texts. `before`, `again`: documents of two runs; `then`, `now`: their
+) -> list[Difference]:
+    """As texts. `before`, `again`: documents of two runs; `then`, `now`: their
     outputs, those that were compared."""
     first, second = _of(before, list(then)), _of(again, list(now))
     return [
-        {
-            "what": what,
-            "then": first.texts.get(what, NOTHING),
-            "now": second.texts.get(what, NOTHING),
-        }
+        Difference(
+            what=what,
+            then=first.texts.get(what, NOTHING),
+            now=second.texts.get(what, NOTHING),
+        )
         for what in dict.fromkeys([*first.texts, *second.texts])
         if first.texts.get(what) != second.texts.get(what)
         and not (first.is_unrecorded(what) or second.is_unrecorded(what))

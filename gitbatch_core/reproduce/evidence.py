@@ -9,37 +9,30 @@ from gitbatch_core.archive import records
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.git import commits
 from gitbatch_core.git.repository import Repository
-from gitbatch_core.model.documents import Document
-from gitbatch_core.model.reproduction import DIFFERS, Reproduction
+from gitbatch_core.model.reproduction import DIFFERS, Difference, Reproduction
 from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.reproduce.verdicts import Verdict
-
-_OF_RUN = ("user", "host", "pool", "started", "ended")
 
 
 def compose(
     before: RunDocument,
     again: RunDocument,
     verdicts: Sequence[Verdict],
-    differences: list[Document],
-) -> Document:
+    differences: Sequence[Difference],
+) -> Reproduction:
     """The document of the attempt `again` to make the outputs of the run `before` again."""
-    facts = again.to_dict()
-    return {
-        "format": Reproduction.FORMAT,
-        "version": Reproduction.VERSION,
-        "run": before.run,
-        "again": again.run,
-        "source_commit": before.source_commit,
-        **{name: facts.get(name) for name in _OF_RUN},
-        "outputs": [verdict.as_json() for verdict in verdicts],
-        "differences": differences,
-    }
-
-
-def keep(archive: Archive, document: Document) -> None:
-    """Keep it in the archive. Raises ArchiveError."""
-    records.write_reproduction(archive.root, document["run"], document["again"], document)
+    return Reproduction(
+        run=before.run,
+        again=again.run,
+        source_commit=before.source_commit,
+        user=again.user,
+        host=again.host,
+        pool=again.pool,
+        started=again.started,
+        ended=again.ended,
+        outputs=[verdict.as_reproduced_output() for verdict in verdicts],
+        differences=differences,
+    )
 
 
 def unsteady(archive: Archive, repository: Repository) -> dict[str, list[str]]:
@@ -47,7 +40,7 @@ def unsteady(archive: Archive, repository: Repository) -> dict[str, list[str]]:
     the attempts that found it, by the ids of their runs."""
     attempts: dict[str, dict[str, None]] = {}
     is_here: dict[str, bool] = {}
-    for each in map(Reproduction.from_dict, records.reproductions(archive.root)):
+    for each in records.reproductions(archive.root):
         commit = each.source_commit
         if commit not in is_here:
             # Others use the archive too, and may call another rule the same.

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gitbatch_core.archive import records
 from gitbatch_core.archive.layout import Address
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import UsageError
 from gitbatch_core.history.recorded_outputs import jobs_of, outputs_of
-from gitbatch_core.model.documents import Document
-from gitbatch_core.model.reproduction import DIFFERS, IDENTICAL
+from gitbatch_core.model.reproduction import DIFFERS, IDENTICAL, Reproduction
 from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.reproduce import (
     attempt,
@@ -30,8 +30,8 @@ from gitbatch_core.reproduce.verdicts import Verdict, compare
 class ReproductionReport:
     """What was found."""
 
-    document: Document
-    """What is kept of it."""
+    document: Reproduction
+    """What is stored of it."""
     verdicts: Sequence[Verdict]
     contents: Mapping[str, ContentDifference]
     """By path, of outputs that differ."""
@@ -48,14 +48,13 @@ class ReproductionReport:
 
     def as_json(self) -> dict[str, Any]:
         """The document, and what is not kept."""
-        outputs = [
-            each | {"contents": vars(self.contents[each["path"]])}
-            if each["path"] in self.contents
-            else each
-            for each in self.document["outputs"]
-        ]
-        more = {"reproduced": self.reproduced, "differed_before": self.unsteady}
-        return self.document | {"outputs": outputs} | more
+        contents = {path: {"contents": vars(each)} for path, each in self.contents.items()}
+        return {
+            **self.document.to_dict(),
+            "outputs": [o.to_dict() | contents.get(o.path, {}) for o in self.document.outputs],
+            "reproduced": self.reproduced,
+            "differed_before": self.unsteady,
+        }
 
 
 def reproduce(
@@ -101,7 +100,7 @@ def reproduce(
     rules = {verdict.rule for verdict in verdicts}
     unsteady = evidence.unsteady(archive, original.repository)
     document = evidence.compose(before, after, verdicts, differences)
-    evidence.keep(archive, document)
+    records.write_reproduction(archive.root, document)
     return ReproductionReport(
         document=document,
         verdicts=verdicts,

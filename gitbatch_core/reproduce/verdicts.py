@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from gitbatch_core.history.document_diff import member_changes
 from gitbatch_core.history.recorded_outputs import RecordedOutput
-from gitbatch_core.model.documents import Document
-from gitbatch_core.model.reproduction import DIFFERS, FAILED, IDENTICAL, NOT_RUN
+from gitbatch_core.model.reproduction import (
+    DIFFERS,
+    FAILED,
+    IDENTICAL,
+    NOT_RUN,
+    Difference,
+    OtherCode,
+    ReproducedOutput,
+)
 from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.wording import job_title
 
@@ -31,8 +37,8 @@ class Verdict:
     """Whether it was asked for; else it was only needed for what was."""
     after: tuple[str, ...] = ()
     """Inputs of its job that were not the same already."""
-    changes: tuple[Document, ...] = ()
-    """{what, then, now} of its job."""
+    changes: tuple[Difference, ...] = ()
+    """Between the jobs that made it."""
 
     @property
     def is_gone(self) -> bool:
@@ -47,33 +53,28 @@ class Verdict:
             self.then.other_code != () or bool(self.then.stale_inputs)
         )
 
-    def as_json(self) -> dict[str, Any]:
-        """As evidence has it."""
-        host = self.now.host if self.now else None
-        document: dict[str, Any] = {
-            "path": self.path,
-            "rule": self.rule,
-            "wildcards": dict(self.wildcards),
-            "kind": self.kind,
-            "expected": self.then.address if self.then else None,
-            "found": self.now.address if self.now else None,
-            "verdict": self.verdict,
-            "hosts": [host] if host else [],
-            "asked": self.asked,
-        }
-        if self.then is not None and self.then.other_code != ():
-            files = self.then.other_code
-            document["other_code"] = {
-                "commit": self.then.job.commit if self.then.job else None,
-                "files": None if files is None else list(files),
-            }
-        if self.then is not None and self.then.stale_inputs:
-            document["stale_inputs"] = list(self.then.stale_inputs)
+    def as_reproduced_output(self) -> ReproducedOutput:
+        """As the document of the attempt has it."""
+        then, host = self.then, self.now.host if self.now else None
+        output = ReproducedOutput(
+            path=self.path,
+            rule=self.rule,
+            wildcards=self.wildcards,
+            kind=self.kind,
+            expected=then.address if then else None,
+            found=self.now.address if self.now else None,
+            verdict=self.verdict,
+            hosts=[host] if host else [],
+            asked=self.asked,
+        )
+        if then is not None and then.other_code != ():
+            commit = then.job.commit if then.job else None
+            output = output.replace(other_code=OtherCode(commit=commit, files=then.other_code))
+        if then is not None and then.stale_inputs:
+            output = output.replace(stale_inputs=then.stale_inputs)
         if self.after:
-            document["after"] = list(self.after)
-        if self.changes:
-            document["changes"] = list(self.changes)
-        return document
+            output = output.replace(after=self.after)
+        return output.replace(changes=self.changes) if self.changes else output
 
 
 def compare(
@@ -143,7 +144,7 @@ def _why_missing(output: RecordedOutput | None, again: RunDocument) -> str:
 
 def _job(
     then: RecordedOutput | None, now: RecordedOutput | None, different: set[str]
-) -> tuple[tuple[str, ...], tuple[Document, ...]]:
+) -> tuple[tuple[str, ...], tuple[Difference, ...]]:
     """What the jobs of a differing output did not have in common: inputs; anything else."""
     if not (then and now and then.member and now.member):
         return (), ()
@@ -157,4 +158,4 @@ def _job(
     changes = member_changes(then.member, now.member, _OF_JOBS)
     if again.keys() != before.keys():
         changes.append({"what": "inputs", "then": sorted(before), "now": sorted(again)})
-    return after, tuple(changes)
+    return after, tuple(map(Difference.from_dict, changes))

@@ -10,19 +10,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from gitbatch_core.archive import records
 from gitbatch_core.git import commits, refs
 from gitbatch_core.git.repository import Repository
-from gitbatch_core.model.documents import Document
 from gitbatch_core.model.ended_run import EndedRun
-from gitbatch_core.run import origin_index, run_commit, superseded_records, undeclared_entries
+from gitbatch_core.model.run_document import RunDocument
+from gitbatch_core.run import origin_index, run_commit
 
-_KEPT = (
+_OF_RUN = (
     "run", "outcome", "source_commit", "message", "user", "host", "started", "ended", "reproduces",
-    superseded_records.JOBS,
+    "jobs_without_code",
 )  # fmt: skip
+"""What an ended run has of the run's document."""
 
 
 def complete(
@@ -30,27 +30,27 @@ def complete(
 ) -> str | None:
     """Complete what has not been done after the run commit; returns the run's tag, if it has one.
     `root`: the archive's folder. Raises GitError, ArchiveError, FormatError."""
-    document = run_commit.read(repository, commit).to_dict()
-    if document["repository"] == str(repository.top):
+    document = run_commit.read(repository, commit)
+    if document.repository == str(repository.top):
         with contextlib.suppress(OSError):  # for the next start, which can do without
             origin_index.write(repository, document)
-    tag = _tag(repository, document, commit, warn) if document.get("tag") else None
-    for comparison in document.get("comparisons", ()):
-        records.write_reproduction(root, comparison["run"], comparison["again"], comparison)
-    keep(root, document, commit=commit, repository=document["repository"])
+    name = document.tag
+    tag = _tag(repository, document.run, name, commit, warn) if name else None
+    for comparison in document.comparisons:
+        records.write_reproduction(root, comparison)
+    record_end(root, document, repository=document.repository, commit=commit)
     return tag
 
 
 def _tag(
-    repository: Repository, document: Document, commit: str, warn: Callable[[str], object]
+    repository: Repository, run: str, name: str, commit: str, warn: Callable[[str], object]
 ) -> str | None:
-    name = str(document["tag"])
     ref = f"refs/tags/{name}"
     other = refs.obstacle(repository, ref)
     if other is None:
         commits.tag(repository, name, commit)
     elif other != ref or repository.commit_of(ref) != commit:
-        warn(without_tag(document["run"], name, other))
+        warn(without_tag(run, name, other))
         return None
     return name
 
@@ -63,10 +63,15 @@ def without_tag(run: str, name: str, other: str) -> str:
     )
 
 
-def keep(root: Path, facts: Document, **more: Any) -> None:
-    """Record in the archive at `root` how a run has ended: those of its `facts` that matter to
-    others. Raises ArchiveError."""
-    kept = {"format": EndedRun.FORMAT, "version": EndedRun.VERSION}
-    kept |= {name: facts[name] for name in _KEPT if name in facts}
-    kept[undeclared_entries.FILES] = undeclared_entries.to_share(facts)
-    records.write_run(root, facts["run"], kept | {"tainted": bool(facts["tainted"]), **more})
+def record_end(
+    root: Path, document: RunDocument, *, repository: str, commit: str | None = None
+) -> None:
+    """Record in the archive at `root` how a run has ended: what of its document matters to others.
+    Raises ArchiveError."""
+    ended = EndedRun(
+        **document.only(_OF_RUN).to_dict(),
+        undeclared=document.own_undeclared(),
+        tainted=bool(document.tainted),
+        repository=repository,
+    )
+    records.write_run(root, ended if commit is None else ended.replace(commit=commit))

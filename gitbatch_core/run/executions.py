@@ -14,10 +14,10 @@ from pathlib import Path
 
 from gitbatch_core.errors import FormatError, GitbatchError
 from gitbatch_core.log import suppressed
-from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_order import ORDER_NAME, JobOrder
 from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.job_result import LOG_NAME, JobResult
+from gitbatch_core.model.run_document import UndeclaredBy
 
 _TICK_NS = 20_000_000
 """By so much two times of one clock may seem to be in another order."""
@@ -52,7 +52,8 @@ class Execution:
         that machine's, where somebody knows."""
         slack = _UNKNOWN_NS if ahead_ns is None else _TICK_NS
         return cls(
-            **_names(record),
+            rule=record.rule,
+            members=_members(record),
             number=record.number,
             outputs=tuple(output.path for output in record.outputs),
             start_ns=_ns(record.started) + (ahead_ns or 0) - slack,
@@ -67,7 +68,8 @@ class Execution:
         """Of a job of which nobody knows when it began, and without its `record` when it ended."""
         end_ns = _FOREVER_NS if record is None else _ns(record.ended) + ahead_ns + _UNKNOWN_NS
         return cls(
-            **_names(order.record),
+            rule=order.record.rule,
+            members=_members(order.record),
             number=order.record.number,
             outputs=tuple(output.path for output in order.outputs),
             start_ns=ordered_ns - _TICK_NS,
@@ -75,16 +77,14 @@ class Execution:
             failed=record is None,
         )
 
-    def as_document(self) -> Document:
+    def as_undeclared_by(self) -> UndeclaredBy:
         """What a run's document says of it."""
-        document: Document = {"rule": self.rule, "members": list(self.members)}
-        return (
-            document | {"outputs": list(self.outputs)} | ({"failed": True} if self.failed else {})
-        )
+        job = UndeclaredBy(rule=self.rule, members=self.members, outputs=self.outputs)
+        return job.replace(failed=True) if self.failed else job
 
 
-def _names(record: JobRecord) -> Document:
-    return {"rule": record.rule, "members": tuple(member.title for member in record.members)}
+def _members(record: JobRecord) -> tuple[str, ...]:
+    return tuple(member.title for member in record.members)
 
 
 def all_of(

@@ -15,31 +15,31 @@ from gitbatch_core.git import worktree as worktrees
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.git.worktree import Worktree
 from gitbatch_core.log import suppressed
-from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_order import ORDER_NAME, JobOrder
 from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.job_result import JobResult
 from gitbatch_core.model.run_document import RunDocument
-from gitbatch_core.run import completion, executions, superseded_records, undeclared_entries
+from gitbatch_core.run import completion, executions, superseded_records
 from gitbatch_core.run.lease import JOBS_NAME, Owner
 from gitbatch_core.run.mirror.outside_inputs import OutsideInputs
 from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.run.mirror.undeclared import UndeclaredFiles
 from gitbatch_core.run.run import remove
+from gitbatch_core.run.undeclared_paths import CACHES
 
 KILLED = "killed"
 """Outcome of such a run."""
 
 
-def left_by(
+def archive_undeclared(
     repository: Repository, archive: Archive, dead: Owner, runs: Iterable[RunDocument]
-) -> Document:
+) -> RunDocument:
     """Keep what the jobs of a killed run have left beside their outputs, with links in the folder;
-    what a run's document would say of it. `runs`: their documents, the latest first. Never raises
-    GitbatchError."""
-    about = dead.about
+    the beginning of its document, which says so. `runs`: documents of runs, the latest first. Never
+    raises GitbatchError."""
+    about, document = dead.about, RunDocument(run=dead.run)
     if not dead.can_go_on or about["top"] != str(repository.top) or dead.archive != archive.root:
-        return {}
+        return document
     with suppressed(GitbatchError, OSError, KeyError):
         mirror = Mirror(
             top=repository.top,
@@ -56,7 +56,7 @@ def left_by(
         written, passing = inside(_written(dead)), set(about.get("passing", ()))
         paths = [
             path
-            for path in worktrees.added(worktree, (*undeclared_entries.CACHES, *about["caches"]))
+            for path in worktrees.added(worktree, (*CACHES, *about["caches"]))
             if path not in passing and not written(path) and not _is_brought(dead.worktree / path)
         ]
         files = UndeclaredFiles(mirror=mirror)
@@ -64,7 +64,7 @@ def left_by(
             if (address := links.address_of(mirror.top / path)) is not None:
                 mirror.note_outdated(path, str(address))
         files.recognise(runs, lambda path: False)
-        left = files.end(
+        undeclared = files.end(
             dead.run,
             paths,
             executions.all_of(_done(dead), dead.staging / JOBS_NAME, ()),
@@ -72,19 +72,20 @@ def left_by(
             lambda path: False,
             keep=about["undeclared"] == "keep",
         )
-        return {"run": dead.run, **left.facts}
-    return {}
+        return document.replace(undeclared=undeclared.files, undeclared_jobs=undeclared.jobs)
+    return document
 
 
-def clear(repository: Repository, dead: Owner, left: Document) -> None:
-    """Remove what a lost run has left behind, as far as possible. `left`: see `left_by`."""
+def clear(repository: Repository, dead: Owner, document: RunDocument) -> None:
+    """Remove the worktree of a lost run, and what else there is of it, as far as possible.
+    `document`: see `archive_undeclared`."""
     if dead.claim() is not None:
-        _keep(repository, dead, left)
+        _record_end(repository, dead, document)
         with suppressed(GitbatchError, OSError):
             remove(repository, dead.worktree, dead.staging, dead.private)
 
 
-def _keep(repository: Repository, dead: Owner, left: Document) -> None:
+def _record_end(repository: Repository, dead: Owner, document: RunDocument) -> None:
     """Look into the worktree of a killed run, none of whose jobs runs any more, before it goes.
     Where that cannot be done, nobody takes what its jobs have made. Never raises
     GitbatchError."""
@@ -97,21 +98,17 @@ def _keep(repository: Repository, dead: Owner, left: Document) -> None:
         tainted = worktrees.rewritten(
             worktree, lambda path: written(path) or _is_link(dead.worktree / path)
         )
-        facts: Document = {
-            **left,
-            "run": dead.run,
-            "outcome": KILLED,
-            "source_commit": commit,
-            "tainted": tainted,
-        }
-        facts |= {"started": dead.about["begun"], "message": dead.about["message"]}
-        if not tainted:
-            facts[superseded_records.JOBS] = superseded_records.listed(_done(dead))
-        completion.keep(
-            dead.archive,
-            facts | {"host": dead.host},
-            repository=str(repository.top),
+        document = document.replace(
+            outcome=KILLED,
+            source_commit=commit,
+            message=dead.about["message"],
+            host=dead.host,
+            started=dead.about["begun"],
+            tainted=tainted,
         )
+        if not tainted:
+            document = document.replace(jobs_without_code=superseded_records.listed(_done(dead)))
+        completion.record_end(dead.archive, document, repository=str(repository.top))
 
 
 def _written(dead: Owner) -> set[str]:

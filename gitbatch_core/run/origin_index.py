@@ -11,58 +11,48 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 from gitbatch_core.archive import hashing
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
-from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.run_document import RunDocument
-from gitbatch_core.run import undeclared_entries
-from gitbatch_core.run.code_difference import CHOSEN
-from gitbatch_core.run.run_commit import OTHER_CODE
-from gitbatch_core.run.tainted import TAINTED
 
-_FORMAT, _VERSION = "gitbatch-origins", 1
 _MOST = 10
 """Runs whose files stay."""
-_OF_CHOICE = ("commit", "run", "folder", CHOSEN)
-_OF_OUTPUT = ("path", "address", "kind", "size", "rule", OTHER_CODE)
+_OF_RUN = ("run", "source_commit", "other_code", "tainted", "undeclared", "undeclared_jobs")
+_OF_JOB = ("commit", "run")
+_OF_JOB_WITH_CHOICE = (*_OF_JOB, "folder", "code")
+_OF_OUTPUT = ("path", "address", "kind", "size", "rule", "other_code")
 
 
-def write(repository: Repository, document: Document) -> None:
-    """Of a run's document, what `Origins` needs of it. Raises OSError."""
-    jobs: dict[str, Document] = {}  # by what is kept of them: few differ in that
+class RunExtract(RunDocument):
+    """Of a run's document, what `Origins` needs of it."""
+
+    FORMAT: ClassVar[str] = "gitbatch-origins"
+    VERSION: ClassVar[int] = 1
+
+
+def write(repository: Repository, document: RunDocument) -> None:
+    """Write the extract of a run's document. Raises OSError."""
+    jobs: dict[str, JobRecord] = {}  # by what is kept of them: few differ in that
     names: dict[str, str] = {}
-    for name, job in document["jobs"].items():
-        wanted = _OF_CHOICE if CHOSEN in job else _OF_CHOICE[:2]
-        kept = {key: job[key] for key in wanted if key in job}
-        names[name] = str(hashing.hash_bytes(documents.canonical(kept), "xxh3"))
-        jobs[names[name]] = kept
+    for name, job in document.jobs.items():
+        extract = job.only(_OF_JOB_WITH_CHOICE if "code" in job else _OF_JOB)
+        names[name] = str(hashing.hash_bytes(documents.canonical(extract.to_dict()), "xxh3"))
+        jobs[names[name]] = extract
     outputs = []
-    for output in document["outputs"]:
-        kept = {key: output[key] for key in _OF_OUTPUT if key in output}
-        if "job" in output:
-            kept["job"] = names[output["job"]]
-        outputs.append(kept)
-    entry: dict[str, Any] = {"format": _FORMAT, "version": _VERSION, "run": document["run"]}
-    entry |= {
-        key: document[key]
-        for key in (
-            "source_commit",
-            OTHER_CODE,
-            TAINTED,
-            undeclared_entries.FILES,
-            undeclared_entries.JOBS,
-        )
-        if key in document
-    }
+    for output in document.outputs:
+        its = output.only(_OF_OUTPUT)
+        outputs.append(its.replace(job=names[output.job]) if output.job else its)
     folder = _folder(repository)
     folder.mkdir(parents=True, exist_ok=True)
-    entry |= {"jobs": jobs, "outputs": outputs}
-    documents.write(folder / f"{document['run']}.json", entry, durable=False)
+    RunExtract(**document.only(_OF_RUN).to_dict(), jobs=jobs, outputs=outputs).write(
+        folder / f"{document.run}.json", durable=False
+    )
     for old in _files(repository)[_MOST:]:
         old.unlink(missing_ok=True)
 
@@ -71,8 +61,7 @@ def entries(repository: Repository) -> Iterator[RunDocument]:
     """Of the latest runs, the latest first, with no more in them than `write` has kept."""
     for path in _files(repository):
         with suppressed(GitbatchError, OSError):
-            extract = documents.read(path, format=_FORMAT, version=_VERSION)
-            yield RunDocument.from_dict(extract)
+            yield RunExtract.read(path)
 
 
 def _folder(repository: Repository) -> Path:

@@ -10,13 +10,10 @@ from pathlib import Path
 
 from gitbatch_core import fs
 from gitbatch_core.archive import records
-from gitbatch_core.archive.layout import ObjectName
 from gitbatch_core.errors import GitbatchError
-from gitbatch_core.model import documents
-from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_order import DeclaredOutput
 from gitbatch_core.model.job_record import JobRecord
-from gitbatch_core.run import undeclared_entries
+from gitbatch_core.model.run_document import UndeclaredFile
 from gitbatch_core.run.mirror import output_links
 from gitbatch_core.run.mirror.paths import Mirror
 
@@ -27,33 +24,33 @@ class ReusableRecords:
 
     mirror: Mirror
     _sound: dict[str, bool] = field(default_factory=dict)
-    _left: dict[str, dict[int, list[Document]]] = field(default_factory=dict)
+    _undeclared: dict[str, dict[int, list[UndeclaredFile]]] = field(default_factory=dict)
     """By run and job: what it has left beside its outputs."""
 
     def find(
         self, key: str, outputs: Iterable[DeclaredOutput], *, absent: Container[str] = ()
-    ) -> Document | None:
+    ) -> JobRecord | None:
         """The latest record with this key that has all of `outputs`, where the archive still has
         them; of the paths in `absent` it need not, if they were temporary: those within a group are
         not even in its record. Raises OSError."""
         paths = {output.path for output in outputs}
         for record in self.of(key):
-            recorded = {output["path"]: output for output in record["outputs"]}
-            kept = {path for path, output in recorded.items() if not output.get("temporary")}
+            recorded = {output.path: output for output in record.outputs}
+            lasting = {path for path, output in recorded.items() if not output.temporary}
             if (
                 paths
                 and recorded.keys() <= paths
-                and all(path in absent for path in paths - kept)
-                and all(output_links.is_there(self.mirror, recorded[path]) for path in kept)
+                and all(path in absent for path in paths - lasting)
+                and all(output_links.is_there(self.mirror, recorded[path]) for path in lasting)
             ):
                 return record
         return None
 
-    def of(self, key: str) -> Iterator[Document]:
+    def of(self, key: str) -> Iterator[JobRecord]:
         """All records with this key, the latest first. Raises OSError."""
         for path in reversed(list(self.mirror.archive.record_paths(key))):
             record = _read(path)
-            if record is not None and self._is_sound(str(record["run"])):
+            if record is not None and self._is_sound(record.run):
                 yield record
 
     def _is_sound(self, run: str) -> bool:
@@ -63,35 +60,35 @@ class ReusableRecords:
             except (GitbatchError, OSError):
                 ended = None
             self._sound[run] = ended is not None and ended.tainted is False
-            self._left[run] = undeclared_entries.by_job(ended.to_dict() if ended else {})
+            self._undeclared[run] = ended.undeclared_by_job() if ended else {}
         return self._sound[run]
 
-    def left_by(self, record: Document) -> list[Document]:
+    def undeclared(self, record: JobRecord) -> list[UndeclaredFile]:
         """Of a record that was found: what its job has left beside its outputs."""
-        return self._left.get(str(record["run"]), {}).get(int(record["number"]), [])
+        return self._undeclared.get(record.run, {}).get(record.number, [])
 
 
-def place(
-    mirror: Mirror, record: Document, mtime_ns: int, *, copied: Iterable[str | None] = ()
+def link_outputs(
+    mirror: Mirror, record: JobRecord, mtime_ns: int, *, copied: Iterable[str | None] = ()
 ) -> None:
-    """Put the kept outputs of the record in place, and its logs and benchmarks; those in `copied`
-    as copies for the user, see `output_links.place`. Raises ArchiveError, OSError."""
+    """Link what the archive has of the record's outputs, and bring its logs and benchmarks; those
+    in `copied` as copies for the user, see `output_links.link_output`. Raises ArchiveError,
+    OSError."""
     wanted = frozenset(copied)
-    for output in record["outputs"]:
-        if not output.get("temporary"):
-            output_links.place(mirror, output, mtime_ns, copied=output["path"] in wanted)
+    for output in record.kept_outputs():
+        output_links.link_output(mirror, output, mtime_ns, copied=output.path in wanted)
     logs = []
-    for log in record.get("logs", ()):
-        kept = mirror.archive.path(ObjectName.parse(log["name"]))
-        if kept.exists():
-            mirror.replace(mirror.worktree / log["path"], partial(fs.copy_writable, kept))
-            logs.append(log["path"])
+    for log in record.logs:
+        stored = mirror.archive.path(output_links.object_name(log))
+        if stored.exists():
+            mirror.replace(mirror.worktree / log.path, partial(fs.copy_writable, stored))
+            logs.append(log.path)
     output_links.restore_logs(mirror, logs, lambda data: data, mtime_ns)
 
 
-def _read(path: Path) -> Document | None:
+def _read(path: Path) -> JobRecord | None:
     try:
-        record = documents.read(path, format=JobRecord.FORMAT, version=JobRecord.VERSION)
+        record = JobRecord.read(path)
     except (GitbatchError, FileNotFoundError):
         return None
-    return record if record.get("reusable") is True else None
+    return record if record.reusable is True else None

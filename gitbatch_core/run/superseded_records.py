@@ -16,10 +16,6 @@ from gitbatch_core.errors import GitbatchError
 from gitbatch_core.log import suppressed
 from gitbatch_core.model.job_record import JobRecord
 
-JOBS = "jobs_without_code"
-"""In a run's document, and in that of the ended run: key without the code -> `KEY/RUN-NUMBER`, the
-job's record."""
-
 _MOST_RUNS = 100
 """The latest; what only older ones have done is not missed."""
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_order import JobOrder
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.pools.base import JobSpec, JobStatus, Pool, State
 from snakemake_executor_plugin_gitbatch.job import job_description
 
@@ -40,8 +40,8 @@ class JobState:
     """To the pool, of an adopted job; in seconds since 1970."""
     status: JobStatus | None = None
     """How it has ended."""
-    result: Document | None = None
-    """The job record of one that has succeeded; of a reused one that of the earlier job."""
+    record: JobRecord | None = None
+    """Of one that has succeeded; of a reused one that of the earlier job."""
     failure: str | None = None
     """Why it failed, for people."""
     reused: bool = False
@@ -50,7 +50,7 @@ class JobState:
     """Whether the outputs of a reused job are where they belong already."""
     restarted: bool = False
     """Whether the pool may have started it more than once."""
-    expected: Document | None = None
+    expected: JobRecord | None = None
     """The record that its own is to be compared with."""
     unchanged: frozenset[str] = frozenset()
     """Outputs, relative to the top, that lie in the user's folder as they will be put there."""
@@ -67,7 +67,7 @@ class JobTable:
     def __init__(self, *, last_number: int = 0) -> None:
         self.lock = threading.RLock()
         self._last_number = last_number
-        self._unasked: list[Document] = []
+        self._unasked: list[JobRecord] = []
         """Records of jobs that nothing asks for, as what they made was put in place before."""
         self._states: dict[int, JobState] = {}
         self._concluded: list[JobState] = []
@@ -84,7 +84,7 @@ class JobTable:
         self._states[state.number] = state
         return state
 
-    def note_unasked(self, records: list[Document]) -> None:
+    def note_unasked(self, records: list[JobRecord]) -> None:
         """Note records of earlier jobs whose outputs were put in place and that no job of this run
         requests."""
         self._unasked += records
@@ -131,7 +131,7 @@ class JobTable:
     def end_at_once(self, states: list[JobState]) -> None:
         """Mark those jobs as ended that were done before they were requested."""
         for state in states:
-            if state.result is not None:
+            if state.record is not None:
                 state.status = JobStatus(number=state.number, state=State.ENDED, exit_code=0)
 
     def any_handed_over(self) -> bool:
@@ -142,20 +142,19 @@ class JobTable:
         """All jobs that an earlier process has handed over."""
         return iter(self._adopted)
 
-    def records(self) -> list[Document]:
+    def records(self) -> list[JobRecord]:
         """Records of all jobs of the run that have succeeded: first adopted ones that nothing has
         requested again, then the others in the order in which they ended."""
-        earlier = [s.result for s in self._adopted if s.job is None]
-        succeeded = [s for s in self._concluded if s.failure is None and not s.reused]
-        results = (*earlier, *(state.result for state in succeeded))
-        return [record for record in results if record is not None]
+        unasked = (state for state in self._adopted if state.job is None)
+        succeeded = (s for s in self._concluded if s.failure is None and not s.reused)
+        return [s.record for s in (*unasked, *succeeded) if s.record is not None]
 
-    def reused(self) -> list[Document]:
+    def reused(self) -> list[JobRecord]:
         """Records of earlier jobs whose outputs were taken."""
         return self._unasked + [
-            state.result
+            state.record
             for state in self._states.values()
-            if state.reused and state.result is not None
+            if state.reused and state.record is not None
         ]
 
     def done(self) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from gitbatch_core.errors import readable
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.reproduction import IDENTICAL
+from gitbatch_core.model.reproduction import IDENTICAL, Reproduction
 from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.reproduce import evidence
 from gitbatch_core.reproduce.verdicts import Verdict
@@ -16,7 +16,7 @@ from gitbatch_core.wording import count, listed
 _MOST_NAMED = 10
 
 
-def documents(compared: Mapping[str, list[Verdict]], facts: Document) -> list[Document]:
+def documents(compared: Mapping[str, list[Verdict]], facts: Document) -> list[Reproduction]:
     """For the archive. `compared`: the verdicts by the earlier run; `facts`: of this run."""
     return [
         evidence.compose(

@@ -10,7 +10,7 @@ from typing import Any
 
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.history.stale_outputs import OtherCommits
-from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.run.code_difference import ALL, CodeDifferences
 from gitbatch_core.run.run import Run
 from gitbatch_core.run.superseded_records import DoneBefore
@@ -48,7 +48,7 @@ class Missed:
             source=self.source, differences=self.differences, done_before=self.done_before
         )
 
-    def note(self, job: Any, key: JobKey) -> Document | None:
+    def note(self, job: Any, key: JobKey) -> JobRecord | None:
         """Note a job that no run has done with this key; the record of one that has done it with
         other code, if there is one."""
         if (record := self.done_before.find(key.without_code)) is None:
@@ -61,12 +61,12 @@ class Missed:
         if files == ():  # other files count now, or jobs see another configuration
             return None
         if any(each.dag.reason(each).code_changed for each in job_description.members(job)):
-            return record.to_dict()  # it was to run again for that
+            return record  # it was to run again for that
         if job not in self._jobs:
             self._chosen = (self._chosen or not self._jobs) and key.choice != ALL
             self._jobs.add(job)
             self._makers.add(commit, files)
-        return record.to_dict()
+        return record
 
     def is_news(self) -> bool:
         """Whether there are any, for the first time."""

@@ -11,9 +11,8 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitbatch_core.archive.layout import ObjectName
-from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_order import DeclaredOutput
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.run.mirror import output_links
 from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.errors import EXPECTED
@@ -41,8 +40,8 @@ class Plan:
     reusing: Reusing
     outputs: Callable[[list[Any]], Iterable[DeclaredOutput]]
     """Of single jobs."""
-    _known: dict[_Name, Document] = field(default_factory=dict)
-    _placed: dict[_Name, Document] = field(default_factory=dict)
+    _known: dict[_Name, JobRecord] = field(default_factory=dict)
+    _placed: dict[_Name, JobRecord] = field(default_factory=dict)
     """Of those: checkpoints, and what they depend on, whose outputs are in place already."""
     _needed: dict[_Name, Any] = field(default_factory=dict)
     """All jobs that are to run."""
@@ -77,14 +76,14 @@ class Plan:
                 running={member for job in running for member in job_description.members(job)},
             )
 
-    def take(self, job: Any) -> Document | None:
+    def take(self, job: Any) -> JobRecord | None:
         """The record that replaces a job that is handed over, if there is one and the job reads
         what it says."""
         record = None if job.is_group() else self._known.pop(_name(job), None)
         if record is not None:
-            for each in record["members"][0]["inputs"]:
-                now = self.mirror.addresses.get(self.mirror.relative(each["path"]) or "")
-                if now not in (None, each["address"]):
+            for each in record.members[0].inputs:
+                now = self.mirror.addresses.get(self.mirror.relative(each.path) or "")
+                if now not in (None, each.address):
                     return None
         return record
 
@@ -92,7 +91,7 @@ class Plan:
         """Whether the outputs of a job whose record was taken are where they belong."""
         return _name(job) in self._placed
 
-    def unasked(self) -> list[Document]:
+    def unasked(self) -> list[JobRecord]:
         """Records of jobs whose outputs were put in place, and that need not run for that."""
         return [record for name, record in self._placed.items() if name not in self._needed]
 
@@ -136,8 +135,8 @@ class Plan:
         return any(self.mirror.relative(path) not in same for path in there)
 
     @staticmethod
-    def _is_whole(record: Document | None) -> bool:
-        return record is not None and not any(o.get("temporary") for o in record["outputs"])
+    def _is_whole(record: JobRecord | None) -> bool:
+        return record is not None and not any(output.temporary for output in record.outputs)
 
     def _place_up_to(self, checkpoints: list[Any]) -> None:
         """Put in place what these have made, and before that what they depend on: with a
@@ -148,7 +147,7 @@ class Plan:
             name = _name(job)
             if name in wanted and name in self._known and name not in self._placed:
                 date = output_links.date_of(self.mirror, map(str, job.input))
-                self.reusing.place(self._known[name], date)
+                self.reusing.link_outputs(self._known[name], date)
                 self._placed[name] = self._known[name]
 
     def _look(self, *, all_are_there: bool, running: Container[Any] = ()) -> None:
@@ -187,7 +186,7 @@ class Plan:
 
     def _record(
         self, job: Any, coming: Mapping[str, str | None], missed: Missed | None = None
-    ) -> Document | None:
+    ) -> JobRecord | None:
         """`coming`: the addresses of what jobs before this one will have made, where known. With
         `missed_reuse`, also of a job with other code."""
 
@@ -218,7 +217,7 @@ class Plan:
 
     def _can_be_taken(self, name: _Name, all_are_there: bool) -> bool:
         """Whether nothing needs those outputs of a known job that were not kept."""
-        gone = {o["path"] for o in self._known[name]["outputs"] if o.get("temporary")}
+        gone = {output.path for output in self._known[name].outputs if output.temporary}
         if not gone:
             return True
         dag, job = self.workflow.dag, self._needed[name]
@@ -242,7 +241,7 @@ def _name(job: Any) -> _Name:
     return job.rule.name, tuple(map(str, job.output)), tuple(map(str, job.input))
 
 
-def _made(record: Document) -> dict[str, str]:
+def _made(record: JobRecord) -> dict[str, str]:
     """The addresses of a job's outputs, logs and benchmarks."""
-    logs = {log["path"]: str(ObjectName.parse(log["name"]).address) for log in record["logs"]}
-    return logs | {output["path"]: output["address"] for output in record["outputs"]}
+    logs = {log.path: str(output_links.object_name(log).address) for log in record.logs}
+    return logs | {output.path: output.address for output in record.outputs}

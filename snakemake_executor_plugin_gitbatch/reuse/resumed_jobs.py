@@ -13,7 +13,6 @@ from pathlib import Path
 
 from gitbatch_core.errors import FormatError, RunError
 from gitbatch_core.log import suppressed
-from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_order import ORDER_NAME, JobOrder
 from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.job_result import RESULT_NAME, JobResult
@@ -37,14 +36,14 @@ class ResumedJobs:
     jobs: JobTable
     mirror: Mirror
 
-    def recall(self) -> list[tuple[str, Document]]:
+    def recall(self) -> list[tuple[str, JobRecord]]:
         """Tell the mirror what the earlier process had put in place, and is still there; paths of
         the temporary outputs among that, each with the record of its job."""
         return [
-            (output["path"], record)
+            (output.path, record)
             for record in self._records()
-            for output in record["outputs"]
-            if output_links.recall(self.mirror, output) and output.get("temporary")
+            for output in record.outputs
+            if output_links.recall(self.mirror, output) and output.temporary
         ]
 
     def describe(self) -> str:
@@ -59,7 +58,7 @@ class ResumedJobs:
     def find(self, key: str) -> JobState | None:
         """The adopted job with this key, if its result is there or is still to come."""
         for state in self.jobs.claimable(key):
-            outputs = [] if state.result is None else state.result["outputs"]
+            outputs = () if state.record is None else state.record.outputs
             if all(output_links.is_there(self.mirror, output) for output in outputs):
                 return state
         return None
@@ -69,10 +68,10 @@ class ResumedJobs:
         them in place: what they were before."""
         before = dict(updated)
         for record in self._records():
-            outputs = {output["path"]: output["address"] for output in record["outputs"]}
+            outputs = {output.path: output.address for output in record.outputs}
             for path, address in updated.items():
                 if outputs.get(self.mirror.relative(path) or "") == address:
-                    before |= {path: record["updated"].get(path, "")}
+                    before |= {path: record.updated.get(path, "")}
         return {path: address for path, address in before.items() if address}
 
     def writers(self, paths: set[str | None]) -> list[int]:
@@ -90,15 +89,15 @@ class ResumedJobs:
         return [state.title for state in (*self._in_pool(), *results)]
 
     def _is_not_in_place(self, state: JobState) -> bool:
-        outputs = () if state.result is None else state.result["outputs"]
+        outputs = () if state.record is None else state.record.kept_outputs()
         return any(
             output_links.is_there(self.mirror, output)
             for output in outputs
-            if not output.get("temporary") and not os.path.lexists(self.mirror.top / output["path"])
+            if not os.path.lexists(self.mirror.top / output.path)
         )
 
-    def _records(self) -> list[Document]:
-        return [state.result for state in self.jobs.adopted() if state.result is not None]
+    def _records(self) -> list[JobRecord]:
+        return [state.record for state in self.jobs.adopted() if state.record is not None]
 
     def _in_pool(self) -> list[JobState]:
         """Those that a pool has, and nothing has asked for."""
@@ -128,7 +127,7 @@ def adopt(run: Run, owner: Owner, pool: Pool) -> JobTable:
             handed_over=handed_over[number],
         )
         if answer is not None and answer.succeeded:
-            state.result = answer.record.to_dict()
+            state.record = answer.record
             # It may be in the queue for a moment still, but there is nothing to wait for.
             if number in ids and (sign := signs[number]) is not None:
                 sign.touch()  # the runner may have been ended before it could

@@ -8,7 +8,6 @@ from typing import Any
 
 from gitbatch_core.errors import UsageError
 from gitbatch_core.history import recorded_outputs
-from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_order import DeclaredOutput
 from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.reproduction import DIFFERS, IDENTICAL
@@ -53,32 +52,32 @@ class Reusing:
 
     def find(
         self, key: str, outputs: Iterable[DeclaredOutput], *, absent: Container[str] = ()
-    ) -> Document | None:
+    ) -> JobRecord | None:
         """The record of an earlier job whose outputs can be had. See `ReusableRecords.find`."""
         return self._earlier.find(key, outputs, absent=absent)
 
-    def place(self, record: Document, mtime_ns: int, *, copied: Iterable[str | None] = ()) -> None:
-        """Put in place the outputs of an earlier job, as its record says, and what it has left
-        beside them. See `reusable_records.place`."""
-        reusable_records.place(self.mirror, record, mtime_ns, copied=copied)
-        if self.undeclared is not None and (left := self._earlier.left_by(record)):
-            name = f"{record['run']}-{record['number']}"
-            self.undeclared.place(
-                left, {name: Execution.of_record(JobRecord.from_dict(record)).as_document()}
-            )
+    def link_outputs(
+        self, record: JobRecord, mtime_ns: int, *, copied: Iterable[str | None] = ()
+    ) -> None:
+        """Link the outputs of an earlier job, as its record says, and what it has left beside them.
+        See `reusable_records.link_outputs`."""
+        reusable_records.link_outputs(self.mirror, record, mtime_ns, copied=copied)
+        if self.undeclared is not None and (files := self._earlier.undeclared(record)):
+            by = Execution.of_record(record).as_undeclared_by()
+            self.undeclared.bring(files, {record.name: by})
 
-    def expected(self, job: Any, key: str) -> Document | None:
+    def expected(self, job: Any, key: str) -> JobRecord | None:
         """The record with which a job that runs must be compared, if that is requested. Raises
         OSError, UsageError."""
         return next(self._earlier.of(key), None) if self._mode(job) == "verify" else None
 
-    def compare(self, before: Document, record: Document) -> None:
+    def compare(self, before: JobRecord, record: JobRecord) -> None:
         """Compare the outputs of a job with those of an earlier one."""
-        outputs = recorded_outputs.of_record(JobRecord.from_dict(record))
-        for path, then in recorded_outputs.of_record(JobRecord.from_dict(before)).items():
+        outputs = recorded_outputs.of_record(record)
+        for path, then in recorded_outputs.of_record(before).items():
             now = outputs.get(path)
             same = now is not None and now.address == then.address
-            self.compared.setdefault(str(before["run"]), []).append(
+            self.compared.setdefault(before.run, []).append(
                 Verdict(
                     path=path,
                     rule=then.rule,

@@ -10,7 +10,7 @@ from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.origins import Origins
 from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.run import origin_index, run_commit
-from gitbatch_core.run.undeclared_entries import UndeclaredPaths
+from gitbatch_core.run.undeclared_paths import UndeclaredPaths
 
 _MOST_DOCUMENTS = 3
 """Of runs, to be read where the index does not know what lies in the folder."""
@@ -39,4 +39,4 @@ def of_source(repository: Repository, head: str, source: str) -> Iterator[RunDoc
         if each.run not in indexed:
             yield each
             if not each.reproduced_run and each.repository not in elsewhere:
-                origin_index.write(repository, each.to_dict())
+                origin_index.write(repository, each)

@@ -38,11 +38,13 @@ class Conclusion:
     def of_reused(self, state: JobState) -> None:
         """Put in place the outputs that the record of an earlier job names. Raises ArchiveError,
         OSError."""
-        assert state.result is not None
+        assert state.record is not None
         if state.in_place:
             return
         try:
-            self.reusing.place(state.result, self._date(state.job), copied=self._copied(state.job))
+            self.reusing.link_outputs(
+                state.record, self._date(state.job), copied=self._copied(state.job)
+            )
         except BaseException:
             self.plan.forget()  # what follows may read something else now
             raise
@@ -60,15 +62,14 @@ class Conclusion:
         members, copied = job_description.members(job), self._copied(job)
         for path in (path for member in members for path in member.input):
             self.mirror.check_outside(str(path))
-        record = answer.record.to_dict()
-        for output in record["outputs"]:
-            output_links.place(self.mirror, output, date, copied=output["path"] in copied)
-            if output.get("temporary"):
+        for output in answer.record.outputs:
+            output_links.link_output(self.mirror, output, date, copied=output.path in copied)
+            if output.temporary:
                 of_checkpoint = any(member.is_checkpoint for member in members)
-                self.temporary.add(output["path"], of_checkpoint=of_checkpoint)
-        state.result = record | self.report.costs.of_job(state.number, status.usage)
+                self.temporary.add(output.path, of_checkpoint=of_checkpoint)
+        state.record = self.report.costs.complete(answer.record, status.usage)
         if state.expected is not None:
-            self.reusing.compare(state.expected, record)
+            self.reusing.compare(state.expected, state.record)
         return None
 
     def _failure(

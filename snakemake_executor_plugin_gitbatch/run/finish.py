@@ -28,7 +28,7 @@ from gitbatch_core.reports.costs import Costs
 from gitbatch_core.run import completion, run_commit, superseded_records
 from gitbatch_core.run.mirror import output_links, tracked_results
 from gitbatch_core.run.mirror.paths import Mirror
-from gitbatch_core.run.mirror.undeclared import Left
+from gitbatch_core.run.mirror.undeclared import UndeclaredOfRun
 from gitbatch_core.run.run import Run, unfinished
 from gitbatch_core.run.run_commit import Provenance, Result
 from gitbatch_core.run.tainted import TaintedRuns
@@ -64,18 +64,18 @@ class _Gathered:
     """What there is of a run when its jobs have ended."""
 
     results: list[Result]
-    records: list[Document]
+    records: list[JobRecord]
     """Of the run's own jobs that succeeded."""
-    reused: list[Document]
+    reused: list[JobRecord]
     """Records of earlier jobs whose outputs were taken."""
     tainted: list[str]
     """Files of the commit that jobs have changed."""
-    left: Left
+    undeclared: UndeclaredOfRun
     input_links: dict[str, str]
     """Frozen inputs that are not committed."""
 
     @property
-    def jobs(self) -> list[Document]:
+    def jobs(self) -> list[JobRecord]:
         """Records of all jobs that the results are of."""
         return [*self.reused, *self.records]
 
@@ -111,13 +111,13 @@ class Ending:
             self.run.repository,
             document=document.to_dict(),
             results=gathered.results,
-            inputs={**gathered.left.links, **gathered.input_links},
+            inputs={**gathered.undeclared.links, **gathered.input_links},
             message="\n\n".join(
                 filter(None, (facts["message"], f"gitbatch run {self.run.id}: {outcome}"))
             ),
         )
         _report_tainted(gathered.tainted, self.logger)
-        undeclared.report(gathered.left, self.logger)
+        undeclared.report(gathered.undeclared, self.logger)
         comparisons.say(self.reusing.compared, self.logger)
         tag, complete = self._complete(commit)
         linked = {path for result in gathered.results for path in result.links}
@@ -140,14 +140,16 @@ class Ending:
         is_known = inside([*self.mirror.placed, *filter(None, map(self.mirror.relative, declared))])
         records, reused = self.jobs.records(), self.jobs.reused()
         tainted = worktrees.rewritten(self.run.worktree, is_known)
-        left = self.leaving.gather(is_known, declared, records, reused, self.jobs.restarted())
+        undeclared_files = self.leaving.gather(
+            is_known, declared, records, reused, self.jobs.restarted()
+        )
         inputs += self._inputs([*reused, *records])
         return _Gathered(
             results=results,
             records=records,
             reused=reused,
             tainted=tainted,
-            left=left,
+            undeclared=undeclared_files,
             input_links=self._input_links(inputs, results),
         )
 
@@ -177,7 +179,8 @@ class Ending:
             "left_out": len(gathered.reused) - sum(reused.values()),
             "jobs_failed": redact(self.jobs.failed(), self.secrets),
             "tainted": gathered.tainted,
-            **gathered.left.facts,
+            "undeclared": [file.to_dict() for file in gathered.undeclared.files],
+            "undeclared_jobs": {n: j.to_dict() for n, j in gathered.undeclared.jobs.items()},
             "outside": self.mirror.outside.addresses,
             "linked": self.mirror.linked.files | self.mirror.linked.folders,
             "parse_time": dict(sorted(self.mirror.parse_time.items())),
@@ -185,11 +188,11 @@ class Ending:
         if gathered.input_links:
             facts["input_links"] = sorted(gathered.input_links)
         if not gathered.tainted:
-            facts[superseded_records.JOBS] = superseded_records.listed(
-                map(JobRecord.from_dict, gathered.jobs)
-            )
+            facts["jobs_without_code"] = superseded_records.listed(gathered.jobs)
         if self.reusing.compared:
-            facts["comparisons"] = comparisons.documents(self.reusing.compared, facts)
+            facts["comparisons"] = [
+                each.to_dict() for each in comparisons.documents(self.reusing.compared, facts)
+            ]
         return facts
 
     def _say_uncommitted(self, input_links: dict[str, str]) -> None:
@@ -210,7 +213,7 @@ class Ending:
         return stale_outputs.note(
             RunDocument.from_dict(run_commit.compose(facts, gathered.results, provenance)),
             self._files_of(provenance),
-            map(JobRecord.from_dict, gathered.records),
+            gathered.records,
             tainted_runs.have_made,
         )
 
@@ -251,16 +254,16 @@ class Ending:
         """What jobs have made that are no part of the DAG any more, as only a checkpoint asked for
         it, and that this process has not seen succeed: they were reused, or an earlier one has."""
         for path, output in self.mirror.outputs.items():
-            here, folder = f"{self.mirror.top}/{path}", output["kind"] == "tree"
+            here, folder = f"{self.mirror.top}/{path}", output.is_tree
             if path in listed_paths or self._is_copy(path) or not os.path.lexists(here):
                 continue
             if (result := output_links.result_at(self.mirror, here, folder=folder)) is not None:
                 yield result
 
-    def _inputs(self, records: Iterable[Document]) -> Iterator[str]:
+    def _inputs(self, records: Iterable[JobRecord]) -> Iterator[str]:
         """What jobs have read, as the workflow names it."""
         for record in records:
-            for path in (each["path"] for m in record["members"] for each in m["inputs"]):
+            for path in (each.path for member in record.members for each in member.inputs):
                 if not self._is_copy(self.mirror.relative(path) or path):
                     yield path
 
@@ -291,7 +294,7 @@ class Ending:
     def _provenance(self, gathered: _Gathered) -> Provenance:
         provenance = Provenance()
         for record in gathered.jobs:
-            provenance.add_record(record)
+            provenance.add_record(record.to_dict())
         unknown = [result for result in gathered.results if provenance.of(result) is None]
         if unknown:
             # Of what no run has made, all documents would be read in vain.
@@ -327,15 +330,10 @@ class Ending:
         return files_of
 
 
-def _by_run(reused: Iterable[Document]) -> dict[str, int]:
+def _by_run(reused: Iterable[JobRecord]) -> dict[str, int]:
     """How many jobs were reused, by the run that has done them. Those that have made nothing but
     temporary outputs were left out."""
-    whole = (record for record in reused if not all(map(_was_temporary, record["outputs"])))
-    return dict(Counter(str(record["run"]) for record in whole))
-
-
-def _was_temporary(output: Document) -> bool:
-    return bool(output.get("temporary"))
+    return dict(Counter(record.run for record in reused if any(record.kept_outputs())))
 
 
 def _spared(facts: Document) -> str:

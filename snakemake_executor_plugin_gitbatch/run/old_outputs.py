@@ -8,7 +8,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
-from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.run.mirror import output_links
 from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.run.mirror.undeclared import UndeclaredFiles
@@ -34,7 +34,7 @@ class Room:
             if self.mirror.here(str(path)).exists()
         }
 
-    def make(self, job: Any, record: Document | None) -> frozenset[str]:
+    def make(self, job: Any, record: JobRecord | None) -> frozenset[str]:
         """Clear the outputs of a job in the worktree; those that are updated in place stay,
         writable, and so do those that are there just as the `record` of an earlier job has them:
         these, relative to the top. Raises ProtectedOutputException."""

@@ -23,7 +23,6 @@ from gitbatch_core.git import commits, refs, work_tree_status, worktree_comparis
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.git.work_tree_status import Changes
 from gitbatch_core.log import suppressed
-from gitbatch_core.model.documents import Document
 from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.run import origin_index, run_commit
 from gitbatch_core.run.mirror import parse_time
@@ -287,16 +286,13 @@ def recognise_undeclared(
     repository: Repository,
     head: str,
     undeclared: UndeclaredFiles,
-    killed: Iterable[Document],
+    killed: Iterable[RunDocument],
 ) -> None:
     """Find out what of the worktree earlier jobs have left beside their outputs; those of `killed`
     runs, of which no document says it, too."""
     mirror = undeclared.mirror
     named = inside(filter(None, map(mirror.relative, workflow_view.named(workflow))))
-
-    undeclared.recognise(
-        chain(map(RunDocument.from_dict, killed), run_documents.latest(repository, head)), named
-    )
+    undeclared.recognise(chain(killed, run_documents.latest(repository, head)), named)
 
 
 def greet(workflow: Any, logger: Any, run: Run, source: Source, why: str) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.job import job_description, workflow_view
@@ -96,14 +95,14 @@ class Preparation:
         paths = {self.mirror.relative(str(path)) for m in members for path in m.output}
         return tuple(self.resumed.writers(paths))
 
-    def _reuse(self, job: Any, record: Document, *, in_place: bool = False) -> JobState:
+    def _reuse(self, job: Any, record: JobRecord, *, in_place: bool = False) -> JobState:
         """The job is done already, as the record of an earlier one says."""
         unchanged = frozenset[str]() if in_place else self.room.make(job, record)
         state = self.jobs.add(job)
         state.reused, state.in_place, state.unchanged = True, in_place, unchanged
-        state.key, state.result = str(record["key"]), record
-        self.report.costs.reuse(JobRecord.from_dict(record))
-        lasting = {o["path"] for o in record["outputs"] if not o.get("temporary")}
+        state.key, state.record = record.key, record
+        self.report.costs.reuse(record)
+        lasting = {output.path for output in record.kept_outputs()}
         if gone := [p for p in job.output if self.mirror.relative(str(p)) not in lasting]:
             patches.may_lack(job, gone)
         return state

@@ -80,7 +80,7 @@ class Report:
     def recall_end(self, state: JobState) -> None:
         """The same, of a job that nothing has asked for again, as it was done."""
         self.recall(state)
-        self.costs.measure(state.number, JobRecord.from_dict(state.result or {}), {}, None)
+        self.costs.measure(state.number, state.record or JobRecord(), {}, None)
         self.costs.conclude(state.number, succeeded=True)
 
     def measure(self, status: JobStatus, answer: JobResult | None) -> None:

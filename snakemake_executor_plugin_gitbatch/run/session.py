@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gitbatch_core.errors import GitbatchError, RunError
-from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.job_result import JobResult
 from gitbatch_core.pools.base import JobStatus, Pool
 from gitbatch_core.run.mirror import output_links, parse_time
@@ -80,13 +80,13 @@ class Session:
     _gone: bool = True
     """Whether all cancelled jobs have gone."""
 
-    def begin(self, recalled: Iterable[tuple[str, Document]]) -> None:
+    def begin(self, recalled: Iterable[tuple[str, JobRecord]]) -> None:
         """Find out what need not run, before the first job is handed over. `recalled`: see
         `ResumedJobs.recall`."""
         with self.lock:
             self.new_jobs.follow()
             for path, record in recalled:
-                rules = {member["rule"] for member in record["members"]}
+                rules = {member.rule for member in record.members}
                 is_checkpoint = any(
                     r.name in rules and r.is_checkpoint for r in self.workflow.rules
                 )
@@ -291,7 +291,7 @@ class Session:
 
     def _report_costs(self, outcome: str) -> None:
         for state in self.jobs.adopted():
-            if state.job is None and state.result is not None:
+            if state.job is None and state.record is not None:
                 self.report.recall_end(state)
         self.report.show(outcome, lambda n: JobResult.of_job(self.run.job_folder(n)))
 

@@ -19,12 +19,13 @@ from gitbatch_core.git.repository import Repository
 from gitbatch_core.model import documents
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.masking import redact
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.pools.base import Pool
 from gitbatch_core.pools.choose import choose
 from gitbatch_core.run import completion, lease, run_commit
 from gitbatch_core.run.archive_location import open_archive
 from gitbatch_core.run.lease import LOG_VARIABLE, REPRODUCES_VARIABLE, Owner
-from gitbatch_core.run.lost import clear, left_by
+from gitbatch_core.run.lost import archive_undeclared, clear
 from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.run.mirror.undeclared import UndeclaredFiles
 from gitbatch_core.run.reference_time import pin
@@ -197,9 +198,9 @@ def _begin(start: _Start, logger: Any, dead: Owner | None) -> Session:
         stale = [each for each in others if not is_used(each)]
         reading = ParseTime(workflow=workflow, run=run, mirror=mirror, secrets=start.secrets)
         undeclared = UndeclaredFiles(mirror=mirror)
-        with _cleared(start, archive, stale) as left:
+        with _cleared(start, archive, stale) as lost:
             _fill(start, run, mirror, pool, reading, stale, logger)
-            preconditions.recognise_undeclared(workflow, repository, start.head, undeclared, left)
+            preconditions.recognise_undeclared(workflow, repository, start.head, undeclared, lost)
         session = OpenRun(
             workflow=workflow,
             logger=logger,
@@ -267,16 +268,17 @@ def _mirror(start: _Start, run: Run, logger: Any) -> Mirror:
 
 
 @contextlib.contextmanager
-def _cleared(start: _Start, archive: Archive, stale: list[Owner]) -> Iterator[list[Document]]:
-    """What these runs have left, for what is done meanwhile; then they are cleared away."""
+def _cleared(start: _Start, archive: Archive, stale: list[Owner]) -> Iterator[list[RunDocument]]:
+    """What the jobs of these runs have left beside their outputs, as the beginnings of documents,
+    for what is done meanwhile; then the runs are cleared away."""
     repository = start.repository
-    left = [
-        left_by(repository, archive, dead, run_documents.latest(repository, start.head))
+    documents = [
+        archive_undeclared(repository, archive, dead, run_documents.latest(repository, start.head))
         for dead in stale
     ]
-    yield left
-    for dead, its in zip(stale, left, strict=True):
-        clear(repository, dead, its)
+    yield documents
+    for dead, document in zip(stale, documents, strict=True):
+        clear(repository, dead, document)
 
 
 def _fill(

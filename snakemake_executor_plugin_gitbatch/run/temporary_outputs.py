@@ -24,7 +24,7 @@ class TemporaryOutputs:
     def __init__(self, mirror: Mirror, warn: Callable[[str], None]) -> None:
         self._mirror = mirror
         self._warn = warn
-        self._places: dict[Path, Path] = {}
+        self._links: dict[Path, Path] = {}
         """The user's link -> where it leads to in the worktree."""
         self._looked_at: set[Path] = set()
         """Of checkpoints: later jobs look at them when they read the workflow."""
@@ -33,13 +33,13 @@ class TemporaryOutputs:
     def add(self, relative: str, *, of_checkpoint: bool) -> None:
         """Take note of an output that was put in place; `relative` to the top."""
         here = self._mirror.top / relative
-        self._places[here] = self._mirror.worktree / relative
+        self._links[here] = self._mirror.worktree / relative
         if of_checkpoint:
             self._looked_at.add(here)
 
     def forget(self, path: str) -> None:
         """An output that is about to be made again, as the workflow names it."""
-        self._places.pop(self._mirror.here(path), None)
+        self._links.pop(self._mirror.here(path), None)
 
     def sweep_sometimes(self) -> None:
         """Sweep, unless that was done a moment ago."""
@@ -49,15 +49,15 @@ class TemporaryOutputs:
     def sweep(self) -> None:
         """Remove those whose link Snakemake has deleted."""
         self._swept = time.monotonic()
-        for here, there in list(self._places.items()):
+        for here, there in list(self._links.items()):
             if here not in self._looked_at and not os.path.lexists(here):
-                del self._places[here]
-                self._drop(here, there)
+                del self._links[here]
+                self._remove(here, there)
 
-    def _drop(self, here: Path, there: Path) -> None:
+    def _remove(self, here: Path, there: Path) -> None:
         """What cannot be removed goes with the worktree."""
         try:
-            output_links.drop(self._mirror, here, there)
+            output_links.remove_temporary(self._mirror, here, there)
         except OSError as error:
             self._warn(
                 f"The temporary output {there} cannot be removed and stays until the run ends: "
@@ -68,12 +68,12 @@ class TemporaryOutputs:
         """Keep in the archive what Snakemake has left in place: targets, and what a later start
         will need. The others go. False: some could not be kept, and are still in the worktree."""
         complete = True
-        for here, there in self._places.items():
+        for here, there in self._links.items():
             if not os.path.lexists(here):
-                self._drop(here, there)
+                self._remove(here, there)
                 continue
             try:
-                output_links.keep(self._mirror, here, there)
+                output_links.archive_temporary(self._mirror, here, there)
             except (GitbatchError, OSError) as error:
                 complete = False
                 why = error.message if isinstance(error, GitbatchError) else error
@@ -81,5 +81,5 @@ class TemporaryOutputs:
                     f"{here} could not be put into the archive: {why}\n"
                     "It stays in the run's worktree. The next start tries again."
                 )
-        self._places.clear()
+        self._links.clear()
         return complete

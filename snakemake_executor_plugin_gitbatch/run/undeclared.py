@@ -9,13 +9,13 @@ from typing import Any
 from gitbatch_core.archive.walk import inside
 from gitbatch_core.errors import readable
 from gitbatch_core.git import worktree as worktrees
-from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_record import JobRecord
+from gitbatch_core.model.run_document import UndeclaredFile
 from gitbatch_core.run import executions
 from gitbatch_core.run.lease import JOBS_NAME
-from gitbatch_core.run.mirror.undeclared import Left, UndeclaredFiles
+from gitbatch_core.run.mirror.undeclared import UndeclaredFiles, UndeclaredOfRun
 from gitbatch_core.run.run import Run
-from gitbatch_core.run.undeclared_entries import CACHES
+from gitbatch_core.run.undeclared_paths import CACHES
 from gitbatch_core.wording import count, human_size, listed
 
 _MOST_NAMED = 10
@@ -37,10 +37,10 @@ class Leaving:
         self,
         is_known: Callable[[str], bool],
         declared: Iterable[str],
-        records: Iterable[Document],
-        reused: Iterable[Document],
+        records: Collection[JobRecord],
+        reused: Collection[JobRecord],
         restarted: set[int],
-    ) -> Left:
+    ) -> UndeclaredOfRun:
         """Keep what the run's jobs have left. `is_known`: what is no news in the worktree;
         `declared`: as the workflow names it; `records`: of jobs that succeeded; `restarted`:
         numbers of those that may have been started more than once. Raises GitError."""
@@ -51,29 +51,27 @@ class Leaving:
             p for p in self.files.entries if self.files.is_rewritten(p) and not is_declared(p)
         )
         jobs = self.run.staging / JOBS_NAME
-        own = [JobRecord.from_dict(record) for record in records]
-        others = (JobRecord.from_dict(record) for record in reused)
         return self.files.end(
             self.run.id,
             paths,
-            executions.all_of(own, jobs, restarted) if paths else (),
-            {member.title for record in (*own, *others) for member in record.members},
+            executions.all_of(records, jobs, restarted) if paths else (),
+            {member.title for record in (*records, *reused) for member in record.members},
             is_declared,
             keep=self.keeps,
         )
 
 
-def report(left: Left, logger: Any) -> None:
+def report(undeclared: UndeclaredOfRun, logger: Any) -> None:
     """Say what was left, in short."""
-    kept = [each for each in left.new if each["path"] in left.links]
-    foreign = [e for e in left.new if "address" in e and e["path"] not in left.links]
-    lost = [each for each in left.new if "address" not in each]
-    if kept:
-        size = human_size(sum(each["size"] for each in kept))
+    linked = [file for file in undeclared.new if file.path in undeclared.links]
+    foreign = [f for f in undeclared.new if f.is_kept and f.path not in undeclared.links]
+    lost = [file for file in undeclared.new if not file.is_kept]
+    if linked:
+        size = human_size(sum(file.size or 0 for file in linked))
         logger.info(
-            f"Jobs have left {count(len(kept), 'file')} ({size}) that no rule declares. They are "
+            f"Jobs have left {count(len(linked), 'file')} ({size}) that no rule declares. They are "
             "in the archive, and later runs find them, but job keys and comparisons ignore them. "
-            "Declare what matters:\n" + _list(kept)
+            "Declare what matters:\n" + _list(linked)
         )
     if foreign:
         logger.warning(
@@ -87,7 +85,7 @@ def report(left: Left, logger: Any) -> None:
         )
 
 
-def _list(entries: Collection[Document]) -> str:
+def _list(files: Iterable[UndeclaredFile]) -> str:
     """The rule only where it was surely one of that."""
-    lines = (e["path"] + (f"  (rule {e['rule']})" if "rule" in e else "") for e in entries)
+    lines = (file.path + (f"  (rule {file.rule})" if file.rule else "") for file in files)
     return readable(listed(lines, _MOST_NAMED))

@@ -14,6 +14,8 @@ import pytest
 from projects import Ended, Project
 
 from gitbatch_core.archive import records
+from gitbatch_core.model.ended_run import EndedRun
+from gitbatch_core.model.reproduction import Reproduction
 
 ODD = 'results/o dd\n"x.txt'
 
@@ -214,13 +216,9 @@ def test_reproductions(traced: Project, tmp_path: Path) -> None:
         document |= {"again": f"again-{number}", "started": f"2030-01-0{number + 1}"}
         document |= {"outputs": [output | {"verdict": verdict, "hosts": hosts}, 5]}
         document |= {"differences": [{"what": "python", "then": "3.11", "now": "3.14"}]}
-        records.write_reproduction(archive, second, f"again-{number}", document)
+        records.write_reproduction(archive, Reproduction.from_dict(document))
     (archive / f"runs/{second}.json").unlink()
-    records.write_run(
-        archive,
-        second,
-        {"format": "gitbatch-ended-run", "version": 1, "run": second, "tainted": True},
-    )
+    records.write_run(archive, EndedRun(run=second, tainted=True))
     shown = outside(tmp_path, archive, "show", address).ok().text
     assert "reproduced  3 times, on hosts A and B\n" in shown
     assert "differed in run again-3 on host C: results/a.csv came out as xxh3:000" in shown
@@ -231,8 +229,7 @@ def test_reproductions(traced: Project, tmp_path: Path) -> None:
     # What a reproduction made is what its run made: that one is named first.
     first_of_all = ask(traced, "show", f"{second}:results/folder/sub/random")["address"]
     (archive / f"runs/{third}.json").unlink()
-    ended = {"format": "gitbatch-ended-run", "version": 1, "run": third, "tainted": False}
-    records.write_run(archive, third, ended | {"reproduces": second})
+    records.write_run(archive, EndedRun(run=third, tainted=False, reproduces=second))
     shown = outside(tmp_path, archive, "show", "results/folder/sub/random").ok().text
     assert f"address     {first_of_all}\n" in shown
     assert f"  run       {second}" in shown and f"  run       {third}" not in shown

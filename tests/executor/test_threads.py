@@ -107,18 +107,18 @@ from gitbatch_core.run.mirror import output_links
 from snakemake_executor_plugin_gitbatch.run.session import Session
 
 machine.cores = lambda: 3  # the slow job and both quick ones run at once, whatever comes first
-signs, place, settle = os.environ["SIGNS"], output_links.place, Session.settle
+signs, link_output, settle = os.environ["SIGNS"], output_links.link_output, Session.settle
 
 def wait_for(name):
     while not os.path.exists(f"{signs}/{name}"):
         time.sleep(0.05)
 
-def place_late(*args, **kwargs):
+def link_late(*args, **kwargs):
     if os.path.exists(f"{signs}/first"):
         open(f"{signs}/concluding", "w").close()
         wait_for("go")
     open(f"{signs}/first", "w").close()
-    place(*args, **kwargs)
+    link_output(*args, **kwargs)
 
 def settle_late(session, jobs):
     if os.path.exists(f"{signs}/first"):
@@ -126,7 +126,7 @@ def settle_late(session, jobs):
         open(f"{signs}/settling", "w").close()
     settle(session, jobs)
 
-output_links.place, Session.settle = place_late, settle_late
+output_links.link_output, Session.settle = link_late, settle_late
 main(sys.argv[1:])
 """
 

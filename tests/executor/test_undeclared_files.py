@@ -13,8 +13,7 @@ from gitbatch_core.archive.layout import ObjectName
 from gitbatch_core.model.job_order import ORDER_NAME, JobOrder
 from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.job_result import LOG_NAME, RESULT_NAME, JobResult
-from gitbatch_core.model.run_document import RunDocument
-from gitbatch_core.run import undeclared_entries
+from gitbatch_core.model.run_document import RunDocument, UndeclaredBy, UndeclaredFile
 from gitbatch_core.run.executions import Execution, all_of, nearest, running_at
 from gitbatch_core.run.mirror.undeclared import UndeclaredFiles
 
@@ -127,15 +126,22 @@ def files_of(tmp_path: Path) -> UndeclaredFiles:
     return files
 
 
-def entry(files: UndeclaredFiles, path: str, data: bytes, *jobs: int) -> dict[str, Any]:
+def entry(files: UndeclaredFiles, path: str, data: bytes, *jobs: int) -> UndeclaredFile:
     stored = files.mirror.archive.put_bytes(data, name=path)
-    name = {"address": str(stored.address), "name": stored.name.path, "size": len(data)}
-    return {"path": path, "run": "r", "jobs": [*jobs], "kind": "file", **name}
+    return UndeclaredFile(
+        path=path,
+        run="r",
+        jobs=jobs,
+        kind="file",
+        address=str(stored.address),
+        name=stored.name.path,
+        size=len(data),
+    )
 
 
-def link(files: UndeclaredFiles, of: dict[str, Any], top: str = "worktree") -> Path:
-    path: Path = getattr(files.mirror, top) / of["path"]
-    files.mirror.link(path, ObjectName.parse(of["name"]), 10**18)
+def link(files: UndeclaredFiles, of: UndeclaredFile, top: str = "worktree") -> Path:
+    path: Path = getattr(files.mirror, top) / of.path
+    files.mirror.link(path, ObjectName.parse(of.name or ""), 10**18)
     return path
 
 
@@ -151,18 +157,18 @@ def test_room(tmp_path: Path) -> None:
     for each in (own, shared, idle, other, gone):
         link(files, each)
         link(files, each, "top")
-        files.mirror.addresses[each["path"]] = each["address"]
+        files.mirror.addresses[each.path] = each.address or ""
     jobs = {
         "r-1": {"rule": "a", "members": ["a[n=a]"], "outputs": ["a.txt"]},
         "r-2": {"rule": "idle", "members": ["idle"], "outputs": []},
         "r-3": {"rule": "a", "members": ["a[n=c]"], "outputs": ["c.txt"]},
     }
-    document = {
-        "run": "r",
-        undeclared_entries.FILES: [own, shared, idle, other, gone],
-        undeclared_entries.JOBS: jobs,
-    }
-    files.recognise([RunDocument.from_dict(document)], lambda path: False)
+    run = RunDocument(
+        run="r",
+        undeclared=[own, shared, idle, other, gone],
+        undeclared_jobs={name: UndeclaredBy.from_dict(job) for name, job in jobs.items()},
+    )
+    files.recognise([run], lambda path: False)
     there, here = files.mirror.worktree, files.mirror.top
 
     files.make_room(["a.txt"], ["renamed"], ["renamed"])
@@ -191,30 +197,28 @@ def test_room_of_a_job_that_fails(tmp_path: Path) -> None:
     """What it would have written again stays."""
     files = files_of(tmp_path)
     own = entry(files, "a.txt.idx", b"own", 1)
-    files.place([own], {"r-1": {"rule": "a", "members": ["a"], "outputs": ["a.txt"]}})
+    job = UndeclaredBy(rule="a", members=("a",), outputs=("a.txt",))
+    files.bring([own], {"r-1": job})
     here = link(files, own, "top")
     files.make_room(["a.txt"], ["a"], ["a"])
     assert not os.path.lexists(files.mirror.worktree / "a.txt.idx")
     left = files.end("s", [], [], {"b"}, lambda path: False, keep=True)
-    assert here.is_symlink() and left.facts[undeclared_entries.FILES] == [own]
+    assert here.is_symlink() and left.files == [own]
 
 
 def test_what_is_declared_now(tmp_path: Path) -> None:
     """Is none of ours any more."""
     files = files_of(tmp_path)
     left = entry(files, "a.idx", b"1", 1)
-    files.mirror.addresses["a.idx"] = left["address"]
+    files.mirror.addresses["a.idx"] = left.address or ""
     link(files, left)
-    document = {"run": "r", undeclared_entries.FILES: [left]}
-    files.recognise([RunDocument.from_dict(document)], lambda path: path == "a.idx")
+    run = RunDocument(run="r", undeclared=[left])
+    files.recognise([run], lambda path: path == "a.idx")
     assert not files.entries
-    older = {undeclared_entries.FILES: {"a.idx": ["rule"]}}
-    files.recognise(map(RunDocument.from_dict, (older, document)), lambda path: False)
+    older = RunDocument.from_dict({"undeclared": {"a.idx": ["rule"]}})
+    files.recognise((older, run), lambda path: False)
     assert files.entries == {"a.idx": left}
-    assert (
-        files.end("s", [], [], (), lambda path: True, keep=True).facts[undeclared_entries.FILES]
-        == []
-    )
+    assert files.end("s", [], [], (), lambda path: True, keep=True).files == []
 
 
 def test_reused(tmp_path: Path) -> None:
@@ -224,10 +228,10 @@ def test_reused(tmp_path: Path) -> None:
     old, new = entry(files, "a.idx", b"old", 1), entry(files, "a.idx", b"new", 1)
     written = entry(files, "b.idx", b"1", 1)
     lost = entry(files, "c.idx", b"2", 1)
-    files.mirror.archive.path(ObjectName.parse(lost["name"])).unlink()
-    files.place([old], {})
+    files.mirror.archive.path(ObjectName.parse(lost.name or "")).unlink()
+    files.bring([old], {})
     (files.mirror.worktree / "b.idx").write_bytes(b"by a job of this run")
-    files.place([new, written, lost], {})
+    files.bring([new, written, lost], {})
     assert (files.mirror.worktree / "a.idx").read_bytes() == b"new"
     assert files.entries == {"a.idx": new}
     assert (files.mirror.worktree / "b.idx").read_bytes() == b"by a job of this run"
@@ -250,7 +254,7 @@ def test_what_cannot_be_kept(tmp_path: Path) -> None:
     paths = ["good", "unreadable", "sub/below a file", "frozen", "linked/x", "repository/", "gone"]
     left = files.end("s", paths, [], (), lambda path: False, keep=True)
     assert left.links.keys() == {"good", "linked/x"}
-    addressed = {each["path"] for each in left.new if "address" in each}
+    addressed = {file.path for file in left.new if file.is_kept}
     assert addressed == {"good", "sub/below a file", "frozen", "linked/x"}
     assert (here / "frozen").read_bytes() == b"the user's own"
     assert (here / "sub").read_text() == "the user's"

@@ -88,23 +88,23 @@ def test_a_pool_says_what_becomes_of_jobs_that_are_waited_for(table: JobTable) -
 def test_records_are_in_the_order_in_which_jobs_ended(table: JobTable) -> None:
     states = [ordered(table, ReadyJob("r", number)) for number in range(3)]
     for state in reversed(states):
-        state.result = {"number": state.number}
+        state.record = JobRecord(number=state.number)
         table.conclude(state, None)
     table.conclude(ordered(table, ReadyJob("bad", 4)), "why")
-    assert [record["number"] for record in table.records()] == [3, 2, 1]
+    assert [record.number for record in table.records()] == [3, 2, 1]
     assert table.done() == [state.job for state in reversed(states)]
 
 
 def test_reused_jobs_have_ended_once_it_is_told(table: JobTable) -> None:
-    table.note_unasked([{"run": "before"}])
+    table.note_unasked([JobRecord(run="before")])
     state = table.add(ReadyJob("r", 1))
-    state.reused, state.result = True, {"run": "earlier"}
+    state.reused, state.record = True, JobRecord(run="earlier")
     waiting = ordered(table, ReadyJob("r", 2))
     assert state.status is None
     table.end_at_once([state, waiting])
     assert state.status == ended(1) and waiting.status is None
     table.conclude(state, None)
-    assert [record["run"] for record in table.reused()] == ["before", "earlier"]
+    assert [record.run for record in table.reused()] == ["before", "earlier"]
     assert table.records() == [] and table.done() == [state.job]
 
 
@@ -131,18 +131,18 @@ def test_an_adopted_job_is_claimed_once(table: JobTable) -> None:
 
 def test_what_an_earlier_process_has_done_comes_first(table: JobTable) -> None:
     table.adopt(adopted(1, failure="no space"))
-    table.adopt(adopted(2, result={"number": 2}))
-    table.adopt(claimed := adopted(3, result={"number": 3}))
+    table.adopt(adopted(2, record=JobRecord(number=2)))
+    table.adopt(claimed := adopted(3, record=JobRecord(number=3)))
     table.claim(claimed, ReadyJob("r", 1))
-    claimed.result = {"number": 3, "waited_s": 1}
+    claimed.record = JobRecord(number=3, waited_s=1)
     table.conclude(claimed, None)
     table.conclude(ordered(table, ReadyJob("bad", 2)), "why")
-    assert table.records() == [{"number": 2}, {"number": 3, "waited_s": 1}]
+    assert table.records() == [JobRecord(number=2), JobRecord(number=3, waited_s=1)]
     assert table.failed() == ["r[1]", "bad"] and table.failures() == [("bad", "why")]
 
 
 def test_a_result_that_could_not_be_put_in_place_is_no_record(table: JobTable) -> None:
-    table.adopt(state := adopted(2, result={"number": 2}))
+    table.adopt(state := adopted(2, record=JobRecord(number=2)))
     table.claim(state, ReadyJob("a", 1))
     table.conclude(state, "no space")
     assert table.records() == []

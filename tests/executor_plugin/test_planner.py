@@ -12,6 +12,7 @@ from mirrors import bare_mirror
 from workflows_here import job
 
 from gitbatch_core.model.job_order import DeclaredOutput
+from gitbatch_core.model.job_record import Input, JobRecord, SingleJob, StoredFile
 from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.job import workflow_view
 from snakemake_executor_plugin_gitbatch.reuse.planner import Plan
@@ -34,19 +35,24 @@ class Records:
     """Stands for keys and archive: the records of jobs by the rule and the addresses of inputs."""
 
     def __init__(self) -> None:
-        self.records: dict[tuple[str, str], dict[str, Any]] = {}
+        self.records: dict[tuple[str, str], JobRecord] = {}
 
-    def add(self, rule: str, read: str, made: dict[str, str], *, temporary: bool = False) -> None:
-        outputs = [
-            {"path": path, "address": address, **({"temporary": True} if temporary else {})}
-            for path, address in made.items()
-        ]
-        inputs = [{"path": "", "address": read}]
-        self.records[rule, read] = {
-            "outputs": outputs,
-            "logs": [],
-            "members": [{"rule": rule, "inputs": inputs}],
-        }
+    def add(
+        self,
+        rule: str,
+        read: str,
+        made: dict[str, str],
+        *,
+        path: str = "",
+        temporary: bool = False,
+    ) -> None:
+        self.records[rule, read] = JobRecord(
+            outputs=[
+                StoredFile(path=output, address=address, temporary=temporary)
+                for output, address in made.items()
+            ],
+            members=[SingleJob(rule=rule, inputs=[Input(path=path, address=read)])],
+        )
 
     def job_key(self, single: Any, description: Any, updated: Any) -> Any:
         [member] = description.members
@@ -63,7 +69,7 @@ class Records:
     def find(self, key: Any, outputs: Iterable[DeclaredOutput], *, absent: Any = ()) -> Any:
         record = self.records.get(key)
         if record is None or any(
-            output.get("temporary") and output["path"] not in absent for output in record["outputs"]
+            output.temporary and output.path not in absent for output in record.outputs
         ):
             return None
         return record
@@ -147,10 +153,9 @@ def test_a_record_that_reads_otherwise_by_now_is_not_taken(
     plan_of: Any, records: Records, mirror: Mirror
 ) -> None:
     records.add("first", ONE, {"first": TWO}, temporary=True)
-    records.add("last", TWO, {"last": THREE})
+    records.add("last", TWO, {"last": THREE}, path="first")
     plan = plan_of(CHAIN)
     plan.make()
-    records.records["last", TWO]["members"][0]["inputs"][0]["path"] = "first"
     mirror.addresses["first"] = ONE
     assert plan.take(job(plan.workflow, "last")) is None
     plan.forget()

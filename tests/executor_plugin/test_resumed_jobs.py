@@ -15,9 +15,8 @@ from repositories import new_repository
 
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import RunError
-from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_order import ORDER_NAME, DeclaredOutput, JobOrder
-from gitbatch_core.model.job_record import JobRecord, PoolFacts, SingleJob
+from gitbatch_core.model.job_record import JobRecord, PoolFacts, SingleJob, StoredFile
 from gitbatch_core.model.job_result import LOG_NAME, RESULT_NAME, JobResult
 from gitbatch_core.pools.local.pool import LocalPool
 from gitbatch_core.run.lease import Owner
@@ -104,7 +103,7 @@ def test_what_has_succeeded_is_taken_over_and_not_waited_for(run: Run, queue: Qu
     answer(run, hand_over(run, 2))
     queue.ids = {2: "7.0"}  # on its way out
     states = adopt(run, queue)
-    assert [states[n].result["key"] for n in (1, 2) if states[n].result] == ["key1", "key2"]
+    assert [state.record.key for n in (1, 2) if (state := states[n]).record] == ["key1", "key2"]
     assert [states[n].id for n in (1, 2)] == ["", ""]
     assert run.sign(2).exists(), "the runner may have been ended before it could make it"
     assert not run.sign(1).exists()
@@ -119,14 +118,14 @@ def test_what_the_pool_still_has_is_followed_and_what_nobody_has_runs_again(
     queue.ids = {1: "7.0", 2: "7.1"}
     states = adopt(run, queue)
     assert {number: state.id for number, state in states.items()} == {1: "7.0", 2: "7.1"}
-    assert all(state.pool is queue and state.result is None for state in states.values())
+    assert all(state.pool is queue and state.record is None for state in states.values())
     assert queue.asked == {number: run.sign(number) for number in (1, 2, 3)}
 
 
 def test_a_job_that_ends_while_the_pool_is_asked_is_not_lost(run: Run, queue: Queue) -> None:
     record = hand_over(run, 1)
     queue.meanwhile = lambda: answer(run, record)
-    assert adopt(run, queue)[1].result is not None
+    assert adopt(run, queue)[1].record is not None
 
 
 def test_why_a_job_has_failed_is_told(run: Run, queue: Queue) -> None:
@@ -193,7 +192,7 @@ def test_jobs_of_this_machine_have_ended_before_they_are_looked_at(
     result.rename(ready)
     runner_of(3, f"sleep 0.5; mv {ready} {result}")
     state = adopt(run, queue)[3]
-    assert state.result is not None, "it has ended well, a moment after the run was lost"
+    assert state.record is not None, "it has ended well, a moment after the run was lost"
     assert queue.asked == {}, "the pool is a new one"
 
 
@@ -226,16 +225,21 @@ def resumed(mirror: Mirror) -> ResumedJobs:
     return ResumedJobs(jobs=JobTable(), mirror=mirror)
 
 
-def stored(mirror: Mirror, path: str, text: str) -> Document:
+def stored(mirror: Mirror, path: str, text: str, *, temporary: bool = False) -> StoredFile:
     """An output in the archive, as records have it."""
     name = mirror.archive.put_bytes(text.encode(), name=path).name
-    facts = {"kind": "file", "address": str(name.address), "size": len(text), "name": name.path}
-    return {"path": path, **facts}
+    return StoredFile(
+        path=path,
+        address=str(name.address),
+        size=len(text),
+        name=name.path,
+        temporary=temporary,
+    )
 
 
-def done(number: int, *outputs: Document, key: str = "k", **facts: Any) -> JobState:
-    result = {"outputs": list(outputs), "updated": {}, **facts}
-    return JobState(number=number, title=f"r[{number}]", key=key, result=result)
+def done(number: int, *outputs: StoredFile, key: str = "k", **facts: Any) -> JobState:
+    record = JobRecord(outputs=outputs, **facts)
+    return JobState(number=number, title=f"r[{number}]", key=key, record=record)
 
 
 def running(number: int, *paths: str) -> JobState:
@@ -269,8 +273,8 @@ def test_a_result_whose_object_is_gone_or_cut_is_made_again(
     whole, gone, cut = (stored(mirror, name, f"text {name}") for name in ("whole", "gone", "cut"))
     for number, outputs in enumerate([(whole,), (whole, gone), (whole, cut)], 1):
         resumed.jobs.adopt(done(number, *outputs))
-    os.unlink(mirror.archive.root / gone["name"])
-    path = mirror.archive.root / cut["name"]
+    os.unlink(mirror.archive.root / str(gone.name))
+    path = mirror.archive.root / str(cut.name)
     path.chmod(0o644)
     path.write_text("te")
     state = resumed.find("k")
@@ -280,7 +284,7 @@ def test_a_result_whose_object_is_gone_or_cut_is_made_again(
 def test_a_temporary_output_is_there_while_the_worktree_has_it(
     resumed: ResumedJobs, mirror: Mirror
 ) -> None:
-    resumed.jobs.adopt(done(1, stored(mirror, "a", "x") | {"temporary": True}))
+    resumed.jobs.adopt(done(1, stored(mirror, "a", "x", temporary=True)))
     assert resumed.find("k") is None
     (mirror.worktree / "a").write_text("x")
     assert resumed.find("k") is not None
@@ -289,18 +293,18 @@ def test_a_temporary_output_is_there_while_the_worktree_has_it(
 def test_what_was_put_in_place_is_known_where_the_user_has_not_changed_it(
     resumed: ResumedJobs, mirror: Mirror
 ) -> None:
-    kept, edited, passing = (stored(mirror, name, name) for name in ("kept", "edited", "passing"))
-    passing["temporary"] = True
+    kept, edited = (stored(mirror, name, name) for name in ("kept", "edited"))
+    passing = stored(mirror, "passing", "passing", temporary=True)
     (mirror.worktree / "passing").write_text("passing")
     for output in (kept, edited, passing):
-        output_links.place(mirror, output, 1)
+        output_links.link_output(mirror, output, 1)
     (mirror.top / "edited").unlink()
     (mirror.top / "edited").write_text("mine")
     mirror.outputs.clear()
     mirror.addresses.clear()
     state = done(1, kept, edited, passing, stored(mirror, "never", "never"))
     resumed.jobs.adopt(state)
-    assert resumed.recall() == [("passing", state.result)]
+    assert resumed.recall() == [("passing", state.record)]
     assert mirror.outputs.keys() == {"kept", "passing"}
 
 
@@ -308,9 +312,9 @@ def test_an_output_that_is_updated_in_place_is_looked_up_as_it_was_before(
     resumed: ResumedJobs,
 ) -> None:
     """By what it is now, the job that has updated it already would do it twice."""
-    resumed.jobs.adopt(done(1, {"path": "table", "address": "one"}))
+    resumed.jobs.adopt(done(1, StoredFile(path="table", address="one")))
     updated = {"table": "one"}
-    resumed.jobs.adopt(done(2, {"path": "table", "address": "two"}, updated=updated))
+    resumed.jobs.adopt(done(2, StoredFile(path="table", address="two"), updated=updated))
     assert resumed.before_update({"table": "two", "other": "x"}) == updated | {"other": "x"}
     assert resumed.before_update({"table": "one"}) == {}, "there was none before"
     assert resumed.before_update({"table": "edited since"}) == {"table": "edited since"}
@@ -327,8 +331,8 @@ def test_jobs_in_the_pool_that_would_write_the_same(resumed: ResumedJobs) -> Non
 
 def test_what_nothing_asks_for_is_named(resumed: ResumedJobs, mirror: Mirror) -> None:
     here, missing, lost = (stored(mirror, name, name) for name in ("here", "missing", "lost"))
-    output_links.place(mirror, here, 1)
-    os.unlink(mirror.archive.root / lost["name"])
+    output_links.link_output(mirror, here, 1)
+    os.unlink(mirror.archive.root / str(lost.name))
     for state in (done(1, here), done(2, missing), done(3, lost), running(4, "a")):
         resumed.jobs.adopt(state)
     assert resumed.not_asked_for() == ["r[4]", "r[2]"]

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from folders import Folder
 
+from gitbatch_core.archive import records
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history import stale_outputs
+from gitbatch_core.model.ended_run import EndedRun
 from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.provenance.folder_status import status
 from gitbatch_core.provenance.result_status import FolderStatus, ResultStatus
-from gitbatch_core.run import archive_location, completion
+from gitbatch_core.run import archive_location
 from gitbatch_core.run.code_difference import Choice, CodeDifferences
 
 
@@ -91,7 +93,7 @@ def test_what_a_tainted_run_has_made(folder: StatusFolder) -> None:
     made = folder.run({"out/a": "a"}, tainted=["lib/a.py"])
     assert folder.states() == {"out/a": "tainted"}
     folder.run({"out/b": "b"}, kept=(made["out/a"],))
-    completion.keep(folder.archive.root, {"run": "20260101-000001-abcd", "tainted": ["lib/a.py"]})
+    records.write_run(folder.archive.root, EndedRun(run="20260101-000001-abcd", tainted=True))
     assert folder.states() == {"out/a": "tainted", "out/b": "current"}
     folder.run({"out/a": "a"}, kept=())
     assert folder.states() == {"out/a": "current", "out/b": "current"}

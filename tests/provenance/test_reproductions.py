@@ -6,7 +6,7 @@ from typing import Any
 
 from gitbatch_core.archive import records
 from gitbatch_core.archive.store import Archive
-from gitbatch_core.model.reproduction import DIFFERS, FAILED, IDENTICAL
+from gitbatch_core.model.reproduction import DIFFERS, FAILED, IDENTICAL, Reproduction
 from gitbatch_core.provenance.job_index import JobIndex
 from gitbatch_core.provenance.reproductions import reexecutions
 
@@ -41,17 +41,17 @@ def attempt(archive: Archive, again: str, **output: Any) -> None:
     entry = {"path": "out", "rule": "make", "expected": A, "found": A, "verdict": IDENTICAL}
     records.write_reproduction(
         archive.root,
-        FIRST,
-        again,
-        {
-            "format": "gitbatch-reproduction",
-            "version": 1,
-            "run": FIRST,
-            "again": again,
-            "started": f"{again}T00",
-            "outputs": [entry | output, 5],  # and what cannot be read
-            "differences": [{"what": "host", "then": "host1", "now": "host2"}],
-        },
+        Reproduction.from_dict(
+            {
+                "format": "gitbatch-reproduction",
+                "version": 1,
+                "run": FIRST,
+                "again": again,
+                "started": f"{again}T00",
+                "outputs": [entry | output, 5],  # and what cannot be read
+                "differences": [{"what": "host", "then": "host1", "now": "host2"}],
+            }
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from gitbatch_core.errors import UsageError
 from gitbatch_core.git import commits
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.run_names import Runs
+from gitbatch_core.model.ended_run import EndedRun
 from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.provenance.resolve import Resolver
 from gitbatch_core.provenance.versions import versions
@@ -112,9 +113,7 @@ def test_runs_of_others_and_unreadable_records(repository: Repository, archive: 
         ({"outputs": 5}, {"members": ["out"]}, {"updated": 7}), start=2
     ):
         archive.write_record("ab" * 16, "other", number, record | {"x": "out"} | broken)
-    records.write_run(
-        archive.root, "other", {"format": "gitbatch-ended-run", "version": 1, "message": "theirs"}
-    )
+    records.write_run(archive.root, EndedRun(run="other", message="theirs"))
     (version,) = versions(archive, repository, "out")
     assert (version.subject, version.message, version.commit) == (None, "theirs", "0" * 40)
     resolver = Resolver(archive=archive, repository=repository, folder=repository.top)

@@ -9,6 +9,7 @@ from gitbatch_core.cli.archive.show import _environments
 from gitbatch_core.history.document_diff import member_changes
 from gitbatch_core.history.recorded_outputs import RecordedOutput
 from gitbatch_core.model.job_record import JobRecord, SingleJob
+from gitbatch_core.model.reproduction import Difference
 from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.reproduce import environment_diff
 
@@ -58,7 +59,7 @@ def test_what_older_records_leave_open() -> None:
 
 
 def test_only_what_was_used_is_compared() -> None:
-    def found(then: dict[str, Any], now: dict[str, Any]) -> list[dict[str, Any]]:
+    def found(then: dict[str, Any], now: dict[str, Any]) -> list[Difference]:
         of_jobs = member_changes(
             SingleJob.from_dict(then), SingleJob.from_dict(now), ("command", "params")
         )
@@ -69,17 +70,17 @@ def test_only_what_was_used_is_compared() -> None:
     assert found(OLD, UNUSED) == found(OLD, USED) == found(USED, OLD) == []
     assert found(OLD_USED, USED) == found(UNUSED, UNUSED) == []
     [conda] = found(USED, OTHER)
-    assert conda == {"what": "conda of rule a", "then": CONTENT, "now": CONTENT[::-1]}
+    assert conda == Difference(what="conda of rule a", then=CONTENT, now=CONTENT[::-1])
     [conda] = found(UNUSED, USED)
-    assert (conda["then"], conda["now"]) == ("-", CONTENT)
+    assert (conda.then, conda.now) == ("-", CONTENT)
     [conda] = found(OLD_USED, OTHER)
-    assert conda["now"] == CONTENT[::-1]
+    assert conda.now == CONTENT[::-1]
 
 
 def test_programs_that_older_records_left_out() -> None:
     assert differences(OLD, UNUSED, ({}, SORT)) == differences(UNUSED, OLD, (SORT, {})) == []
     [tool] = differences(UNUSED, UNUSED, ({}, SORT))
-    assert tool == {"what": "tool sort", "then": "-", "now": "xxh3:1"}
+    assert tool == Difference(what="tool sort", then="-", now="xxh3:1")
 
 
 def test_values_are_told_as_their_smallest_parts() -> None:
@@ -91,7 +92,7 @@ def test_values_are_told_as_their_smallest_parts() -> None:
     assert change == {"what": "params.n.tuple", "then": [1, 1], "now": [1, 2]}
     runs = [RunDocument(run="R", config={"deep": {"list": [n, None]}}) for n in (1, 2)]
     [config] = environment_diff.differences(runs[0], runs[1], [], [])
-    assert config["what"] == "config deep" and config["then"] == '{"list": [1, null]}'
+    assert config.what == "config deep" and config.then == '{"list": [1, null]}'
 
 
 def test_an_environment_that_was_not_used_is_not_shown() -> None:

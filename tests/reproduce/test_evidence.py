@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from repositories import new_repository
 
@@ -11,6 +10,7 @@ from gitbatch_core.archive import records
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.history.recorded_outputs import RecordedOutput
 from gitbatch_core.model.job_record import JobRecord
+from gitbatch_core.model.reproduction import Reproduction
 from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.reproduce import evidence
 from gitbatch_core.reproduce.verdicts import compare
@@ -32,7 +32,7 @@ def output(path: str, address: str, rule: str, *inputs: tuple[str, str]) -> Reco
     )
 
 
-def attempt(commit: str, again: str, **addresses: str) -> dict[str, Any]:
+def attempt(commit: str, again: str, **addresses: str) -> Reproduction:
     """`second` reads what `first` makes; both made the address A."""
 
     def of(first: str, second: str) -> dict[str, RecordedOutput]:
@@ -63,7 +63,7 @@ def test_rules_that_differ_by_themselves(archive: Archive, tmp_path: Path) -> No
         attempt("0" * 40, "elsewhere", first=B),
     )
     for document in documents:
-        evidence.keep(archive, document)
+        records.write_reproduction(archive.root, document)
     assert len(list(records.reproductions(archive.root))) == 4
     # What differs because its input does says nothing of its rule; nor do others' commits.
     assert evidence.unsteady(archive, repository) == {"first": ["one"], "second": ["two"]}
@@ -71,7 +71,7 @@ def test_rules_that_differ_by_themselves(archive: Archive, tmp_path: Path) -> No
 
 def test_what_the_document_has(archive: Archive) -> None:
     document = attempt("c", "again", first=B)
-    assert (document["run"], document["again"], document["host"]) == ("R", "again", "h")
-    one, two = document["outputs"]
-    assert (one["verdict"], one["expected"], one["found"]) == ("differs", A, B)
-    assert two["verdict"] == "identical" and "after" not in two
+    assert (document.run, document.again, document.host) == ("R", "again", "h")
+    one, two = document.outputs
+    assert (one.verdict, one.expected, one.found) == ("differs", A, B)
+    assert two.verdict == "identical" and "after" not in two

@@ -14,6 +14,7 @@ from gitbatch_core.errors import UsageError
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.recorded_outputs import RecordedOutput
 from gitbatch_core.model.job_record import JobRecord
+from gitbatch_core.model.reproduction import Difference
 from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.reproduce import content_diff, snakemake_arguments
 from gitbatch_core.reproduce.original_run import OriginalRun
@@ -111,7 +112,7 @@ def test_why_an_output_differs() -> None:
     now = by_path(made("a", "2", threads=2), made("b", "2", **reads_now), made("c", "2"))
     run = RunDocument(run="R", outcome="succeeded")
     a, b, c = compare(then, now, before=run, again=run, asked=None)
-    assert a.changes == ({"what": "threads", "then": 8, "now": 2},) and not a.after
+    assert a.changes == (Difference(what="threads", then=8, now=2),) and not a.after
     assert b.after == ("a", "x") and not b.changes
     assert not c.after and not c.changes
 

@@ -9,6 +9,7 @@ import pytest
 from mirrors import bare_mirror
 
 from gitbatch_core.archive import hashing, links
+from gitbatch_core.model.job_record import StoredFile
 from gitbatch_core.run.mirror import inputs, output_links, user_links
 from gitbatch_core.run.mirror.paths import Mirror
 
@@ -36,8 +37,8 @@ def test_an_output_folder_is_marked_in_the_worktree_as_in_the_folder(mirror: Mir
     source.mkdir()
     (source / "a.txt").write_text("a")
     stored = mirror.archive.put_tree(source)
-    output = {"path": "out/new", "kind": "tree", "address": str(stored.address)}
-    output_links.place(mirror, output, 10**18)
+    output = StoredFile(path="out/new", kind="tree", address=str(stored.address))
+    output_links.link_output(mirror, output, 10**18)
     for top in (mirror.top, mirror.worktree):
         assert sorted(os.listdir(top / "out/new")) == [".snakemake_timestamp", "a.txt"]
         assert links.time_of(top / "out/new") == 10**18
@@ -46,9 +47,8 @@ def test_an_output_folder_is_marked_in_the_worktree_as_in_the_folder(mirror: Mir
 def test_what_is_made_of_something_that_others_have_dated_is_as_late(mirror: Mirror) -> None:
     [stored] = mirror.archive.put([_file(mirror.top / "a.txt")])
     later = mirror.pinned_ns + 10**9
-    output = {"path": "b.txt", "kind": "file", "name": stored.name.path}
-    output["address"] = str(stored.address)
-    output_links.place(mirror, output, output_links.date_of(mirror, ["a.txt"]))
+    output = StoredFile(path="b.txt", name=stored.name.path, address=str(stored.address))
+    output_links.link_output(mirror, output, output_links.date_of(mirror, ["a.txt"]))
     assert links.time_of(mirror.top / "b.txt") == mirror.pinned_ns
     mirror.later["a.txt"] = later
     output_links.date_again(mirror, "b.txt", output_links.date_of(mirror, ["a.txt"]))

@@ -11,7 +11,7 @@ import pytest
 from gitbatch_core.archive import hashing
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import RunError
-from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_record import StoredFile
 from gitbatch_core.run.mirror import inputs, output_links, user_links
 from gitbatch_core.run.mirror.outside_inputs import OutsideInputs
 from gitbatch_core.run.mirror.paths import Mirror
@@ -56,17 +56,18 @@ def link(mirror: Mirror, name: str, text: str) -> str:
     return str(stored.address)
 
 
-def output(mirror: Mirror, name: str, make: Callable[[Path], object]) -> Document:
-    """What a job makes in the worktree, as an entry of its record."""
+def output(mirror: Mirror, name: str, make: Callable[[Path], object]) -> StoredFile:
+    """What a job makes in the worktree."""
     path = mirror.worktree / name
     path.parent.mkdir(parents=True, exist_ok=True)
     make(path)
     if path.is_dir():
         tree = mirror.archive.put_tree(path)
-        return {"path": name, "kind": "tree", "address": str(tree.address), "size": 0}
+        return StoredFile(path=name, kind="tree", address=str(tree.address), size=0)
     [stored] = mirror.archive.put([path])
-    entry = {"path": name, "kind": "file", "address": str(stored.address)}
-    return entry | {"name": stored.name.path, "size": stored.size}
+    return StoredFile(
+        path=name, address=str(stored.address), name=stored.name.path, size=stored.size
+    )
 
 
 def test_a_link_of_the_user_wins_over_the_commit(mirror: Mirror) -> None:
@@ -104,7 +105,7 @@ def test_names(mirror: Mirror, name: str) -> None:
     user_links.bring(mirror)
     there = mirror.worktree / f"in {name}" / name
     assert there.read_text() == name and mirror.address_of(f"in {name}/{name}") == address
-    output_links.place(mirror, output(mirror, name, lambda path: path.write_text("x")), 5)
+    output_links.link_output(mirror, output(mirror, name, lambda path: path.write_text("x")), 5)
     assert (mirror.top / name).is_symlink() and (mirror.top / name).read_text() == "x"
 
 
@@ -123,7 +124,7 @@ def test_an_output_folder_is_a_real_folder_of_links(mirror: Mirror) -> None:
         (folder / "sub").mkdir(parents=True)
         (folder / "sub" / "x").write_text("x")
 
-    output_links.place(mirror, output(mirror, "out", make), PINNED_NS)
+    output_links.link_output(mirror, output(mirror, "out", make), PINNED_NS)
     for top in (mirror.top, mirror.worktree):
         assert (top / "out" / "sub").is_dir() and not (top / "out" / "sub").is_symlink()
         assert (top / "out" / "sub" / "x").is_symlink()
@@ -131,8 +132,10 @@ def test_an_output_folder_is_a_real_folder_of_links(mirror: Mirror) -> None:
 
 
 def test_what_is_made_again_is_forgotten(mirror: Mirror) -> None:
-    output_links.place(mirror, output(mirror, "b", lambda path: path.write_text("x")), PINNED_NS)
-    assert mirror.address_of("b") == mirror.outputs["b"]["address"]
+    output_links.link_output(
+        mirror, output(mirror, "b", lambda path: path.write_text("x")), PINNED_NS
+    )
+    assert mirror.address_of("b") == mirror.outputs["b"].address
     mirror.clear("b")
     assert not os.path.lexists(mirror.worktree / "b")
     assert "b" not in mirror.addresses and "b" not in mirror.outputs and "b" in mirror.placed

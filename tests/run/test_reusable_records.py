@@ -31,7 +31,7 @@ def mirror(tmp_path: Path) -> Mirror:
 
 def end(mirror: Mirror, run: str, *, tainted: bool | None = False, **facts: Any) -> None:
     ended = EndedRun(run=run, outcome="succeeded", tainted=tainted, **facts)
-    records.write_run(mirror.archive.root, run, ended.to_dict())
+    records.write_run(mirror.archive.root, ended)
 
 
 def output(mirror: Mirror, path: str, text: str) -> Document:
@@ -51,7 +51,7 @@ def find(mirror: Mirror, *paths: str, absent: Iterable[str] = ()) -> str | None:
     """The run whose record stands for a job with these outputs."""
     declared = [DeclaredOutput(path=path) for path in paths]
     record = ReusableRecords(mirror=mirror).find(KEY, declared, absent=frozenset(absent))
-    return None if record is None else record["run"]
+    return None if record is None else record.run
 
 
 def test_the_latest_record_whose_objects_are_there(mirror: Mirror) -> None:
@@ -125,14 +125,13 @@ def test_what_comes_along_is_what_the_job_has_left(mirror: Mirror) -> None:
 
     keep(mirror, ONE, output(mirror, "a", "x"))
     undeclared = [entry("a.bai", 1), entry("both", 1, 2), entry("b.bai", 2), entry("big", 1)]
-    document = EndedRun(run=ONE, outcome="succeeded", tainted=False).to_dict()
-    document["undeclared"] = [*undeclared[:3], entry("big", 1, kept=False)]
-    records.write_run(mirror.archive.root, ONE, document)
+    undeclared[3:] = [entry("big", 1, kept=False)]
+    end(mirror, ONE, undeclared=undeclared)
     reusable = ReusableRecords(mirror=mirror)
     record = reusable.find(KEY, [DeclaredOutput(path="a")])
     assert record is not None
-    assert [each["path"] for each in reusable.left_by(record)] == ["a.bai", "both"]
-    assert reusable.left_by(record | {"number": 3}) == []
+    assert [file.path for file in reusable.undeclared(record)] == ["a.bai", "both"]
+    assert reusable.undeclared(record.replace(number=3)) == []
 
 
 def test_outputs_and_logs_are_put_in_place(mirror: Mirror) -> None:
@@ -140,8 +139,8 @@ def test_outputs_and_logs_are_put_in_place(mirror: Mirror) -> None:
     logs = [output(mirror, "logs/a.log", "said"), output(mirror, "logs/gone.log", "gone")]
     (mirror.archive.root / logs[1]["name"]).unlink()
     (mirror.top / "a").write_text("an edit of the user's that Snakemake makes again")
-    record = {"outputs": [output(mirror, "a", "x"), passing], "logs": logs}
-    reusable_records.place(mirror, record, 5)
+    record = JobRecord.from_dict({"outputs": [output(mirror, "a", "x"), passing], "logs": logs})
+    reusable_records.link_outputs(mirror, record, 5)
     for top in (mirror.top, mirror.worktree):
         assert (top / "a").is_symlink() and (top / "logs/a.log").read_text() == "said"
         assert not (top / "logs/a.log").is_symlink() and not (top / "logs/gone.log").exists()

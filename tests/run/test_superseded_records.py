@@ -11,9 +11,11 @@ from gitbatch_core.archive import layout, records
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.git.repository import Repository
 from gitbatch_core.history.origins import Origins
+from gitbatch_core.model.ended_run import EndedRun
 from gitbatch_core.model.job_record import JobRecord
-from gitbatch_core.run import completion, origin_index
-from gitbatch_core.run.superseded_records import JOBS, DoneBefore, listed
+from gitbatch_core.model.run_document import RunDocument
+from gitbatch_core.run import origin_index
+from gitbatch_core.run.superseded_records import DoneBefore, listed
 
 
 def job(run: str, number: int, commit: str = "c", **more: Any) -> dict[str, Any]:
@@ -27,9 +29,9 @@ def end(archive: Archive, run: str, *jobs: dict[str, Any], tainted: bool = False
         records.write(
             archive.root, layout.record_path(each["key"], each["run"], each["number"]), each
         )
-    completion.keep(
-        archive.root, {"run": run, "tainted": tainted, JOBS: listed(map(JobRecord.from_dict, jobs))}
-    )
+    ended = EndedRun(run=run, tainted=tainted)
+    done = listed(map(JobRecord.from_dict, jobs))
+    records.write_run(archive.root, ended.replace(jobs_without_code=done))
 
 
 def test_the_latest_sound_run_that_has_done_it(tmp_path: Path) -> None:
@@ -39,11 +41,8 @@ def test_the_latest_sound_run_that_has_done_it(tmp_path: Path) -> None:
     end(archive, "20260102-000000-aaaa", job("20260102-000000-aaaa", 1, "new"))
     end(archive, "20260103-000000-aaaa", job("20260103-000000-aaaa", 1, "bad"), tainted=True)
     end(archive, "20260104-000000-aaaa", job("20260104-000000-aaaa", 1, "odd", reusable=False))
-    records.write_run(  # of an older version, that lists no jobs
-        archive.root,
-        "20260105-000000-aaaa",
-        {"format": "gitbatch-ended-run", "version": 1, "run": "20260105", "tainted": False},
-    )
+    older = EndedRun(run="20260105-000000-aaaa", tainted=False)  # which lists no jobs
+    records.write_run(archive.root, older)
     done = DoneBefore(root=archive.root)
     found = done.find(old["key_without_code"])
     assert found is not None
@@ -73,7 +72,7 @@ def test_an_extract_tells_as_much_as_the_document(tmp_path: Path) -> None:
             {"path": "u", "address": "u", "kind": "file", "provenance": "unknown"},
         ]
         document = {"run": run, "source_commit": "c1", "jobs": jobs, "outputs": outputs}
-        origin_index.write(repository, document)
+        origin_index.write(repository, RunDocument.from_dict(document))
     extracts = list(origin_index.entries(repository))
     assert [each.run[-7:-5] for each in extracts] == [f"{n:02}" for n in range(11, 1, -1)]
     assert len(extracts[0].jobs) == 2, "only what differs"
@@ -102,6 +101,6 @@ def test_an_extract_is_of_one_work_tree(tmp_path: Path) -> None:
     repository.git("commit", "--quiet", "--allow-empty", "--message", "first")
     repository.git("worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"))
     linked = Repository.find(tmp_path / "linked")
-    document = {"run": "20260101-000000-aaaa", "source_commit": "c", "jobs": {}, "outputs": []}
+    document = RunDocument(run="20260101-000000-aaaa", source_commit="c", jobs={}, outputs=())
     origin_index.write(linked, document)
     assert [len(list(origin_index.entries(each))) for each in (repository, linked)] == [0, 1]

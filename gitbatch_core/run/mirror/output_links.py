@@ -11,7 +11,8 @@ from gitbatch_core.archive import hashing, layout, links, manifests
 from gitbatch_core.archive.layout import Address, ObjectName, linked_object
 from gitbatch_core.archive.walk import below, files_below
 from gitbatch_core.errors import DamageError, NotInArchiveError
-from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_record import JobRecord, StoredFile
+from gitbatch_core.model.run_document import UndeclaredFile
 from gitbatch_core.run.mirror import linked_folders
 from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.run.run_commit import Result
@@ -36,41 +37,46 @@ def date_again(mirror: Mirror, path: str, mtime_ns: int) -> None:
         os.utime(here, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
 
 
-def place(mirror: Mirror, output: Document, mtime_ns: int, *, copied: bool = False) -> None:
-    """Link an output of a finished job, an entry of its record, in both folders; with `copied` the
-    user's gets a copy, for another storage to take: it may look at what a link leads to, and there
-    at a time that is nobody's."""
-    relative = output["path"]
+def link_output(mirror: Mirror, output: StoredFile, mtime_ns: int, *, copied: bool = False) -> None:
+    """Link an output of a finished job in both folders; with `copied` the user's gets a copy, for
+    another storage to take: it may look at what a link leads to, and there at a time that is
+    nobody's."""
+    relative = output.path
     mirror.note_time(relative, mtime_ns)
     mirror.note_output(output)
     here, there = mirror.top / relative, mirror.worktree / relative
-    if output.get("temporary"):
+    if output.temporary:
         _link_temporary(mirror, here, there, mtime_ns)
-    elif output["kind"] == "tree":
-        entries = mirror.archive.manifest(Address.parse(output["address"]))
-        for top, place in ((mirror.worktree, there), (mirror.top, here))[: 1 if copied else 2]:
-            mirror.remove(place)
-            links.place_tree(mirror.archive, place, entries, top=top, mtime_ns=mtime_ns)
-        for place in () if copied else (there, here):
-            _stamp(place, mtime_ns)
+    elif output.is_tree:
+        entries = mirror.archive.manifest(Address.parse(output.address))
+        for top, folder in ((mirror.worktree, there), (mirror.top, here))[: 1 if copied else 2]:
+            mirror.remove(folder)
+            links.place_tree(mirror.archive, folder, entries, top=top, mtime_ns=mtime_ns)
+        for folder in () if copied else (there, here):
+            _stamp(folder, mtime_ns)
     else:
-        name = ObjectName.parse(output["name"])
-        for place in (there, here)[: 1 if copied else 2]:
-            mirror.link(place, name, mtime_ns)
-    if copied and not output.get("temporary"):
-        mirror.replace(here, lambda place: fs.copy_writable(there, place))
+        name = object_name(output)
+        for link in (there, here)[: 1 if copied else 2]:
+            mirror.link(link, name, mtime_ns)
+    if copied and not output.temporary:
+        mirror.replace(here, lambda copy: fs.copy_writable(there, copy))
 
 
-def is_there(mirror: Mirror, output: Document) -> bool:
-    """Whether `output`, an entry of a job record, is still available."""
-    if output.get("temporary"):
-        return os.path.lexists(mirror.worktree / output["path"])
-    if output["kind"] == "file":
-        return _is_whole(mirror, ObjectName.parse(output["name"]), output["size"])
+def object_name(file: StoredFile | UndeclaredFile) -> ObjectName:
+    """The archive's object with a stored file's bytes. Raises FormatError."""
+    return ObjectName.parse(file.name or "")
+
+
+def is_there(mirror: Mirror, output: StoredFile) -> bool:
+    """Whether the output of a job is still available."""
+    if output.temporary:
+        return os.path.lexists(mirror.worktree / output.path)
+    if not output.is_tree:
+        return is_whole(mirror, object_name(output), output.size)
     try:
-        entries = mirror.archive.manifest(Address.parse(output["address"]))
+        entries = mirror.archive.manifest(Address.parse(output.address))
         return all(
-            _is_whole(mirror, _member(mirror, entry), entry.size)
+            is_whole(mirror, _member(mirror, entry), entry.size)
             for entry in entries
             if entry.kind == "f"
         )
@@ -78,7 +84,7 @@ def is_there(mirror: Mirror, output: Document) -> bool:
         return False
 
 
-def _is_whole(mirror: Mirror, name: ObjectName, size: int) -> bool:
+def is_whole(mirror: Mirror, name: ObjectName, size: int | None) -> bool:
     """Whether the object is there in its `size`, in bytes: what a look can tell without reading."""
     try:
         return os.stat(mirror.archive.path(name)).st_size == size
@@ -86,26 +92,26 @@ def _is_whole(mirror: Mirror, name: ObjectName, size: int) -> bool:
         return False
 
 
-def unchanged(mirror: Mirror, record: Document) -> set[str]:
+def unchanged(mirror: Mirror, record: JobRecord) -> set[str]:
     """Paths of those outputs of a job record that the user's folder has unchanged."""
     return {
-        output["path"]
-        for output in record["outputs"]
-        if os.path.lexists(here := mirror.top / output["path"])
-        and str(links.address_of(here, mirror.archive)) == output["address"]
+        output.path
+        for output in record.outputs
+        if os.path.lexists(here := mirror.top / output.path)
+        and str(links.address_of(here, mirror.archive)) == output.address
     }
 
 
-def recall(mirror: Mirror, output: Document) -> bool:
+def recall(mirror: Mirror, output: StoredFile) -> bool:
     """Whether an earlier process of the run had put `output` in place and it is still there; if so,
     it counts as this run's own."""
-    relative = output["path"]
+    relative = output.path
     here, there = mirror.top / relative, mirror.worktree / relative
-    if output.get("temporary"):
+    if output.temporary:
         is_there = os.path.lexists(here) and os.path.lexists(there) and _leads_to(here, there)
     else:
         address = links.address_of(here, mirror.archive) if os.path.lexists(here) else None
-        is_there = address is not None and str(address) == output["address"]
+        is_there = address is not None and str(address) == output.address
     if is_there:
         mirror.note_output(output)
         mirror.note_time(relative, links.time_of(here))
@@ -113,10 +119,10 @@ def recall(mirror: Mirror, output: Document) -> bool:
 
 
 def _link_temporary(mirror: Mirror, here: Path, there: Path, mtime_ns: int) -> None:
-    def link(place: Path, target: Path) -> None:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        text = _text_of_temporary(place, target)
-        fs.replace_with_link(place, text, mtime_ns=mtime_ns)
+    def link(path: Path, target: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = _text_of_temporary(path, target)
+        fs.replace_with_link(path, text, mtime_ns=mtime_ns)
         os.utime(target, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
 
     mirror.remove(here)
@@ -153,24 +159,22 @@ def restore_logs(
             mirror.note_placed(relative)
 
 
-def keep(mirror: Mirror, here: Path, there: Path) -> None:
+def archive_temporary(mirror: Mirror, here: Path, there: Path) -> None:
     """Put a temporary output into the archive if a link or a folder of links still leads to it.
     Raises ArchiveError."""
     if not _leads_to(here, there):
         return
     relative = str(there.relative_to(mirror.worktree))
-    output = {
-        name: value for name, value in mirror.outputs[relative].items() if name != "temporary"
-    }
-    if output["kind"] == "tree":
-        output["address"] = str(mirror.archive.put_tree(there).address)
+    output = mirror.outputs[relative].replace(temporary=False)
+    if output.is_tree:
+        output = output.replace(address=str(mirror.archive.put_tree(there).address))
     else:
         [stored] = mirror.archive.put([there])
-        output |= {"address": str(stored.address), "name": stored.name.path}
-    place(mirror, output, mirror.later.get(relative, mirror.pinned_ns))
+        output = output.replace(address=str(stored.address), name=stored.name.path)
+    link_output(mirror, output, mirror.later.get(relative, mirror.pinned_ns))
 
 
-def drop(mirror: Mirror, here: Path, there: Path) -> None:
+def remove_temporary(mirror: Mirror, here: Path, there: Path) -> None:
     """Remove a temporary output, and the link or folder of links that leads to it."""
     if here.is_symlink():
         here.unlink()
@@ -200,7 +204,7 @@ def result_at(mirror: Mirror, path: str, *, folder: bool) -> Result | None:
     what is no result, such as a dangling link. What has no link yet is stored first."""
     relative, here = mirror.relative(path), mirror.here(path)
     if relative is not None and relative in mirror.outputs:
-        if mirror.outputs[relative].get("temporary"):
+        if mirror.outputs[relative].temporary:
             return None
         return _recorded_result(mirror, relative, mirror.outputs[relative])
     if relative is None or not here.exists() or here.is_dir() != folder:
@@ -280,9 +284,9 @@ def stored_result(
     if (output := mirror.outputs.get(relative)) is not None:
         return Result(
             path=relative,
-            kind=output["kind"],
-            address=output["address"],
-            size=output["size"],
+            kind=output.kind,
+            address=output.address,
+            size=output.size,
             links={},
             storage=query,
         )
@@ -311,15 +315,14 @@ def input_links(mirror: Mirror, paths: Iterable[str]) -> dict[str, str]:
     return texts
 
 
-def _recorded_result(mirror: Mirror, relative: str, output: Document) -> Result:
+def _recorded_result(mirror: Mirror, relative: str, output: StoredFile) -> Result:
     """An output of this run as its record says, whatever was done to the link since."""
     here = mirror.top / relative
     gone: tuple[str, ...] = ()
-    if output["kind"] == "file":
-        name = ObjectName.parse(output["name"])
-        texts = {relative: links.link_text(here, mirror.top, name)}
+    if not output.is_tree:
+        texts = {relative: links.link_text(here, mirror.top, object_name(output))}
     else:
-        entries = mirror.archive.manifest(Address.parse(output["address"]))
+        entries = mirror.archive.manifest(Address.parse(output.address))
         texts = {
             f"{relative}/{entry.path}": entry.target or _member_text(mirror, here, entry)
             for entry in entries
@@ -340,9 +343,9 @@ def _recorded_result(mirror: Mirror, relative: str, output: Document) -> Result:
         )
     return Result(
         path=relative,
-        kind=output["kind"],
-        address=output["address"],
-        size=output["size"],
+        kind=output.kind,
+        address=output.address,
+        size=output.size,
         links=texts,
         gone=gone,
     )

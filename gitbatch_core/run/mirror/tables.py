@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gitbatch_core.model.documents import Document
+from gitbatch_core.model.job_record import StoredFile
 
 
 @dataclass(kw_only=True)
@@ -28,8 +28,8 @@ class MirrorTables:
     """Paths, relative to the top, that were put into the worktree."""
     logs: set[str | None] = field(default_factory=set)
     """Logs and benchmarks: plain files for the user, which other jobs may read."""
-    outputs: dict[str, Document] = field(default_factory=dict)
-    """Outputs of this run's jobs, entries of their records."""
+    outputs: dict[str, StoredFile] = field(default_factory=dict)
+    """Outputs of this run's jobs."""
     copies: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Local copies of what lies in other storages, with their stamps when they were hashed."""
     parse_time: dict[str, str] = field(default_factory=dict)
@@ -55,10 +55,10 @@ class MirrorTables:
         """These are logs or benchmarks."""
         self.logs.update(paths)
 
-    def note_output(self, output: Document) -> None:
-        """A job of this run has made this, an entry of its record, and it is in place."""
-        path = output["path"]
-        self.note_address(path, output["address"])
+    def note_output(self, output: StoredFile) -> None:
+        """A job of this run has made this, and it is in place."""
+        path = output.path
+        self.note_address(path, output.address)
         self.outputs[path] = output
         self.note_placed(path)
 

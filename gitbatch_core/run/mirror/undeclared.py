@@ -9,38 +9,37 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitbatch_core import fs
 from gitbatch_core.archive import links
 from gitbatch_core.archive.ingested import Stored
-from gitbatch_core.archive.layout import ObjectName
 from gitbatch_core.archive.store import Take
 from gitbatch_core.errors import GitbatchError
-from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_record import StoredFile
-from gitbatch_core.model.run_document import RunDocument
+from gitbatch_core.model.job_record import FILE
+from gitbatch_core.model.run_document import RunDocument, UndeclaredBy, UndeclaredFile
 from gitbatch_core.run.executions import Execution, belongs, nearest, running_at
 from gitbatch_core.run.mirror import output_links
 from gitbatch_core.run.mirror.paths import Mirror
-from gitbatch_core.run.undeclared_entries import FILES, JOBS, job_name
 
 _MOST_JOBS = 100
 """Of so many, nobody can say anything."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Left:
-    """What a run has left beside its outputs."""
+class UndeclaredOfRun:
+    """What there is of undeclared files at the end of a run."""
 
-    facts: Document
-    """For its document."""
+    files: Sequence[UndeclaredFile]
+    """For its document, as `jobs`."""
+    jobs: Mapping[str, UndeclaredBy]
+    """Those that `files` name, by `RUN-NUMBER`."""
     links: Mapping[str, str]
     """For its commit: path relative to the top -> text."""
-    new: list[Document]
-    """Entries of this run. Those with an address and no link are where the user's folder has
+    new: Sequence[UndeclaredFile]
+    """Files of this run. Those with an address and no link are where the user's folder has
     something of its own."""
 
 
@@ -49,14 +48,14 @@ class UndeclaredFiles:
     """The undeclared files of a run in progress. Not thread-safe: the session's lock is held."""
 
     mirror: Mirror
-    entries: dict[str, Document] = field(default_factory=dict)
+    entries: dict[str, UndeclaredFile] = field(default_factory=dict)
     """By path, relative to the top: what earlier jobs have left, and the worktree has."""
-    _jobs: dict[str, Document] = field(default_factory=dict)
+    _jobs: dict[str, UndeclaredBy] = field(default_factory=dict)
     """That these entries name."""
     _by_job: dict[str, set[str]] = field(default_factory=dict)
     """Paths by the outputs, and the names, of the jobs that may have written them; those that do
     not belong to such an output also by rules, of which any job may write them."""
-    _placed: set[str] = field(default_factory=set)
+    _brought: set[str] = field(default_factory=set)
     """Paths that came along with reused jobs."""
     _cleared: dict[str, set[str]] = field(default_factory=dict)
     """Paths that were removed for a job, with the names of that."""
@@ -74,25 +73,23 @@ class UndeclaredFiles:
             if not is_declared(path)
         }
         for run in runs if links_there else ():
-            jobs = {name: job.to_dict() for name, job in run.undeclared_jobs.items()}
             for file in run.kept_undeclared():
                 if links_there.get(file.path) == file.address:
                     del links_there[file.path]
-                    self._note(file.to_dict(), jobs)
+                    self._note(file, run.undeclared_jobs)
             if not links_there:
                 break
 
-    def _note(self, entry: Document, jobs: Mapping[str, Document]) -> None:
-        path = entry["path"]
-        self.entries[path] = entry
-        for name in (job_name(entry, number) for number in entry["jobs"]):
+    def _note(self, file: UndeclaredFile, jobs: Mapping[str, UndeclaredBy]) -> None:
+        self.entries[file.path] = file
+        for name in file.job_names():
             if (job := jobs.get(name)) is not None:
                 self._jobs[name] = job
-                by = {*job["outputs"], *job["members"]}
-                if not any(belongs(path, output) for output in job["outputs"]):
-                    by.add(job["rule"])
+                by = {*job.outputs, *job.members}
+                if not any(belongs(file.path, output) for output in job.outputs):
+                    by.add(job.rule)
                 for each in by:
-                    self._by_job.setdefault(each, set()).add(path)
+                    self._by_job.setdefault(each, set()).add(file.path)
 
     def make_room(
         self, outputs: Iterable[str | None], members: Iterable[str], rules: Iterable[str]
@@ -118,17 +115,18 @@ class UndeclaredFiles:
                 for paths in self._by_job.values():
                     paths.discard(path)
 
-    def place(self, left: Iterable[Document], jobs: Mapping[str, Document]) -> None:
+    def bring(self, files: Iterable[UndeclaredFile], jobs: Mapping[str, UndeclaredBy]) -> None:
         """Bring what a job has left that is reused, but to where something else is. Raises
         ArchiveError."""
-        for entry in left:
-            path, there = entry["path"], self.mirror.worktree / entry["path"]
+        for file in files:
+            path, there = file.path, self.mirror.worktree / file.path
             is_free = (path in self.entries and there.is_symlink()) or not os.path.lexists(there)
-            if is_free and output_links.is_there(self.mirror, entry):
-                self.mirror.link(there, ObjectName.parse(entry["name"]), self.mirror.pinned_ns)
+            name = output_links.object_name(file)
+            if is_free and output_links.is_whole(self.mirror, name, file.size):
+                self.mirror.link(there, name, self.mirror.pinned_ns)
                 self._cleared.pop(path, None)
-                self._placed.add(path)
-                self._note(entry, jobs)
+                self._brought.add(path)
+                self._note(file, jobs)
 
     # ------------------------------------------------------------------ at the end of a run
 
@@ -139,7 +137,7 @@ class UndeclaredFiles:
             return False
         if path in self._copies and not there.is_symlink() and there.is_file():
             return fs.stamp(there) != self._copies[path]
-        return not there.is_symlink() or self._address(there) != self.entries[path]["address"]
+        return not there.is_symlink() or self._address(there) != self.entries[path].address
 
     def end(
         self,
@@ -150,69 +148,65 @@ class UndeclaredFiles:
         is_declared: Callable[[str], bool],
         *,
         keep: bool,
-    ) -> Left:
+    ) -> UndeclaredOfRun:
         """Put what the run's jobs have left at `paths` into the archive, with links in the user's
         folder, where that has nothing of its own; and have there what the worktree has of what was
         known. `done`: the names of single jobs that succeeded. Never raises ArchiveError."""
         before = {
-            path: entry
-            for path, entry in self.entries.items()
+            path: file
+            for path, file in self.entries.items()
             if not self.is_rewritten(path) and not is_declared(path)
         }
         # The user has them already: what is written while the Snakefile is read, say.
         others = sorted(path for path in paths if not self._has_user(path))
         new = self._store(run, others, list(executions), keep=keep)
-        foreign = [entry["path"] for entry in new if "address" in entry and not self._link(entry)]
-        for entry in (entry for entry in new if entry["path"] in foreign):
-            entry["jobs"] = []  # whoever has a file of their own does not want it
-        for path in (entry["path"] for entry in new if "address" not in entry):
+        foreign = {file.path for file in new if file.is_kept and not self._link(file)}
+        # Whoever has a file of their own does not want it.
+        new = [file.replace(jobs=()) if file.path in foreign else file for file in new]
+        for path in (file.path for file in new if not file.is_kept):
             if path in self.entries:
                 self._unlink(self.entries[path])
         stay, top = [], self.mirror.top
-        for path, entry in before.items():
+        for path, file in before.items():
             gone = not os.path.lexists(self.mirror.worktree / path)
             if gone and (path not in self._cleared or not self._cleared[path].isdisjoint(done)):
-                self._unlink(entry)
-            elif (path in self._placed or os.path.lexists(top / path)) and self._link(entry):
-                stay.append(entry)
-        all_ = sorted((*stay, *new), key=lambda entry: str(entry["path"]))
-        names = {job_name(entry, number) for entry in all_ for number in entry["jobs"]}
-        return Left(
-            facts={FILES: all_, JOBS: {n: j for n, j in self._jobs.items() if n in names}},
+                self._unlink(file)
+            elif (path in self._brought or os.path.lexists(top / path)) and self._link(file):
+                stay.append(file)
+        files = sorted((*stay, *new), key=lambda file: file.path)
+        names = {name for file in files for name in file.job_names()}
+        return UndeclaredOfRun(
+            files=files,
+            jobs={name: job for name, job in self._jobs.items() if name in names},
             links={
-                entry["path"]: os.readlink(top / entry["path"])
-                for entry in all_
-                if "address" in entry and entry["path"] not in foreign
+                file.path: os.readlink(top / file.path)
+                for file in files
+                if file.is_kept and file.path not in foreign
             },
             new=new,
         )
 
     def _store(
         self, run: str, paths: list[str], executions: list[Execution], *, keep: bool
-    ) -> list[Document]:
+    ) -> list[UndeclaredFile]:
         times = {path: self._times(path) for path in paths}
         running = running_at(executions, (moment for some in times.values() for moment in some))
-        files = [path for path in paths if keep and self._can_be_kept(path)]
-        stored = self._put(files)
-        entries = []
+        stored = self._put([path for path in paths if keep and self._can_be_kept(path)])
+        files = []
         for path in paths:
             ran = {each.number: each for moment in times[path] for each in running[moment]}
             by = nearest(path, list(ran.values()))
             by = sorted(by, key=lambda each: each.number) if len(by) <= _MOST_JOBS else []
-            entry: Document = {"path": path, "run": run, "jobs": [each.number for each in by]}
+            file = UndeclaredFile(path=path, run=run, jobs=[each.number for each in by])
             if len({each.rule for each in ran.values()}) == 1:
-                entry["rule"] = next(iter(ran.values())).rule
-            self._jobs |= {f"{run}-{each.number}": each.as_document() for each in by}
+                file = file.replace(rule=next(iter(ran.values())).rule)
+            self._jobs |= {f"{run}-{each.number}": each.as_undeclared_by() for each in by}
             if (one := stored.get(path)) is not None:
-                entry |= StoredFile(
-                    path=path,
-                    kind="file",
-                    address=str(one.address),
-                    name=one.name.path,
-                    size=one.size,
-                ).to_dict()
-            entries.append(entry)
-        return entries
+                file = file.replace(
+                    kind=FILE, address=str(one.address), name=one.name.path, size=one.size
+                )
+            files.append(file)
+        return files
 
     def _times(self, path: str) -> tuple[int, ...]:
         """When it was last written, and changed in whatever way: tools set the former as they
@@ -252,26 +246,26 @@ class UndeclaredFiles:
                 self.mirror.archive.take_back(one)
         return linked
 
-    def _link(self, entry: Document) -> bool:
+    def _link(self, file: UndeclaredFile) -> bool:
         """Have the link in the user's folder, unless something else is there that is not ours."""
-        path, here = entry["path"], self.mirror.top / entry["path"]
+        here = self.mirror.top / file.path
         if os.path.lexists(here):
             address = self._address(here)
-            if address == entry["address"]:
+            if address == file.address:
                 return True
-            ours = self.entries.get(path, {}).get("address")
-            if address is None or address != ours:
+            ours = self.entries.get(file.path)
+            if address is None or ours is None or address != ours.address:
                 return False
         try:
-            self.mirror.link(here, ObjectName.parse(entry["name"]), self.mirror.pinned_ns)
+            self.mirror.link(here, output_links.object_name(file), self.mirror.pinned_ns)
         except (GitbatchError, OSError):  # behind a linked folder, or a file
             return False
         return True
 
-    def _unlink(self, entry: Document) -> None:
+    def _unlink(self, file: UndeclaredFile) -> None:
         """Remove the link in the user's folder, if it is still there."""
-        here = self.mirror.top / entry["path"]
-        if self._address(here) == entry["address"]:
+        here = self.mirror.top / file.path
+        if self._address(here) == file.address:
             here.unlink()
 
     def _has_user(self, path: str) -> bool:
