@@ -16,6 +16,11 @@ from gitbatch_core.model.data import Data
 
 Document = dict[str, Any]
 
+# One encoder each: to make it takes as long as to encode a small object.
+_LINE = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+_ASCII_LINE = json.JSONEncoder(sort_keys=True).encode
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
 _LEVELS = 2
 """Of lists and mappings that are written with a line for each entry."""
 
@@ -33,9 +38,7 @@ def dumps(document: Any) -> bytes:
 
 
 def _lines(value: Any, *, to_ascii: bool, level: int = 0) -> str:
-    def line(inner: Any) -> str:
-        return json.dumps(inner, sort_keys=True, ensure_ascii=to_ascii)
-
+    line = _ASCII_LINE if to_ascii else _LINE
     if level < _LEVELS and isinstance(value, (dict, list)) and value:
         if isinstance(value, dict):
             first, last, named = "{", "}", [(line(k) + ": ", v) for k, v in sorted(value.items())]
@@ -55,7 +58,7 @@ def canonical(value: Any) -> bytes:
 
     Raises TypeError or ValueError where the value has no JSON form (NaN, objects).
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return _CANONICAL(value).encode()
 
 
 def spellings(text: str) -> set[bytes]:

@@ -38,16 +38,18 @@ class RunExtract(RunDocument):
 
 def write(repository: Repository, document: RunDocument) -> None:
     """Write the extract of a run's document. Raises OSError."""
-    jobs: dict[str, JobRecord] = {}  # by what is kept of them: few differ in that
-    names: dict[str, str] = {}
+    extracts: dict[bytes, JobRecord] = {}  # of thousands, few differ in what is kept of them
+    keys: dict[str, bytes] = {}
     for name, job in document.jobs.items():
         extract = job.only(_OF_JOB_WITH_CHOICE if "code" in job else _OF_JOB)
-        names[name] = str(hashing.hash_bytes(documents.canonical(extract.to_dict()), "xxh3"))
-        jobs[names[name]] = extract
+        keys[name] = documents.canonical(extract.to_dict())
+        extracts[keys[name]] = extract
+    names = {key: str(hashing.hash_bytes(key, "xxh3")) for key in extracts}
+    jobs = {names[key]: extract for key, extract in extracts.items()}
     outputs = []
     for output in document.outputs:
-        its = output.only(_OF_OUTPUT)
-        outputs.append(its.replace(job=names[output.job]) if output.job else its)
+        job_name = {"job": names[keys[output.job]]} if output.job else {}
+        outputs.append(output.only(_OF_OUTPUT, **job_name))
     folder = _folder(repository)
     folder.mkdir(parents=True, exist_ok=True)
     RunExtract(**document.only(_OF_RUN).to_dict(), jobs=jobs, outputs=outputs).write(
