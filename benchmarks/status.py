@@ -23,6 +23,7 @@ from pathlib import Path
 from gitbatch_core.archive import links
 from gitbatch_core.git import commits
 from gitbatch_core.git.repository import Repository
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.run import archive_location, run_commit
 from gitbatch_core.run.run_commit import Provenance, Result
 
@@ -84,7 +85,8 @@ def make(top: Path, number: int) -> None:
         text = {path: os.readlink(top / path)}
         address = str(name.address)
         results.append(Result(path=path, kind="file", address=address, size=1, links=text))
-        provenance.add_record(record(commit, n, path, address, str(source.address)))
+        made = record(commit, n, path, address, str(source.address))
+        provenance.add_record(JobRecord.from_dict(made))
     facts = {"run": RUN, "source_commit": commit, "outcome": "succeeded", "folder": ""}
     made_in = run_commit.write(
         repository,

@@ -13,6 +13,7 @@ from gitbatch_core.archive import links
 from gitbatch_core.archive.hashing import hash_bytes
 from gitbatch_core.git import commits
 from gitbatch_core.git.repository import Repository
+from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.run import archive_location, run_commit
 from gitbatch_core.run.code_difference import ALL, Choice
 from gitbatch_core.run.run_commit import Provenance, Result
@@ -102,7 +103,7 @@ class Folder:
             record["code"] = code.as_json()
         provenance = Provenance()
         if not unknown:
-            provenance.add_record(record)
+            provenance.add_record(JobRecord.from_dict(record))
         for earlier in run_commit.earlier(self.repository):
             provenance.add_run(earlier)
         every = [*results.values(), *kept]

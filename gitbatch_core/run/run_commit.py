@@ -3,7 +3,6 @@ back."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,8 @@ from gitbatch_core.git.repository import Repository
 from gitbatch_core.log import suppressed
 from gitbatch_core.model import documents
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.run_document import RunDocument, RunOutput, reproduced_run
+from gitbatch_core.model.job_record import JobRecord, SingleJob
+from gitbatch_core.model.run_document import UNKNOWN, RunDocument, RunOutput, reproduced_run
 
 PATH = ".gitbatch/run.json"
 """In the tree of a run commit."""
@@ -29,17 +29,12 @@ _REPRODUCES = "Gitbatch-Reproduces"
 _OF_REPRODUCTION = re.compile(rf"^{_REPRODUCES}: (\S+)$", re.MULTILINE)
 OF_RUN = re.compile(rf"^{TRAILER}: (\S+)$", re.MULTILINE)
 """Finds, in the message of a run commit, the run."""
-OTHER_CODE = "other_code"
-"""In a run's document: of an output, the commit that has made it with other code than the run's;
-of the run, the files in which the code of each such commit differs."""
-STALE_INPUTS = "stale_inputs"
-"""Of an output: what it was made from and is itself stale."""
 _MOST_PASSED_OVER = 20
 """Documents of runs in other work trees."""
 _TOGETHER = 20
 """Documents that are read by one call of git; each may have megabytes."""
 
-_KEPT_OF_RECORD = (
+_OF_RECORD = (
     "run", "number", "key", "commit", "folder", "rule", "members", "environment", "tools", "host",
     "pool", "started", "ended", "usage", "pool_usage", "request", "waited_s", "updated", "code",
 )  # fmt: skip
@@ -69,69 +64,51 @@ class Result:
 class Provenance:
     """Who made which output, by path and address: this run's records, then earlier runs'."""
 
-    jobs: dict[tuple[str, str], Document] = field(default_factory=dict)
+    jobs: dict[tuple[str, str], JobRecord] = field(default_factory=dict)
     told: dict[tuple[str, str], tuple[RunOutput, RunDocument]] = field(default_factory=dict)
     """What the document of an earlier run says of it, and that document."""
 
-    def add_record(self, record: Document) -> None:
-        job = {name: record[name] for name in _KEPT_OF_RECORD if name in record}
-        for output in record.get("outputs", ()):
-            self.jobs[output["path"], output["address"]] = job
+    def add_record(self, record: JobRecord) -> None:
+        job = record.only(_OF_RECORD)
+        for output in record.outputs:
+            self.jobs[output.path, output.address] = job
 
     def add_run(self, document: RunDocument) -> None:
-        jobs = {name: job.to_dict() for name, job in document.jobs.items()}
         for output in document.outputs:
-            if (job := jobs.get(output.job or "")) is not None:
+            if (job := document.job_of(output)) is not None:
                 name = output.path, output.address
                 if self.jobs.setdefault(name, job) is job:
                     self.told[name] = output, document
 
-    def of(self, result: Result) -> Document | None:
+    def of(self, result: Result) -> JobRecord | None:
         return self.jobs.get((result.path, result.address))
 
 
-def compose(facts: Document, results: Iterable[Result], provenance: Provenance) -> Document:
+def compose(facts: Document, results: Iterable[Result], provenance: Provenance) -> RunDocument:
     """The document: `facts` of the run, its outputs, and the jobs that made them."""
-    jobs: dict[str, Document] = {}
-    members: dict[str, dict[str, Document]] = {}
+    jobs: dict[str, JobRecord] = {}
+    makers: dict[str, dict[str, SingleJob]] = {}
     outputs = []
     for result in sorted(results, key=lambda result: result.path):
-        output: dict[str, Any] = {
-            "path": result.path,
-            "kind": result.kind,
-            "address": result.address,
-            "size": result.size,
-        }
-        if result.storage:
-            output["storage"] = result.storage
-        job = provenance.of(result)
-        if job is None:
-            output["provenance"] = "unknown"
+        origin: dict[str, Any] = {"storage": result.storage} if result.storage else {}
+        if (job := provenance.of(result)) is None:
+            origin["provenance"] = UNKNOWN
         else:
-            name = f"{job['run']}-{job['number']}"
+            name = job.name
             if name not in jobs:
-                jobs[name], members[name] = job, makers(job)
-            output["job"] = name
-            member = members[name].get(result.path, job["members"][0])
-            output |= {"rule": member["rule"], "wildcards": member["wildcards"]}
-        outputs.append(output)
-    return {
-        "format": RunDocument.FORMAT,
-        "version": RunDocument.VERSION,
-        **facts,
-        "jobs": jobs,
-        "outputs": outputs,
-    }
-
-
-def makers(job: Document) -> dict[str, Document]:
-    """By output, relative to the top: the single job, of a group maybe, that makes it."""
-    folder = job.get("folder", "")
-    return {
-        os.path.normpath(os.path.join(folder, output)): member
-        for member in reversed(job.get("members", ()))
-        for output in member["outputs"]
-    }
+                jobs[name], makers[name] = job, job.makers()
+            maker = makers[name].get(result.path) or job.members[0]
+            origin |= {"job": name, "rule": maker.rule, "wildcards": maker.wildcards}
+        outputs.append(
+            RunOutput(
+                path=result.path,
+                kind=result.kind,
+                address=result.address,
+                size=result.size,
+                **origin,
+            )
+        )
+    return RunDocument(**facts, jobs=jobs, outputs=outputs)
 
 
 def products(runs: Iterable[RunDocument]) -> set[str]:
@@ -150,7 +127,7 @@ def products(runs: Iterable[RunDocument]) -> set[str]:
 def write(
     repository: Repository,
     *,
-    document: Document,
+    document: RunDocument,
     results: Iterable[Result],
     inputs: Mapping[str, str],
     message: str,
@@ -161,18 +138,18 @@ def write(
     link: what jobs read and the source commit lacks) and the document. Raises GitError.
     """
     links = {path: text for result in results for path, text in result.links.items()}
-    before = document.get("reproduces")
+    before = document.reproduces
     reproduces = f"{_REPRODUCES}: {before}\n" if before else ""
     return commits.write(
         repository,
-        ref=REFS + document["run"],
-        parent=document["source_commit"],
+        ref=REFS + document.run,
+        parent=document.source_commit,
         overlay=commits.Additions(
             remove=[path for result in results for path in result.gone],
             links={**inputs, **links},
-            files={PATH: documents.dumps(document)},
+            files={PATH: document.to_bytes()},
         ),
-        message=f"{message.rstrip()}\n\n{TRAILER}: {document['run']}\n{reproduces}",
+        message=f"{message.rstrip()}\n\n{TRAILER}: {document.run}\n{reproduces}",
     )
 
 

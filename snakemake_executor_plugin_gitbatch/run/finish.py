@@ -109,7 +109,7 @@ class Ending:
         document = self._document(facts, provenance, gathered)
         commit = run_commit.write(
             self.run.repository,
-            document=document.to_dict(),
+            document=document,
             results=gathered.results,
             inputs={**gathered.undeclared.links, **gathered.input_links},
             message="\n\n".join(
@@ -211,7 +211,7 @@ class Ending:
         """The run's document, which says also which results other code has made."""
         tainted_runs = TaintedRuns(root=self.run.archive.root)
         return stale_outputs.note(
-            RunDocument.from_dict(run_commit.compose(facts, gathered.results, provenance)),
+            run_commit.compose(facts, gathered.results, provenance),
             self._files_of(provenance),
             gathered.records,
             tainted_runs.have_made,
@@ -294,7 +294,7 @@ class Ending:
     def _provenance(self, gathered: _Gathered) -> Provenance:
         provenance = Provenance()
         for record in gathered.jobs:
-            provenance.add_record(record.to_dict())
+            provenance.add_record(record)
         unknown = [result for result in gathered.results if provenance.of(result) is None]
         if unknown:
             # Of what no run has made, all documents would be read in vain.

@@ -94,7 +94,7 @@ def test_names_come_back_from_everywhere(
             path=path, kind="file", address=str(stored.address), size=size, name=stored.name.path
         )
         record = {**job(place, name, text, path), "outputs": [output.to_dict()]}
-        provenance.add_record(record)
+        provenance.add_record(JobRecord.from_dict(record))
         archive.write_record(f"{number:032x}", f"run-{number}", place, record)
         results.append(
             Result(
@@ -108,8 +108,8 @@ def test_names_come_back_from_everywhere(
     head = repository.commit_of("HEAD")
     facts = {"run": run, "source_commit": head, "command": [text], "config": {text: [text]}}
     composed = run_commit.compose(facts, results, provenance)
-    by_path = {output["path"]: output for output in composed["outputs"]}
-    assert [by_path[f"{folder}/{name}"]["rule"] for name in names] == names
+    by_path = {output.path: output for output in composed.outputs}
+    assert [by_path[f"{folder}/{name}"].rule for name in names] == names
     commit = run_commit.write(
         repository,
         document=composed,
@@ -117,7 +117,7 @@ def test_names_come_back_from_everywhere(
         inputs={},
         message=f"gitbatch run {run}",
     )
-    assert run_commit.read(repository, commit).to_dict() == composed
+    assert run_commit.read(repository, commit) == composed
     assert run_commit.source_of(repository, commit) == head
     listed = repository.git("ls-tree", "-r", "-z", "--name-only", commit).split(b"\0")[:-1]
     assert set(listed) == {

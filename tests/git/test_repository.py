@@ -214,10 +214,10 @@ def test_a_run_commits_source(repository: Repository) -> None:
         inputs={},
         message="run",
     )
-    commits.tag(repository, f"run/{composed['run']}", commit)
+    commits.tag(repository, f"run/{composed.run}", commit)
     assert run_commit.source_of(repository, head) == head
     assert run_commit.source_of(repository, commit) == head
-    assert run_commit.read(repository, "run/20260101-000000-abcd").to_dict() == composed
+    assert run_commit.read(repository, "run/20260101-000000-abcd") == composed
     # With anything more than outputs, it is a commit like any other.
     git(repository.top, "checkout", "--quiet", "--detach", commit)
     (repository.top / "code.py").write_text("more\n")

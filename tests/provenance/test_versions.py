@@ -52,7 +52,9 @@ def ended(repository: Repository, run: str, address: str, made_by: str, **facts:
         "ended": f"{run}T02",
     }
     found |= {"source_commit": repository.commit_of("HEAD"), "outputs": [output], **facts}
-    commit = run_commit.write(repository, document=found, results=[], inputs={}, message=run)
+    commit = run_commit.write(
+        repository, document=RunDocument.from_dict(found), results=[], inputs={}, message=run
+    )
     if not facts.get("tainted"):
         commits.tag(repository, f"run/{run}", commit)
 
