@@ -75,7 +75,7 @@ def packages() -> dict[str, str]:
 
 def _version(path: Path) -> str:
     try:
-        return metadata.Distribution.at(path).version
+        return metadata.Distribution.at(path).version or ""  # None where it is not stated
     except KeyError:
         return ""
 

@@ -88,17 +88,24 @@ def test_a_variable_with_odd_characters_is_one_name() -> None:
 def test_packages_are_found_whatever_else_is_on_the_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("My_Tool.x-1.0.dist-info", "old-2.1-py3.11.egg-info", "bare.egg-info", "b.py"):
+    for name in (
+        "My_Tool.x-1.0.dist-info",
+        "old-2.1-py3.11.egg-info",
+        "bare.egg-info",
+        "none.egg-info",
+    ):
         (tmp_path / "first" / name).mkdir(parents=True)
     (tmp_path / "first" / "bare.egg-info" / "PKG-INFO").write_text("Name: bare\nVersion: 3\n")
+    (tmp_path / "first" / "none.egg-info" / "PKG-INFO").write_text("Name: none\n")
     (tmp_path / "second" / "my.tool-x-9.dist-info").mkdir(parents=True)
     (tmp_path / "second" / "old-9.dist-info").mkdir()
     (tmp_path / "all.zip").write_bytes(b"PK")
     folders = [tmp_path / name for name in ("missing", "all.zip", "first", "second")]
     monkeypatch.setattr(sys, "path", list(map(str, folders)))
     found = programs.packages()
-    assert {name: found[name] for name in ("my-tool-x", "old", "bare")} == {
+    assert {name: found[name] for name in ("my-tool-x", "old", "bare", "none")} == {
         "my-tool-x": "1.0",
         "old": "2.1",  # the first on the path is the one that is imported
         "bare": "3",
+        "none": "",
     }
