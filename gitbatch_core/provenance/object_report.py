@@ -101,7 +101,7 @@ def report_on(
         stored = tuple(archive.path(name) for name in variants)
     elif not (makers or users):
         raise NotInArchiveError(
-            f"{what} is not in the archive {archive.root}, and no job has read or written it",
+            f"The archive {archive.root} does not have {what}, and no job has read or written it.",
             hint=f"gitbatch freeze {typed(file)}" if file else None,
         )
     is_tree |= any(file.kind == "tree" for _, file in makers)

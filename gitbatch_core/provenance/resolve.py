@@ -210,8 +210,9 @@ class Resolver:
                             what=what, address=Address.parse(each.address), path=path
                         )
         raise NotInArchiveError(
-            f"{what} is no address and no file that is there, and no job has written or read it",
-            hint="gitbatch archive ls shows what there is; RUN:PATH names an output of a run.",
+            f"Nothing is called {what}: it is no address and no file that is there, and no job has "
+            "written or read it.",
+            hint="RUN:PATH names an output of a run. To see what there is: gitbatch archive ls",
         )
 
     def _mentioning(self, paths: Sequence[str]) -> JobIndex:

@@ -54,8 +54,8 @@ def lineage(archive: Archive, arguments: argparse.Namespace) -> int:
     path = path_in_folder(arguments, reference)
     if states <= {COMMIT, OUTSIDE} and str(reference.address) not in jobs.users:
         raise NotInArchiveError(
-            f"{reference.what} is not in the archive {archive.root}, and no job has read or "
-            "written it",
+            f"The archive {archive.root} does not have {reference.what}, and no job has read or "
+            "written it.",
             hint=f"gitbatch freeze {typed(path)}" if path else None,
         )
     if arguments.json:
