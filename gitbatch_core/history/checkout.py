@@ -116,8 +116,9 @@ def _check_folders(repository: Repository, run: ListedRun, document: RunDocument
     """Raise UsageError where results would lie behind a link to a folder: git puts nothing there,
     but a folder in the place of the link."""
     paths = (*(output.path for output in document.outputs), *document.input_links)
-    above = {str(folder) for path in paths for folder in Path(path).parents}
-    for name in sorted(above):
+    folders = {str(folder) for path in paths for folder in Path(path).parents}
+    folders |= {each.path for each in document.outputs if each.is_tree and not each.storage}
+    for name in sorted(folders):
         link = repository.top / name
         if link.is_symlink():
             raise UsageError(
