@@ -34,7 +34,6 @@ from snakemake_executor_plugin_gitbatch.snakemake_internals import (
 )
 
 if TYPE_CHECKING:
-    from snakemake_executor_plugin_gitbatch.job.job_table import JobState
     from snakemake_executor_plugin_gitbatch.run.session import Session
 
 _LONGEST_WAIT_S = 0.2
@@ -106,7 +105,7 @@ class Executor(RemoteExecutor):
             else:
                 self.report_job_submission(
                     SubmittedJobInfo(
-                        job=state.job, external_jobid=_shown_id(state), aux={"state": state}
+                        job=state.job, external_jobid=state.shown_id, aux={"state": state}
                     )
                 )
 
@@ -226,10 +225,3 @@ class Executor(RemoteExecutor):
                     f"The run could not be ended: {error}\n"
                     f"Run {session.run.id} has lost nothing: run the same command again to end it."
                 ) from error
-
-
-def _shown_id(state: JobState) -> str:
-    """What Snakemake shows as a job's id elsewhere."""
-    if state.reused and state.record is not None:
-        return f"as in run {state.record.run}"
-    return state.id or f"earlier.{state.number}"

@@ -7,9 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from gitbatch_core.errors import RunError
 from gitbatch_core.model.documents import Document
-from gitbatch_core.model.masking import redact
 from gitbatch_core.pools.base_environment import start_environment
 from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.job import deployment, job_description, resources
@@ -92,18 +90,6 @@ def brought(job: Any, stated: dict[str, str], *, title: str, mirror: Mirror) -> 
         if name not in stated or named[name] != os.environ.get(name):
             stated[name] = named[name]
     return {name: value for name, value in named.items() if name not in stated}
-
-
-def check_names(member: Any, values: list[str]) -> None:
-    """Raise RunError if the name of a file that a single job writes contains a secret."""
-    for path in map(str, (*member.output, *job_description.log_paths(member))):
-        if redact(path, values) != path:
-            raise RunError(
-                f"The name of a file of rule {member.rule.name} contains the value of an "
-                "environment variable that envvars: declares.",
-                hint="Such values are secrets, but file names appear in records and in git: use "
-                "--config for this value.",
-            )
 
 
 def _has_modules(job: Any) -> bool:

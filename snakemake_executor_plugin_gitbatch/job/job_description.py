@@ -6,22 +6,14 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from snakemake import __version__ as snakemake_version
-
-from gitbatch_core import __version__
 from gitbatch_core.archive.layout import DIGEST_LENGTHS
 from gitbatch_core.model import param_values
-from gitbatch_core.model.documents import Document
-from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.masking import REDACTED
 from gitbatch_core.wording import job_title
 from snakemake_executor_plugin_gitbatch.job import deployment
 from snakemake_executor_plugin_gitbatch.snakemake_internals import evaluation, files
-
-if TYPE_CHECKING:
-    from gitbatch_core.run.run import Run
 
 LATER = "<TBD>"
 """Stands, on the access point, for what Snakemake can only say where the job runs."""
@@ -171,18 +163,6 @@ def _unitless(name: str) -> str:
 
 def _is_later(recorded: Any) -> bool:
     return isinstance(recorded, str) and (LATER in recorded or REDACTED in recorded)
-
-
-def record_head(run: Run, folder: str) -> Document:
-    """How the record of every job of a run begins; `folder`: the working directory."""
-    return {
-        "format": JobRecord.FORMAT,
-        "version": JobRecord.VERSION,
-        "run": run.id,
-        "commit": run.worktree.commit,
-        "folder": folder,
-        "versions": {"gitbatch": __version__, "snakemake": snakemake_version},
-    }
 
 
 def plain_config(config: Any) -> Any:

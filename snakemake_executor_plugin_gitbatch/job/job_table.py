@@ -56,6 +56,13 @@ class JobState:
     """Outputs, relative to the top, that lie in the user's folder as they will be put there."""
 
     @property
+    def shown_id(self) -> str:
+        """What Snakemake shows as a job's id elsewhere."""
+        if self.reused and self.record is not None:
+            return f"as in run {self.record.run}"
+        return self.id or f"earlier.{self.number}"
+
+    @property
     def is_handed_over(self) -> bool:
         """Whether a pool has it, or is about to."""
         return self.job is not None and self.order is not None
@@ -77,10 +84,10 @@ class JobTable:
         self._claimable: dict[str, list[JobState]] = {}
         """Of these, by key: those that nothing has asked for."""
 
-    def add(self, job: Any) -> JobState:
+    def add(self, job: Any, title: str) -> JobState:
         """Add a job that Snakemake hands over, under the next number."""
         self._last_number += 1
-        state = JobState(number=self._last_number, title=job_description.title(job), job=job)
+        state = JobState(number=self._last_number, title=title, job=job)
         self._states[state.number] = state
         return state
 

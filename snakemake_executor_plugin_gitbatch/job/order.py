@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from snakemake import __version__ as snakemake_version
+
+from gitbatch_core import __version__
 from gitbatch_core.errors import RunError
 from gitbatch_core.model.documents import Document
 from gitbatch_core.model.job_order import ORDER_NAME, DeclaredOutput, JobOrder
@@ -36,12 +39,24 @@ class Draft:
     job: Any
     members: list[Any]
     """Its single jobs."""
+    title: str
+    """For people; may hold values of secrets."""
     description: job_description.Description
     key: JobKey
     updated: dict[str, str]
     """Outputs that are changed in place -> their old addresses."""
     rivals: tuple[int, ...] = ()
     """Numbers of jobs of an earlier process that would write what this one is about to write."""
+
+    @property
+    def rule(self) -> str:
+        """A group's rules joined by `+`."""
+        return "+".join(dict.fromkeys(member["rule"] for member in self.description.members))
+
+    @property
+    def logs(self) -> list[str]:
+        """Logs and benchmarks, as the workflow names them."""
+        return [path for member in self.description.members for path in member["logs"]]
 
 
 @dataclass(kw_only=True)
@@ -69,90 +84,82 @@ class Ordering:
     ) -> tuple[JobOrder, JobSpec]:
         """Write the order of job `number` into its folder. `outputs`: what it must make; `cores`:
         the most that `pool` has for it. Raises RunError, PoolError."""
-        title = redact(job_description.title(draft.job), self.secrets.values())
-        variables = environment.of_jobs(self.mirror)
-        secrets = {
-            **self.secrets,
-            **environment.brought(draft.job, variables, title=title, mirror=self.mirror),
-        }
-        kind = choose.kind_named(pool.kind)
+        job, mirror = draft.job, self.mirror
         record = self._record(draft, number, pool)
+        title = redact(draft.title, self.secrets.values())
+        variables = environment.of_jobs(mirror)
+        brought = environment.brought(job, variables, title=title, mirror=mirror)
+        secrets = {**self.secrets, **brought}
         record["environment"] = environment.for_record(variables, secrets)
-        spec = self._spec(draft, number, kind, title, secrets)
-        self._say_ignored(draft.job, kind)
-        path = spec.folder / ORDER_NAME
+        kind = choose.kind_named(pool.kind)
+        request = resources.request(job, kind, title=title, secrets=secrets, mirror=mirror)
+        if not self._said_ignored:
+            self._say_ignored(resources.ignored(job, kind), draft.rule, kind)
+        wrapper = resources.wrapper(job, title=title, mirror=mirror)
+        record["members"] = resources.for_record(draft.description.members)
+        folder, sign = self.run.job_folder(number), self.run.sign(number)
         order = JobOrder(
-            argv=(
-                *resources.wrapper(draft.job, title=title, mirror=self.mirror),
-                *command.command(
-                    self.workflow,
-                    draft.job,
-                    order=path,
-                    general=self.general,
-                    most_cores=cores,
-                ),
+            argv=wrapper
+            + command.command(
+                self.workflow,
+                job,
+                order=folder / ORDER_NAME,
+                general=self.general,
+                most_cores=cores,
             ),
-            folder=str(self.mirror.there(".")),
+            folder=str(mirror.there(".")),
             worktree=str(self.run.worktree.path),
             archive=str(self.run.archive.root),
             environment=variables,
             outputs=outputs,
-            sign=str(spec.sign),
-            logs=self._logs(draft.job),
+            sign=str(sign),
+            logs=tuple(filter(None, map(mirror.relative, draft.logs))),
             tools=programs.programs(
                 draft.description.members, variables, prefix=shell_command.prefix()
             ),
             record=JobRecord.from_dict(redact(record, self.secrets.values())),
         )
-        order.write(path)
-        return order, spec
+        order.write(folder / ORDER_NAME)
+        labels = {
+            "run": self.run.id,
+            "rule": draft.rule,
+            "wildcards": title,
+            "commit": self.run.worktree.commit,
+            "key": draft.key.key,
+        }
+        return order, JobSpec(
+            number=number,
+            name=title,
+            argv=(sys.executable, "-m", "gitbatch_core.runner", str(folder)),
+            folder=folder,
+            request=request,
+            private=secrets,
+            sign=sign,
+            labels=redact(labels, self.secrets.values()),
+        )
 
     def _record(self, draft: Draft, number: int, pool: Pool) -> Document:
-        """What is known of the job record before the job has run."""
+        """The job record before the job has run, still without members and environment."""
         return {
-            **job_description.record_head(self.run, self.folder),
+            "format": JobRecord.FORMAT,
+            "version": JobRecord.VERSION,
+            "run": self.run.id,
+            "commit": self.run.worktree.commit,
+            "folder": self.folder,
+            "versions": {"gitbatch": __version__, "snakemake": snakemake_version},
             "number": number,
             "key": draft.key.key,
             "key_without_code": draft.key.without_code,
             "reusable": draft.description.exact,
-            "rule": job_description.rule_name(draft.job),
+            "rule": draft.rule,
             "attempt": draft.job.attempt,
-            "members": resources.for_record(draft.description.members),
+            "members": [],
             "updated": draft.updated,
             "environment": {},
             "pool": {"kind": pool.kind},
             **({"parse_time": written} if (written := self._written(draft.members)) else {}),
             **({CHOSEN: draft.key.choice.as_json()} if draft.key.choice != ALL else {}),
         }
-
-    def _logs(self, job: Any) -> tuple[str, ...]:
-        """Logs and benchmarks, relative to the top."""
-        paths = map(self.mirror.relative, job_description.log_paths(job))
-        return tuple(path for path in paths if path is not None)
-
-    def _spec(
-        self, draft: Draft, number: int, kind: PoolKind, title: str, secrets: dict[str, str]
-    ) -> JobSpec:
-        folder = self.run.job_folder(number)
-        labels = {
-            "run": self.run.id,
-            "rule": job_description.rule_name(draft.job),
-            "wildcards": title,
-            "commit": self.run.worktree.commit,
-            "key": draft.key.key,
-        }
-        return JobSpec(
-            number=number,
-            name=title,
-            argv=(sys.executable, "-m", "gitbatch_core.runner", str(folder)),
-            folder=folder,
-            request=resources.request(
-                draft.job, kind, title=title, secrets=secrets, mirror=self.mirror
-            ),
-            private=secrets,
-            sign=self.run.sign(number),
-            labels=redact(labels, self.secrets.values()),
-        )
 
     def _written(self, members: list[Any]) -> list[str]:
         """Those inputs that the workflow has written while it was read."""
@@ -165,7 +172,7 @@ class Ordering:
         """The outputs that single jobs must make. Raises RunError for outputs that cannot be
         kept."""
         for member in members:
-            environment.check_names(member, list(self.secrets.values()))
+            check_names(member, list(self.secrets.values()))
             for path in member.output:
                 relative = self.mirror.relative(str(path))
                 if relative is None:  # one that a checkpoint has brought
@@ -180,13 +187,23 @@ class Ordering:
                         temporary=workflow_view.is_temporary(path, self.workflow),
                     )
 
-    def _say_ignored(self, job: Any, kind: PoolKind) -> None:
-        """Once: what only other kinds of pools understand."""
-        if self._said_ignored:
-            return
-        for label, names in resources.ignored(job, kind).items():
+    def _say_ignored(self, ignored: dict[str, list[str]], rule: str, kind: PoolKind) -> None:
+        """Once: what only other kinds of pools understand, by their labels."""
+        for label, names in ignored.items():
             self._said_ignored = True
             self.logger.info(
-                f"Only {label} uses resources such as {', '.join(names)}; rule "
-                f"{job_description.rule_name(job)} runs on {kind.label}."
+                f"Only {label} uses resources such as {', '.join(names)}; rule {rule} runs on "
+                f"{kind.label}."
+            )
+
+
+def check_names(member: Any, values: list[str]) -> None:
+    """Raise RunError if the name of a file that a single job writes contains a secret."""
+    for path in map(str, (*member.output, *job_description.log_paths(member))):
+        if redact(path, values) != path:
+            raise RunError(
+                f"The name of a file of rule {member.rule.name} contains the value of an "
+                "environment variable that envvars: declares.",
+                hint="Such values are secrets, but file names appear in records and in git: use "
+                "--config for this value.",
             )

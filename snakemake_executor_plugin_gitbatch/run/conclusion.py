@@ -54,12 +54,12 @@ class Conclusion:
         GitbatchError, OSError."""
         job, status, order = state.job, state.status, state.order
         assert status is not None and order is not None
+        date, copied = self._date(job), self._copied(job)
         self.report.measure(status, answer)
-        date = self._date(job)
         output_links.restore_logs(self.mirror, order.logs, self.mask, date)
         if answer is None or not answer.succeeded or status.exit_code != 0:
             return self._failure(state, status, order, answer)
-        members, copied = job_description.members(job), self._copied(job)
+        members = job_description.members(job)
         for path in (path for member in members for path in member.input):
             self.mirror.check_outside(str(path))
         for output in answer.record.outputs:

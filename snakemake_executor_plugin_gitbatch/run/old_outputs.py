@@ -44,7 +44,7 @@ class Room:
             same_here = [path for path in member.output if self.mirror.relative(str(path)) in same]
             workflow_view.check_protected(member, same_here)
         links = frozenset(path for path in same if (self.mirror.top / path).is_symlink())
-        self.forget(members)
+        self.temporary.forget(members)
         if self.undeclared.entries:
             self.undeclared.make_room(
                 [self.mirror.relative(str(path)) for member in members for path in member.output],
@@ -57,12 +57,6 @@ class Room:
             elif self.mirror.relative(str(path)) not in links:
                 self.mirror.clear(str(path))
         return links
-
-    def forget(self, members: list[Any]) -> None:
-        """Forget temporary outputs whose links are about to be made again; the outputs themselves
-        stay."""
-        for path in (path for member in members for path in member.output):
-            self.temporary.forget(str(path))
 
     def clear_folder(self, job: Any, unchanged: frozenset[str]) -> None:
         """Remove the outputs of a job for the user, but for `unchanged` ones, as Snakemake does

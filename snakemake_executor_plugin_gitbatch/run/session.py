@@ -11,14 +11,12 @@ from typing import Any
 from gitbatch_core.errors import GitbatchError, RunError
 from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.job_result import JobResult
-from gitbatch_core.pools.base import JobStatus, Pool
 from gitbatch_core.run.mirror import output_links, parse_time
 from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.run.run import Run
 from snakemake_executor_plugin_gitbatch.errors import text_of
 from snakemake_executor_plugin_gitbatch.job import job_description
 from snakemake_executor_plugin_gitbatch.job.job_table import JobState, JobTable
-from snakemake_executor_plugin_gitbatch.job.key import Keys
 from snakemake_executor_plugin_gitbatch.job.order import Draft
 from snakemake_executor_plugin_gitbatch.reuse.missed_reuse import Missed
 from snakemake_executor_plugin_gitbatch.reuse.planner import Plan
@@ -28,7 +26,6 @@ from snakemake_executor_plugin_gitbatch.run.conclusion import Conclusion
 from snakemake_executor_plugin_gitbatch.run.finish import Ending
 from snakemake_executor_plugin_gitbatch.run.new_jobs import NewJobs
 from snakemake_executor_plugin_gitbatch.run.old_outputs import Room
-from snakemake_executor_plugin_gitbatch.run.parse_time import ParseTime
 from snakemake_executor_plugin_gitbatch.run.pools import Pools
 from snakemake_executor_plugin_gitbatch.run.preparation import Preparation
 from snakemake_executor_plugin_gitbatch.run.report import Report
@@ -61,11 +58,9 @@ class Session:
     mirror: Mirror
     pools: Pools
     plan: Plan
-    keys: Keys
     new_jobs: NewJobs
     resumed: ResumedJobs
     missed: Missed
-    reading: ParseTime
     room: Room
     temporary: TemporaryOutputs
     preparation: Preparation
@@ -99,62 +94,50 @@ class Session:
     def hand_over(self, jobs: list[Any]) -> Iterator[JobState]:
         """Prepare these jobs and hand them to their pools, together. Yields each once a pool has
         it, or it is done already, or, with the `failure`, it cannot be handed over."""
-        self.settle(jobs)
+        with self.lock:
+            self.preparation.settle(jobs)
         states = []
         for job in jobs:
             patches.take_over_end(job, self)
-            state = self._prepare(job)
+            try:
+                with self.lock:
+                    state = self.preparation.prepare(job)
+                if isinstance(state, Draft):
+                    self.pools.main.cancel(state.rivals)
+                    with self.lock:
+                        state = self.preparation.decide(state)
+            except Exception as error:
+                state = self._refuse(job, text_of(error, self.logger))
             states.append(state)
             if state.spec is None:
+                if state.failure is None:  # done already, or a pool has it
+                    self._start(state)
                 yield state
         for pool in self.pools.all():
-            yield from self._submit(pool, [s for s in states if s.spec and s.pool is pool])
-        self._tell_of(states)
-
-    def settle(self, jobs: list[Any]) -> None:
-        """Before `jobs` are prepared: what Snakemake has deleted is gone for them, too, and what a
-        checkpoint has brought is taken over."""
+            ordered = [state for state in states if state.spec and state.pool is pool]
+            submission = submit(pool, [state.spec for state in ordered if state.spec])
+            for state in ordered:
+                if (why := submission.refusals.get(state.number)) is None:
+                    self._start(state, submission.ids[state.number])
+                else:
+                    self._refuse(state.job, why, state)
+                yield state
+        # Now only: two threads that work on many jobs at once take longer than one after the other.
         with self.lock:
-            self.temporary.sweep()
-            if self.reading.bring_late():
-                self.keys.code.forget()
-                self.plan.forget()
-            if self.new_jobs.take_over() and not self.run.resumed:
-                self.plan.make_again(jobs)
+            self.jobs.end_at_once(states)
+            self._handed_over.set()
+            if self.missed.is_news():
+                self.plan.look_ahead(ahead := self.missed.empty())
+                self.logger.warning(ahead.text())
 
-    def _prepare(self, job: Any) -> JobState:
-        """What becomes of a job. One that is done, or that a pool has, is taken for started."""
+    def _start(self, state: JobState, submitted_as: str | None = None) -> None:
+        """The job starts, for Snakemake: its old outputs go for the user. `submitted_as`: its
+        pool's id of a job that was submitted just now."""
         try:
             with self.lock:
-                prepared = self.preparation.begin(job)
-            if isinstance(prepared, Draft):
-                if prepared.rivals:
-                    self.pools.main.cancel(prepared.rivals)
-                with self.lock:
-                    prepared = self.preparation.decide(prepared)
-        except Exception as error:
-            return self._refuse(job, text_of(error, self.logger))
-        if prepared.spec is None:
-            self._start(prepared)
-        return prepared
-
-    def _submit(self, pool: Pool, states: list[JobState]) -> Iterator[JobState]:
-        submission = submit(pool, [state.spec for state in states if state.spec is not None])
-        for state in states:
-            if (why := submission.refusals.get(state.number)) is not None:
-                self._refuse(state.job, why, state)
-            else:
-                with self.lock:
-                    state.id = submission.ids[state.number]
-                    state.spec = None
+                if submitted_as is not None:
+                    state.id, state.spec = submitted_as, None
                     self.report.costs.submit(state.number, state.id)
-                self._start(state)
-            yield state
-
-    def _start(self, state: JobState) -> None:
-        """The job starts, for Snakemake: its old outputs go for the user."""
-        try:
-            with self.lock:
                 if not state.in_place:
                     self.room.clear_folder(state.job, state.unchanged)
         except Exception as error:
@@ -165,20 +148,9 @@ class Session:
     def _refuse(self, job: Any, why: str, state: JobState | None = None) -> JobState:
         """No pool has the job: there is nothing of it to wait for, or to end."""
         with self.lock:
-            state = state or self.jobs.add(job)
+            state = state or self.jobs.add(job, job_description.title(job))
             self.jobs.conclude(state, why)
         return state
-
-    def _tell_of(self, states: list[JobState]) -> None:
-        """All jobs of a turn are handed over: tell the status thread of those that had ended
-        before, as two threads that work at once on many jobs take longer than one after the other;
-        and people, once, where jobs run that would not but for their code."""
-        with self.lock:
-            self.jobs.end_at_once(states)
-            self._handed_over.set()
-            if self.missed.is_news():
-                self.plan.look_ahead(ahead := self.missed.empty())
-                self.logger.warning(ahead.text())
 
     def wait(self, states: list[JobState], timeout: float) -> list[JobState]:
         """Those of these jobs that have ended, as soon as one has; none if none has after `timeout`
@@ -193,21 +165,27 @@ class Session:
             self._handed_over.wait(timeout)
         with self.lock:
             for change in changes:
-                self._note(change)
+                job = self.jobs.note(change)
+                if job is not None and job.order and change.reason and not change.state.final:
+                    job.restarted = True
+                    rule = job.order.record.rule
+                    self.logger.info(f"Job {job.number}, rule {rule}: {change.reason}")
             return [state for state in states if state.status is not None]
-
-    def _note(self, change: JobStatus) -> None:
-        state = self.jobs.note(change)
-        if state is not None and state.order and change.reason and not change.state.final:
-            state.restarted = True
-            rule = state.order.record.rule
-            self.logger.info(f"Job {state.number}, rule {rule}: {change.reason}")
 
     def conclude(self, state: JobState) -> str | None:
         """Take over what the ended job made; None, or why it failed, for people. What goes wrong
         with that makes the one job fail, whatever it is."""
+        assert state.status is not None
+        failure = None
         try:
-            failure = self._take_over(state)
+            if state.reused:
+                with self.lock:
+                    self.conclusion.of_reused(state)
+            else:
+                late_s = _LATE_S if state.status.exit_code == 0 else 0
+                answer = JobResult.of_job(self.run.job_folder(state.number), within_s=late_s)
+                with self.lock:
+                    failure = self.conclusion.of_ended(state, answer)
         except Exception as error:
             why = text_of(error, self.logger)
             failure = f"The results of the job could not be recorded: {why}"
@@ -215,17 +193,6 @@ class Session:
             self.report.costs.conclude(state.number, succeeded=failure is None)
             self.jobs.conclude(state, failure)
         return failure
-
-    def _take_over(self, state: JobState) -> str | None:
-        assert state.status is not None
-        if state.reused:
-            with self.lock:
-                self.conclusion.of_reused(state)
-            return None
-        folder = self.run.job_folder(state.number)
-        answer = JobResult.of_job(folder, within_s=_LATE_S if state.status.exit_code == 0 else 0)
-        with self.lock:
-            return self.conclusion.of_ended(state, answer)
 
     def there(self, path: str) -> Path:
         """Where the bytes of `path` are, as the record of a job that reads it has them."""

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from gitbatch_core.errors import GitbatchError
 from gitbatch_core.run.mirror import output_links
@@ -37,9 +38,11 @@ class TemporaryOutputs:
         if of_checkpoint:
             self._looked_at.add(here)
 
-    def forget(self, path: str) -> None:
-        """An output that is about to be made again, as the workflow names it."""
-        self._links.pop(self._mirror.here(path), None)
+    def forget(self, members: list[Any]) -> None:
+        """Forget those whose links are about to be made again, by these single jobs; the outputs
+        themselves stay."""
+        for path in (path for member in members for path in member.output):
+            self._links.pop(self._mirror.here(str(path)), None)
 
     def sweep_sometimes(self) -> None:
         """Sweep, unless that was done a moment ago."""

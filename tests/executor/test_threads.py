@@ -107,7 +107,7 @@ from gitbatch_core.run.mirror import output_links
 from snakemake_executor_plugin_gitbatch.run.session import Session
 
 machine.cores = lambda: 3  # the slow job and both quick ones run at once, whatever comes first
-signs, link_output, settle = os.environ["SIGNS"], output_links.link_output, Session.settle
+signs, link_output, hand_over = os.environ["SIGNS"], output_links.link_output, Session.hand_over
 
 def wait_for(name):
     while not os.path.exists(f"{signs}/{name}"):
@@ -120,13 +120,13 @@ def link_late(*args, **kwargs):
     open(f"{signs}/first", "w").close()
     link_output(*args, **kwargs)
 
-def settle_late(session, jobs):
+def hand_over_late(session, jobs):
     if os.path.exists(f"{signs}/first"):
         wait_for("concluding")
-        open(f"{signs}/settling", "w").close()
-    settle(session, jobs)
+        open(f"{signs}/handing_over", "w").close()
+    return hand_over(session, jobs)
 
-output_links.link_output, Session.settle = link_late, settle_late
+output_links.link_output, Session.hand_over = link_late, hand_over_late
 main(sys.argv[1:])
 """
 
@@ -157,7 +157,7 @@ def test_an_interrupt_does_not_wait_for_the_other_thread(
         }
     )
     running = project.start(program=("-c", LATE), SIGNS=str(tmp_path))
-    wait_until((tmp_path / "settling").exists, "the scheduler, which wants the lock")
+    wait_until((tmp_path / "handing_over").exists, "the scheduler, which wants the lock")
     wait_until(lambda: bool(processes_with(sign)), "the slow job")
     running.send_signal(signal.SIGINT)
     wait_until(lambda: not processes_with(sign), "the end of all processes")

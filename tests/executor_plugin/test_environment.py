@@ -16,6 +16,7 @@ from workflows_here import job
 from gitbatch_core.errors import RunError
 from gitbatch_core.run.mirror.paths import Mirror
 from snakemake_executor_plugin_gitbatch.job import environment
+from snakemake_executor_plugin_gitbatch.job.order import check_names
 
 ODD = "a 'b' \"c\"\n$(d) `e` \\ ; %s = é \udcff"
 """All that a shell, a format or an encoding may take for something else."""
@@ -219,7 +220,7 @@ def test_no_file_is_called_by_a_secret(make_workflow: Any, kind: str) -> None:
     lines = "".join(f"    {name}: {path!r}\n" for name, path in files.items())
     workflow = make_workflow(f"rule a:\n{lines}    shell: 'touch {{output}}'\n", files["output"])
     single = job(workflow, "a")
-    environment.check_names(single, ["other", "s3c", "run"])  # three are too short to tell
+    check_names(single, ["other", "s3c", "run"])  # three are too short to tell
     with pytest.raises(RunError, match="rule a contains the value") as refused:
-        environment.check_names(single, ["other", "s3cret"])
+        check_names(single, ["other", "s3cret"])
     assert not re.search("s3cret", f"{refused.value.message}{refused.value.hint}")

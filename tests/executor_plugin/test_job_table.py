@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from types import SimpleNamespace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -20,18 +19,13 @@ class ReadyJob:
 
     name: str
     jobid: int
-    wildcards_dict: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def rule(self) -> Any:
-        return SimpleNamespace(name=self.name)
 
     def is_group(self) -> bool:
         return False
 
 
 def ordered(table: JobTable, job: ReadyJob) -> JobState:
-    state = table.add(job)
+    state = table.add(job, job.name)
     state.order = an_order(state.number)
     return state
 
@@ -68,10 +62,10 @@ def table() -> JobTable:
 
 
 def test_each_execution_has_a_number_of_its_own(table: JobTable) -> None:
-    job = ReadyJob("align", 7, {"sample": "a"})
-    assert [table.add(job).number for _ in range(3)] == [1, 2, 3]
-    assert table.add(job).title == "align[sample=a]"
-    assert JobTable(last_number=9).add(job).number == 10
+    job = ReadyJob("align", 7)
+    assert [table.add(job, "align[sample=a]").number for _ in range(3)] == [1, 2, 3]
+    assert table.add(job, "align[sample=a]").title == "align[sample=a]"
+    assert JobTable(last_number=9).add(job, "align[sample=a]").number == 10
 
 
 def test_a_pool_says_what_becomes_of_jobs_that_are_waited_for(table: JobTable) -> None:
@@ -97,7 +91,7 @@ def test_records_are_in_the_order_in_which_jobs_ended(table: JobTable) -> None:
 
 def test_reused_jobs_have_ended_once_it_is_told(table: JobTable) -> None:
     table.note_unasked([JobRecord(run="before")])
-    state = table.add(ReadyJob("r", 1))
+    state = table.add(ReadyJob("r", 1), "r")
     state.reused, state.record = True, JobRecord(run="earlier")
     waiting = ordered(table, ReadyJob("r", 2))
     assert state.status is None

@@ -160,7 +160,7 @@ def test_no_number_is_used_twice(run: Run, queue: Queue, make_workflow: Any) -> 
     hand_over(run, 9)
     table = resumed_jobs.adopt(run, Owner.read(run.private), queue)
     workflow = make_workflow("rule a:\n    output: 'a'\n    shell: 'touch a'\n", "a")
-    assert table.add(next(iter(workflow.dag.jobs))).number == 13
+    assert table.add(next(iter(workflow.dag.jobs)), "r").number == 13
 
 
 def test_groups_are_called_by_their_rules(run: Run, queue: Queue) -> None:
