@@ -21,6 +21,9 @@ from gitbatch_core.pools.base import PoolKind, Request
 from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.wording import typed
 
+_MIB_PER_MB = 0.95367431640625
+"""As Snakemake converts and rounds up."""
+
 _DISK_STEP_MB = 256
 """Snakemake's default follows the size of inputs; with one MiB more than the last job's, a job
 cannot start on that one's slot and waits for another. Of memory, pools take care."""
@@ -63,14 +66,21 @@ def request(
                 return int(value)
         return None
 
+    def mebibytes(name: str) -> int | None:
+        # Older Snakemakes do not derive MiB from `mem="2GB"`.
+        if (mib := number(f"{name}_mib")) is not None:
+            return mib
+        mb = number(f"{name}_mb")
+        return None if mb is None else math.ceil(mb * _MIB_PER_MB)
+
     minutes = number("runtime")
     gpus = number(*_GPU_COUNTS)
     if gpus is None and any(map(resources.get, _GPU_KINDS)):
         gpus = 1
-    disk_mb = number("disk_mib", "disk_mb")
+    disk_mb = mebibytes("disk")
     plain = Request(
         cpus=max(1, int(job.threads)),
-        memory_mb=number("mem_mib", "mem_mb"),
+        memory_mb=mebibytes("mem"),
         disk_mb=None if disk_mb is None else math.ceil(disk_mb / _DISK_STEP_MB) * _DISK_STEP_MB,
         runtime_s=None if minutes is None else minutes * 60,
         gpus=gpus,

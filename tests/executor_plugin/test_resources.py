@@ -55,6 +55,25 @@ def test_units(
     assert (found.memory_mb, found.disk_mb, found.extra) == (memory_mb, disk_mb, {})
 
 
+@pytest.mark.parametrize(
+    ("written", "memory_mb", "disk_mb"),
+    [
+        ('mem="2GB", disk="3GB"', 1908, 3072),
+        ("mem_mb=2000, disk_mb=3000", 1908, 3072),
+        ("mem_mb=lambda wildcards: 2000, disk_mb=lambda wildcards: 3000", 1908, 3072),
+    ],
+)
+def test_megabytes_of_snakemake_become_mebibytes(
+    make_workflow: Any, mirror: Mirror, written: str, memory_mb: int, disk_mb: int
+) -> None:
+    rule = f"rule a:\n    output: 'a'\n    resources: {written}\n    shell: 'touch a'\n"
+    kind = kind_named("local")
+    asked = resources.request(
+        job(make_workflow(rule, "a"), "a"), kind, title="a", secrets={}, mirror=mirror
+    )
+    assert (asked.memory_mb, asked.disk_mb) == (memory_mb, disk_mb)
+
+
 def test_expressions_are_left_to_htcondor(mirror: Mirror) -> None:
     found = request(mirror, request_memory="RequestCpus * 100", request_cpus=4, request_gpus="2")
     assert (found.cpus, found.gpus, found.memory_mb) == (4, 2, None)
@@ -92,11 +111,11 @@ def test_gpus(mirror: Mirror) -> None:
 
 
 def test_memory_grows_with_each_try(mirror: Mirror) -> None:
-    assert request(mirror, mem_mb=100, retry_request_memory="2G").memory_steps == ("2048",)
-    steps = request(mirror, mem_mb=100, retry_request_memory="RequestMemory*2, 4G").memory_steps
+    assert request(mirror, mem_mib=100, retry_request_memory="2G").memory_steps == ("2048",)
+    steps = request(mirror, mem_mib=100, retry_request_memory="RequestMemory*2, 4G").memory_steps
     assert [each.strip() for each in steps] == ["(100)*2", "4096"]
     limited = request(
-        mirror, mem_mb=100, retry_request_memory_increase="50", retry_request_memory_max="1G"
+        mirror, mem_mib=100, retry_request_memory_increase="50", retry_request_memory_max="1G"
     )
     assert limited.memory_steps[0] == "min({(100) + 50, 1024})" and len(limited.memory_steps) == 5
     with pytest.raises(RunError, match="needs a number as request_memory"):
