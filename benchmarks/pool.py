@@ -28,11 +28,9 @@ import os
 import platform
 import shlex
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,34 +39,12 @@ from importlib import metadata
 from pathlib import Path
 
 import phases
+from pool_table import table
+from ways import AFTER, LONGEST_S, SLOTS, WAYS, raw, snakemake
+from workloads import ROUNDS, SMALL, WORKFLOWS, check, prepare
 
 TOP = Path(__file__).resolve().parent.parent
-SLOTS = 8
 README, FIGURE = "benchmarks/README.md", "docs/benchmark-pool.svg"
-LONGEST_S = 1200
-"""For one workflow, once."""
-AFTER = "plugin, right after gitbatch"
-"""A way of its own: on a pool that is as gitbatch has left it."""
-
-# So many jobs in each level; each needs all of the level before.
-WORKFLOWS = {"chain of 10": [1] * 10, "fan-out of 200": [200], "diamond of 60": [1, 58, 1]}
-SMALL = {"chain of 3": [1] * 3, "fan-out of 10": [10], "diamond of 6": [1, 4, 1]}
-ROUNDS = {"chain of 10": 3, "fan-out of 200": 1, "diamond of 60": 3}
-
-# The moment that the rule's command runs is its output: bash knows it without another process.
-SNAKEFILE = """\
-LEVELS = {levels}
-def before(wildcards):
-    level = int(wildcards.level)
-    return [f"out/{{level - 1}}/{{n}}.txt" for n in range(LEVELS[level - 1])] if level else []
-rule all:
-    input: [f"out/{{len(LEVELS) - 1}}/{{n}}.txt" for n in range(LEVELS[-1])]
-rule job:
-    input: before
-    output: "out/{{level}}/{{n}}.txt"
-    shell: "echo $EPOCHREALTIME > {{output}}"
-"""
-SCRIPT = '#!/bin/bash\nmkdir -p "${1%/*}" && echo $EPOCHREALTIME > "$1"\n'
 
 # Sub-second times, in the pool's own log of all events: no job's log changes.
 LOCAL_CONF = """\
@@ -76,15 +52,6 @@ EVENT_LOG = $(LOG)/EventLog
 EVENT_LOG_FORMAT_OPTIONS = UTC, ISO_DATE, SUB_SECOND
 EVENT_LOG_MAX_SIZE = 0
 """
-
-WAYS = {
-    "raw": None,
-    "gitbatch": ["--executor", "gitbatch", "--gitbatch-pool", "htcondor"],
-    "plugin": ["--executor", "htcondor", "--seconds-between-status-checks", "1"],
-    "plugin, defaults": ["--executor", "htcondor"],
-    AFTER: ["--executor", "htcondor", "--seconds-between-status-checks", "1"],
-    "local": ["--cores", str(SLOTS)],
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,7 +214,7 @@ def once(
         lines: list[phases.Line] = []
         began = time.time()
         if options is None:
-            moments = raw(site, place, levels)
+            moments = raw(place, levels, keep_claim_idle_s=site.keep_claim_idle_s)
         else:
             prepare(place, levels)
             began = time.time()
@@ -282,119 +249,6 @@ def given_back(longest_s: float = LONGEST_S) -> float:
             sys.exit("the pool's slots are not released")
         time.sleep(0.1)
     return round(time.monotonic() - began, 1)
-
-
-def prepare(place: Path, levels: list[int]) -> None:
-    (place / "Snakefile").write_text(SNAKEFILE.format(levels=levels))
-    (place / ".gitignore").write_text(".snakemake/\nout/\n")
-    identity = ["-c", "user.name=Benchmark", "-c", "user.email=benchmark@example.org"]
-    for words in (["init", "-q"], ["add", "--all"], ["commit", "-qm", "workflow"]):
-        subprocess.run(["git", *identity, *words], cwd=place, check=True)
-
-
-def snakemake(place: Path, options: list[str]) -> list[phases.Line]:
-    """Run Snakemake to its end; its lines with the moments they came at."""
-    command = [sys.executable, "-m", "snakemake", "--nocolor", "--max-jobs-per-timespan", "1000/1s"]
-    jobs = [] if "--cores" in options else ["--jobs", "1000"]
-    process = subprocess.Popen(
-        [*command, *options, *jobs],
-        cwd=place,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    limit = threading.Timer(LONGEST_S, process.kill)
-    limit.start()
-    lines = [phases.Line(at=time.time(), text=line.rstrip()) for line in process.stdout]
-    code = process.wait()
-    limit.cancel()
-    if code != 0:
-        sys.exit("\n".join(line.text for line in lines[-40:]))
-    return lines
-
-
-def raw(site: Site, place: Path, levels: list[int]) -> list[phases.Moment]:
-    """The same commands without Snakemake: one cluster per level, followed by the event log.
-
-    When each level was handed over, and when it was seen to have ended.
-    """
-    # Here, as they read the configuration when they are imported.
-    import htcondor2
-
-    script = place / "job.sh"
-    script.write_text(SCRIPT)
-    script.chmod(0o755)
-    log = place / "events.log"
-    log.touch()
-    reader = htcondor2.JobEventLog(str(log))
-    description = htcondor2.Submit(
-        {
-            "universe": "vanilla",
-            "executable": str(script),
-            "transfer_executable": "false",
-            "should_transfer_files": "IF_NEEDED",
-            "arguments": "$(target)",
-            "log": str(log),
-            "keep_claim_idle": str(site.keep_claim_idle_s),
-        }
-    )
-    schedd = htcondor2.Schedd()
-    moments = []
-    for level, number in enumerate(levels):
-        handed_over = time.time()
-        targets = [{"target": str(place / f"out/{level}/{n}.txt")} for n in range(number)]
-        schedd.submit(description, itemdata=iter(targets))
-        left = number
-        while left:
-            time.sleep(0.01)
-            if time.time() - handed_over > LONGEST_S:
-                sys.exit("HTCondor does not run the jobs")
-            seen = reader.events(stop_after=0)
-            left -= sum(event.type == htcondor2.JobEventType.JOB_TERMINATED for event in seen)
-        moments.append(phases.Moment(handed_over=handed_over, seen=time.time()))
-    reader.close()
-    return moments
-
-
-def check(place: Path, levels: list[int]) -> None:
-    """All outputs are there, each with a moment in it."""
-    for level, number in enumerate(levels):
-        for n in range(number):
-            float((place / f"out/{level}/{n}.txt").read_text())
-
-
-def table(
-    figures: dict[str, dict[str, list[float]]], held: dict[str, dict[str, list[float]]]
-) -> list[str]:
-    """Rows for README.md: gitbatch against each other way."""
-    names = {
-        "raw": "raw HTCondor, without Snakemake",
-        "plugin": "`snakemake-executor-plugin-htcondor` at its best",
-        "plugin, defaults": "`snakemake-executor-plugin-htcondor` as it is",
-        AFTER: "`snakemake-executor-plugin-htcondor` on what gitbatch has just left",
-        "local": "plain Snakemake, local",
-    }
-    rows = ["| what | against | ratio | here | rounds |", "| --- | --- | --- | --- | --- |"]
-    for workflow, ways in figures.items():
-        ours = statistics.median(ways["gitbatch"])
-        for way, name in names.items():
-            if way in ways:
-                theirs = statistics.median(ways[way])
-                here = f"{ours:.1f} s : {theirs:.1f} s"
-                ratio = f"{ours / theirs:.2g} : 1"
-                rows.append(f"| {workflow} | {name} | {ratio} | {here} | {len(ways[way])} |")
-    named = {"gitbatch": "gitbatch"} | {way: name for way, name in names.items() if way != "local"}
-    seen = [
-        f"| {workflow} | {named[way]} | {', '.join(f'{s:.0f} s' for s in seconds)} |"
-        for workflow, ways in held.items()
-        for way, seconds in ways.items()
-        if seconds and way in named
-    ]
-    if seen:
-        rows += ["", "| after | by | slots were claimed for |", "| --- | --- | --- |", *seen]
-    return rows
 
 
 def machine() -> dict[str, str | int]:
