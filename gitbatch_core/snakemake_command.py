@@ -1,5 +1,5 @@
-"""Snakemake's command line: how it is started, and what arguments say. No other module here spells
-its options, or those that the executor plugin adds to them."""
+"""Snakemake's command line: how it is started, and what arguments say. No other module here passes
+or reads its options, or those that the executor plugin adds; messages name them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def reproduction(
 
 def software_prefixes(arguments: Sequence[str], *, conda: Path, images: Path) -> tuple[str, ...]:
     """Where environments and container images are, if the arguments use any."""
-    if not any(word.startswith("--deployment-method") for word in arguments):
+    if not is_set(arguments, "--deployment-method"):
         return ()
     return "--conda-prefix", str(conda), "--apptainer-prefix", str(images)
 
@@ -74,7 +74,7 @@ def limits(arguments: Sequence[str], *, cores: int | None, jobs: int | None) -> 
     """What limits the cores, if they are limited, and the number of jobs: to that of the arguments
     if `jobs` is None, else to that of cores."""
     words = () if cores is None else ("--cores", str(cores))
-    if jobs is None and any(word.startswith(_JOBS) for word in arguments):
+    if jobs is None and is_set(arguments, _JOBS):
         return words
     return *words, _JOBS, str(jobs or cores or os.cpu_count() or 1)
 

@@ -132,6 +132,8 @@ class Data:
 
     def only(self, names: Iterable[str], **more: Any) -> Self:
         """The same with no other fields than these, as far as the document has them, and `more`."""
+        if unknown := {*(names := tuple(names)), *more} - self._fields.keys():
+            raise TypeError(f"{type(self).__name__} has no fields {sorted(unknown)}")
         json = self._json
         fewer = {name: json[name] for name in names if name in json}
         for name, value in more.items():

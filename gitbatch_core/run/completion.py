@@ -71,7 +71,7 @@ def record_end(
     ended = EndedRun(
         **document.only(_OF_RUN).to_dict(),
         undeclared=document.own_undeclared(),
-        tainted=bool(document.tainted),
+        tainted=bool(document.tainted) if "tainted" in document else None,
         repository=repository,
     )
     records.write_run(root, ended if commit is None else ended.replace(commit=commit))

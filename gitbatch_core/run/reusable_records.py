@@ -10,7 +10,8 @@ from pathlib import Path
 
 from gitbatch_core import fs
 from gitbatch_core.archive import records
-from gitbatch_core.errors import GitbatchError
+from gitbatch_core.errors import FormatError, GitbatchError
+from gitbatch_core.log import suppressed
 from gitbatch_core.model.job_order import DeclaredOutput
 from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.run_document import UndeclaredFile
@@ -35,16 +36,19 @@ class ReusableRecords:
         not even in its record. Raises OSError."""
         paths = {output.path for output in outputs}
         for record in self.of(key):
-            recorded = {output.path: output for output in record.outputs}
-            lasting = {path for path, output in recorded.items() if not output.temporary}
-            if (
-                paths
-                and recorded.keys() <= paths
-                and all(path in absent for path in paths - lasting)
-                and all(output_links.is_there(self.mirror, recorded[path]) for path in lasting)
-            ):
-                return record
+            with suppressed(FormatError):  # of an archive that others write to as well
+                if paths and self._has_all(record, paths, absent):
+                    return record
         return None
+
+    def _has_all(self, record: JobRecord, paths: set[str], absent: Container[str]) -> bool:
+        recorded = {output.path: output for output in record.outputs}
+        lasting = {path for path, output in recorded.items() if not output.temporary}
+        return (
+            recorded.keys() <= paths
+            and all(path in absent for path in paths - lasting)
+            and all(output_links.is_there(self.mirror, recorded[path]) for path in lasting)
+        )
 
     def of(self, key: str) -> Iterator[JobRecord]:
         """All records with this key, the latest first. Raises OSError."""
@@ -55,12 +59,12 @@ class ReusableRecords:
 
     def _is_sound(self, run: str) -> bool:
         if run not in self._sound:
-            try:
+            self._sound[run] = False
+            with suppressed(GitbatchError, OSError):
                 ended = records.read_run(self.mirror.archive.root, run)
-            except (GitbatchError, OSError):
-                ended = None
-            self._sound[run] = ended is not None and ended.tainted is False
-            self._undeclared[run] = ended.undeclared_by_job() if ended else {}
+                if ended is not None and ended.tainted is False:
+                    self._undeclared[run] = ended.undeclared_by_job()
+                    self._sound[run] = True
         return self._sound[run]
 
     def undeclared(self, record: JobRecord) -> list[UndeclaredFile]:

@@ -16,7 +16,7 @@ from gitbatch_core.model.job_order import ORDER_NAME, DeclaredOutput, JobOrder
 from gitbatch_core.model.job_record import JobRecord
 from gitbatch_core.model.masking import redact
 from gitbatch_core.pools import choose
-from gitbatch_core.pools.base import JobSpec, Pool, PoolKind
+from gitbatch_core.pools.base import JobSpec, Pool, PoolKind, Request
 from gitbatch_core.run.code_difference import ALL, CHOSEN
 from gitbatch_core.run.mirror.paths import Mirror
 from gitbatch_core.run.run import Run
@@ -85,61 +85,43 @@ class Ordering:
         """Write the order of job `number` into its folder. `outputs`: what it must make; `cores`:
         the most that `pool` has for it. Raises RunError, PoolError."""
         job, mirror = draft.job, self.mirror
-        record = self._record(draft, number, pool)
         title = redact(draft.title, self.secrets.values())
         variables = environment.of_jobs(mirror)
         brought = environment.brought(job, variables, title=title, mirror=mirror)
         secrets = {**self.secrets, **brought}
-        record["environment"] = environment.for_record(variables, secrets)
         kind = choose.kind_named(pool.kind)
         request = resources.request(job, kind, title=title, secrets=secrets, mirror=mirror)
         if not self._said_ignored:
             self._say_ignored(resources.ignored(job, kind), draft.rule, kind)
-        wrapper = resources.wrapper(job, title=title, mirror=mirror)
-        record["members"] = resources.for_record(draft.description.members)
-        folder, sign = self.run.job_folder(number), self.run.sign(number)
+        record = self._record(draft, number, pool, environment.for_record(variables, secrets))
         order = JobOrder(
-            argv=wrapper
-            + command.command(
-                self.workflow,
-                job,
-                order=folder / ORDER_NAME,
-                general=self.general,
-                most_cores=cores,
-            ),
+            argv=self._argv(job, number, title, cores),
             folder=str(mirror.there(".")),
             worktree=str(self.run.worktree.path),
             archive=str(self.run.archive.root),
             environment=variables,
             outputs=outputs,
-            sign=str(sign),
+            sign=str(self.run.sign(number)),
             logs=tuple(filter(None, map(mirror.relative, draft.logs))),
             tools=programs.programs(
                 draft.description.members, variables, prefix=shell_command.prefix()
             ),
             record=JobRecord.from_dict(redact(record, self.secrets.values())),
         )
-        order.write(folder / ORDER_NAME)
-        labels = {
-            "run": self.run.id,
-            "rule": draft.rule,
-            "wildcards": title,
-            "commit": self.run.worktree.commit,
-            "key": draft.key.key,
-        }
-        return order, JobSpec(
-            number=number,
-            name=title,
-            argv=(sys.executable, "-m", "gitbatch_core.runner", str(folder)),
-            folder=folder,
-            request=request,
-            private=secrets,
-            sign=sign,
-            labels=redact(labels, self.secrets.values()),
+        order.write(self.run.job_folder(number) / ORDER_NAME)
+        return order, self._spec(draft, number, title, request, secrets)
+
+    def _argv(self, job: Any, number: int, title: str, cores: int | None) -> tuple[str, ...]:
+        return resources.wrapper(job, title=title, mirror=self.mirror) + command.command(
+            self.workflow,
+            job,
+            order=self.run.job_folder(number) / ORDER_NAME,
+            general=self.general,
+            most_cores=cores,
         )
 
-    def _record(self, draft: Draft, number: int, pool: Pool) -> Document:
-        """The job record before the job has run, still without members and environment."""
+    def _record(self, draft: Draft, number: int, pool: Pool, environment: Document) -> Document:
+        """The job record before the job has run."""
         return {
             "format": JobRecord.FORMAT,
             "version": JobRecord.VERSION,
@@ -153,13 +135,35 @@ class Ordering:
             "reusable": draft.description.exact,
             "rule": draft.rule,
             "attempt": draft.job.attempt,
-            "members": [],
+            "members": resources.for_record(draft.description.members),
             "updated": draft.updated,
-            "environment": {},
+            "environment": environment,
             "pool": {"kind": pool.kind},
             **({"parse_time": written} if (written := self._written(draft.members)) else {}),
             **({CHOSEN: draft.key.choice.as_json()} if draft.key.choice != ALL else {}),
         }
+
+    def _spec(
+        self, draft: Draft, number: int, title: str, request: Request, secrets: dict[str, str]
+    ) -> JobSpec:
+        folder = self.run.job_folder(number)
+        labels = {
+            "run": self.run.id,
+            "rule": draft.rule,
+            "wildcards": title,
+            "commit": self.run.worktree.commit,
+            "key": draft.key.key,
+        }
+        return JobSpec(
+            number=number,
+            name=title,
+            argv=(sys.executable, "-m", "gitbatch_core.runner", str(folder)),
+            folder=folder,
+            request=request,
+            private=secrets,
+            sign=self.run.sign(number),
+            labels=redact(labels, self.secrets.values()),
+        )
 
     def _written(self, members: list[Any]) -> list[str]:
         """Those inputs that the workflow has written while it was read."""

@@ -54,7 +54,7 @@ class Conclusion:
         GitbatchError, OSError."""
         job, status, order = state.job, state.status, state.order
         assert status is not None and order is not None
-        date, copied = self._date(job), self._copied(job)
+        date = self._date(job)
         self.report.measure(status, answer)
         output_links.restore_logs(self.mirror, order.logs, self.mask, date)
         if answer is None or not answer.succeeded or status.exit_code != 0:
@@ -62,6 +62,7 @@ class Conclusion:
         members = job_description.members(job)
         for path in (path for member in members for path in member.input):
             self.mirror.check_outside(str(path))
+        copied = self._copied(job)
         for output in answer.record.outputs:
             output_links.link_output(self.mirror, output, date, copied=output.path in copied)
             if output.temporary:

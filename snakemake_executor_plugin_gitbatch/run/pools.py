@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from gitbatch_core.errors import RunError
 from gitbatch_core.pools import choose
 from gitbatch_core.pools.base import JobStatus, Pool, PoolOptions
 from gitbatch_core.pools.local.pool import LocalPool
+from gitbatch_core.wording import some
 
 
 def options(
@@ -55,6 +57,16 @@ class Pools:
         """End all jobs; whether they are gone."""
         gone = [pool.cancel() for pool in self.all()]
         return all(gone)
+
+    def end_rivals(self, numbers: Collection[int]) -> None:
+        """End jobs that the run's earlier process has submitted, and that write what a new job is
+        about to write. Raises RunError if they have not ended yet."""
+        if numbers and not self.main.cancel(numbers):
+            raise RunError(
+                "An earlier process of the run has submitted jobs that write the same outputs "
+                f"(numbers {some(map(str, numbers))}), and they have not ended yet.",
+                hint="Run the same command again in a minute.",
+            )
 
     def hurry(self) -> None:
         for pool in self.all():

@@ -45,7 +45,7 @@ class Session:
     Two threads of Snakemake call: the scheduler's, which is the main one, hands over jobs and ends
     the run; the status thread waits for jobs and concludes them. One lock, the job table's, guards
     all that they share, and no part of it is safe without. Whoever holds it does not wait, neither
-    for news nor for a pool, and tells Snakemake nothing. `hurry`, for signal handlers, and
+    for news nor for a pool, and reports no job to Snakemake. `hurry`, for signal handlers, and
     `cancel`, after Ctrl-C, do without. See docs/adr/0010.
     """
 
@@ -99,15 +99,7 @@ class Session:
         states = []
         for job in jobs:
             patches.take_over_end(job, self)
-            try:
-                with self.lock:
-                    state = self.preparation.prepare(job)
-                if isinstance(state, Draft):
-                    self.pools.main.cancel(state.rivals)
-                    with self.lock:
-                        state = self.preparation.decide(state)
-            except Exception as error:
-                state = self._refuse(job, text_of(error, self.logger))
+            state = self._prepare(job)
             states.append(state)
             if state.spec is None:
                 if state.failure is None:  # done already, or a pool has it
@@ -129,6 +121,20 @@ class Session:
             if self.missed.is_news():
                 self.plan.look_ahead(ahead := self.missed.empty())
                 self.logger.warning(ahead.text())
+
+    def _prepare(self, job: Any) -> JobState:
+        """What becomes of a job. Its rivals end meanwhile, which may take long: without the
+        lock."""
+        try:
+            with self.lock:
+                prepared = self.preparation.prepare(job)
+            if isinstance(prepared, Draft):
+                self.pools.end_rivals(prepared.rivals)
+                with self.lock:
+                    prepared = self.preparation.decide(prepared)
+        except Exception as error:
+            return self._refuse(job, text_of(error, self.logger))
+        return prepared
 
     def _start(self, state: JobState, submitted_as: str | None = None) -> None:
         """The job starts, for Snakemake: its old outputs go for the user. `submitted_as`: its
@@ -175,9 +181,9 @@ class Session:
     def conclude(self, state: JobState) -> str | None:
         """Take over what the ended job made; None, or why it failed, for people. What goes wrong
         with that makes the one job fail, whatever it is."""
-        assert state.status is not None
         failure = None
         try:
+            assert state.status is not None
             if state.reused:
                 with self.lock:
                     self.conclusion.of_reused(state)

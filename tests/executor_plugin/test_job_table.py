@@ -64,7 +64,6 @@ def table() -> JobTable:
 def test_each_execution_has_a_number_of_its_own(table: JobTable) -> None:
     job = ReadyJob("align", 7)
     assert [table.add(job, "align[sample=a]").number for _ in range(3)] == [1, 2, 3]
-    assert table.add(job, "align[sample=a]").title == "align[sample=a]"
     assert JobTable(last_number=9).add(job, "align[sample=a]").number == 10
 
 

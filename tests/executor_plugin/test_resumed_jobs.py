@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from mirrors import bare_mirror
+from projects import wait_until
 from repositories import new_repository
 
 from gitbatch_core.archive.store import Archive
@@ -176,6 +177,8 @@ def runner_of(run: Run) -> Iterator[Callable[..., None]]:
     def start(number: int, command: str) -> None:
         argv = ["/bin/sh", "-c", command, str(run.job_folder(number))]
         processes.append(subprocess.Popen(argv))
+        # A process that begins has no arguments to look at for a moment.
+        wait_until(lambda: number in Owner.read(run.private).jobs_here(), "the runner")
 
     yield start
     for process in processes:

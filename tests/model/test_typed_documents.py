@@ -124,6 +124,15 @@ def test_replacing_changes_a_copy() -> None:
     assert record.replace(rule="a") == record
 
 
+def test_a_part_of_a_document() -> None:
+    record = JobRecord(number=1, rule="a")
+    assert record.only(("rule", "attempt"), key="k").to_dict() == {"rule": "a", "key": "k"}
+    with pytest.raises(TypeError, match=r"no fields \['rul'\]"):
+        record.only(("rul",))
+    with pytest.raises(TypeError, match=r"no fields \['ke'\]"):
+        record.only(("rule",), ke="k")
+
+
 def test_paths_of_a_job_in_a_folder() -> None:
     first = SingleJob(rule="a", outputs=("x",), wildcards={"s": "1", "t": "2"})
     second = SingleJob(rule="b", outputs=("../y",))

@@ -7,14 +7,17 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import faults
 import pytest
 
+from gitbatch_core.archive import records
 from gitbatch_core.archive.store import Archive
 from gitbatch_core.errors import GitbatchError, UsageError
 from gitbatch_core.git import refs
 from gitbatch_core.git.repository import Repository
+from gitbatch_core.model.run_document import RunDocument
 from gitbatch_core.run import completion, lease, origin_index, run_commit
 from gitbatch_core.run.run import Run, dead_runs
 
@@ -195,3 +198,16 @@ def test_names_that_a_tag_cannot_have(place: Place) -> None:
     )
     assert place.next_start() == ([], [])
     assert (place.archive.root / f"runs/{run.id}.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("facts", "tainted"), [({}, None), ({"tainted": ()}, False), ({"tainted": ("lib.py",)}, True)]
+)
+def test_a_run_is_sound_only_if_its_document_says_so(
+    facts: dict[str, Any], tainted: bool | None, tmp_path: Path
+) -> None:
+    archive = Archive.create(tmp_path / "archive", "xxh3")
+    document = RunDocument(run=BEFORE, **facts)
+    completion.record_end(archive.root, document, repository=str(tmp_path))
+    ended = records.read_run(archive.root, BEFORE)
+    assert ended is not None and ended.tainted is tainted

@@ -174,3 +174,22 @@ def test_the_end_of_a_run_that_cannot_be_read_taints_nothing_and_stops_nothing(
     path.chmod(0o644)
     path.write_bytes(b"{")
     assert not TaintedRuns(root=mirror.archive.root).have_made(JobRecord(run=ONE, number=1))
+
+
+@pytest.mark.parametrize("outputs", [5, ["a"], [{"path": "a", "kind": "file", "address": "x"}]])
+def test_a_damaged_record_hides_no_other(mirror: Mirror, outputs: Any) -> None:
+    keep(mirror, ONE, output(mirror, "a", "one"))
+    keep(mirror, TWO)
+    damaged = JobRecord(run=TWO, number=2, key=KEY, reusable=True).to_dict() | {"outputs": outputs}
+    records.write(mirror.archive.root, layout.record_path(KEY, TWO, 2), damaged)
+    end(mirror, ONE)
+    end(mirror, TWO)
+    assert find(mirror, "a") == ONE
+
+
+def test_a_run_whose_end_cannot_be_read_is_not_sound(mirror: Mirror) -> None:
+    keep(mirror, ONE, output(mirror, "a", "one"))
+    keep(mirror, TWO, output(mirror, "a", "two"))
+    end(mirror, ONE)
+    end(mirror, TWO, undeclared=5)
+    assert find(mirror, "a") == ONE
