@@ -176,9 +176,10 @@ def runner_of(run: Run) -> Iterator[Callable[..., None]]:
 
     def start(number: int, command: str) -> None:
         argv = ["/bin/sh", "-c", command, str(run.job_folder(number))]
-        processes.append(subprocess.Popen(argv))
+        processes.append(process := subprocess.Popen(argv))
+        owner = Owner.read(run.private)
         # A process that begins has no arguments to look at for a moment.
-        wait_until(lambda: number in Owner.read(run.private).jobs_here(), "the runner")
+        wait_until(lambda: number in owner.jobs_here() or process.poll() is not None, "the runner")
 
     yield start
     for process in processes:
