@@ -131,7 +131,7 @@ FLOW = {
 
         rule service:
             output: service("made/service")
-            shell: "echo answer > {output}; sleep 1000"
+            shell: "echo answer > {output}.new; mv {output}.new {output}; sleep 1000"
         rule asks:
             input: "made/service"
             output: "made/asked.txt"
