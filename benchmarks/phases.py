@@ -121,14 +121,16 @@ def _between(points: Sequence[tuple[str, float]], end: float) -> Level:
 
 
 def _times(events: str, kind: str, number: int) -> list[float]:
-    """When this happened to the jobs, in the order they were submitted."""
-    seen: dict[tuple[int, int], float] = {}
+    """When this happened to the jobs, in the order they were submitted. Jobs that gitbatch queues
+    to have the schedd look at its claims do not count: they never run, or come last."""
+    seen: dict[str, dict[tuple[int, int], float]] = {kind: {}, _EXECUTES: {}}
     for code, cluster, proc, day, clock in _EVENT.findall(events):
-        if code == kind:
-            seen[int(cluster), int(proc)] = _seconds(f"{day}T{clock}")
-    if len(seen) != number:
-        raise SystemExit(f"the event log has {len(seen)} events {kind} of {number} jobs")
-    return [seen[job] for job in sorted(seen)]
+        if code in seen:
+            seen[code][int(cluster), int(proc)] = _seconds(f"{day}T{clock}")
+    jobs = [job for job in sorted(seen[_EXECUTES]) if job in seen[kind]][:number]
+    if len(jobs) != number:
+        raise SystemExit(f"the event log has {len(jobs)} events {kind} of {number} jobs")
+    return [seen[kind][job] for job in jobs]
 
 
 def _records(place: Path) -> list[tuple[dict[str, str], float]]:

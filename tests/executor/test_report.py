@@ -151,3 +151,21 @@ def test_settings_that_cannot_be_used(make_project: MakeProject) -> None:
     tell = "rm -rf reports; exit 3"
     said = project.snakemake("again.txt", "--gitbatch-notify", tell, TOKEN="secret-token").ok()
     assert "could not be notified: exit status 3" in said.text
+
+
+def test_verbose_shows_what_is_passed_over(make_project: MakeProject) -> None:
+    project = make_project(
+        {"Snakefile": "rule a:\n    output: 'a.txt'\n    shell: 'touch {output}'\n"}
+    )
+    project.snakemake("a.txt").ok()
+    [record] = project.archive.glob("records/*/*/*.json")
+    record.chmod(0o644)
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"outputs": 5}))
+    passed_over = "DEBUG gitbatch_core.run.reusable_records: "
+    for arguments in ((), ("--verbose",)):
+        (project.path / "a.txt").unlink()
+        printed = project.snakemake("a.txt", "--gitbatch-reuse", "on", *arguments).ok().text
+        assert (passed_over in printed) == bool(arguments), printed
+        for later in {*project.archive.glob("records/*/*/*.json")} - {record}:
+            later.chmod(0o644)
+            later.unlink()
