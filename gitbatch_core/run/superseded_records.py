@@ -40,7 +40,9 @@ class DoneBefore:
         """The latest record of a job with this key without code."""
         if self._names is None:
             self._names = self._read()
-        key, _, name = self._names.get(without_code, "").partition("/")
+        if (named := self._names.get(without_code)) is None:
+            return None
+        key, _, name = named.partition("/")
         run, _, number = name.rpartition("-")
         with suppressed(GitbatchError, OSError, ValueError):
             return JobRecord.read(self.root / layout.record_path(key, run, int(number)))
