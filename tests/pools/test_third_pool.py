@@ -108,7 +108,7 @@ class Job:
     """What is read of a Snakemake job."""
 
     threads = 2
-    resources: Mapping[str, object] = {"partition": "long", "rank": "Mips", "mem_mb": 100}
+    resources: Mapping[str, object] = {"partition": "long", "rank": "Mips", "mem_mib": 100}
 
 
 def test_its_resources_reach_it_and_no_other(tmp_path: Path) -> None:
